@@ -1,0 +1,202 @@
+// The configuration of a gateway as plain values: DESIGN §6. The defaults here are those of the key table (a test compares); every key is
+// described in docs/configuration.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manage/config/listen.hpp"
+#include "manage/config/located_text.hpp"
+
+namespace sluice::config {
+
+/// How long a loop may nap to take more messages in one turn.
+enum class Latency : std::uint8_t { low, balanced, eco };
+
+struct GatewayIdentity {
+    std::string id;  ///< [A-Za-z0-9_-]{1,64}
+    Path data;       ///< made with mode 0700 by the daemon; report "not writable", "wrong key" at data.at
+    Latency latency = Latency::balanced;
+    unsigned shards = 0;  ///< 0: one for each core
+    friend bool operator==(const GatewayIdentity&, const GatewayIdentity&) = default;
+};
+
+/// `auth`. Absent: anonymous clients, and the reader has made sure that every listener is local.
+struct Auth {
+    bool configured = false;  ///< the section is there
+    bool anonymous = true;    ///< clients without credentials may connect
+    Path users;               ///< not built yet
+    Path acl;                 ///< not built yet
+    friend bool operator==(const Auth&, const Auth&) = default;
+};
+
+/// Every limit has a counter of what it refused; see docs/configuration.md for the counters' names.
+struct Limits {
+    std::uint32_t connections = 20'000;                    ///< MQTT connections at a time, all listeners; further ones are closed at once
+    std::uint32_t connection_rate = 0;                     ///< new connections a second and listener; 0: no limit
+    std::chrono::milliseconds connect_timeout{10'000};     ///< from the TCP connection to a complete CONNECT
+    std::chrono::milliseconds keep_alive_max{64'800'000};  ///< 18 h; longer ones are cut to it (and told to MQTT 5 clients)
+    std::uint64_t payload = 256 * 1024;                    ///< bytes of one PUBLISH payload
+    std::uint32_t topic_levels = 128;
+    std::uint32_t topic_bytes = 65'535;
+    std::uint32_t topic_aliases = 16;                           ///< MQTT 5, towards the gateway, each connection
+    std::uint32_t subscriptions = 1'000;                        ///< of one client
+    std::uint32_t in_flight = 1'024;                            ///< unacknowledged QoS 1 and 2 messages each way, each client
+    std::uint32_t queue_messages = 1'000;                       ///< waiting for one client (offline, or its in-flight window is full)
+    std::uint64_t queue_bytes = 1024 * 1024;                    ///< the same in bytes
+    std::uint64_t output_bytes = 1024 * 1024;                   ///< written to one connection, not yet taken by its socket
+    std::uint32_t sessions = 100'000;                           ///< sessions of clients that are away
+    std::chrono::milliseconds session_expiry_max{604'800'000};  ///< 7 d; longer wishes are cut to it
+    std::uint32_t retained_messages = 100'000;
+    std::uint64_t retained_bytes = 64 * 1024 * 1024;
+    std::uint32_t rule_keys = 100'000;  ///< keys with state in one rule; reaction: state_full
+    std::uint32_t json_depth = 32;      ///< nesting of a payload that a rule reads
+    friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+/// One entry of `to`: exactly one of the two is set.
+struct Destination {
+    LocatedText topic;             ///< template: `alerts/{device}`; empty value: not a topic
+    std::string cloud;             ///< name of a class
+    std::uint8_t class_index = 0;  ///< index into Uplink::classes when `cloud` is set
+    Position at;
+    [[nodiscard]] bool is_topic() const { return cloud.empty(); }
+    friend bool operator==(const Destination&, const Destination&) = default;
+};
+
+struct RuleConfig {
+    Located id;
+    LocatedText sql;
+    std::vector<Destination> to;
+    Position at;
+    friend bool operator==(const RuleConfig&, const RuleConfig&) = default;
+};
+
+enum class FunctionRuntime : std::uint8_t { python3, exec };
+enum class FunctionEvent : std::uint8_t { text, json };
+
+/// Not built yet: the reader notes it.
+struct FunctionConfig {
+    Located name;
+    FunctionRuntime runtime = FunctionRuntime::python3;
+    Path path;
+    std::string handler;
+    FunctionEvent event = FunctionEvent::json;
+    std::vector<Located> from;  ///< topic filters; or
+    LocatedText sql;
+    std::vector<Destination> to;
+    std::chrono::milliseconds timeout{3'000};
+    unsigned workers = 1;
+    LocatedText key;
+    std::uint64_t memory = 64 * 1024 * 1024;
+    Position at;
+    friend bool operator==(const FunctionConfig&, const FunctionConfig&) = default;
+};
+
+enum class Restart : std::uint8_t { always, on_failure, never };
+struct ModuleRoute {
+    std::string from;
+    std::string to;
+    friend bool operator==(const ModuleRoute&, const ModuleRoute&) = default;
+};
+
+/// Not built yet.
+struct ModuleConfig {
+    Located name;
+    std::string image;  ///< or
+    std::vector<std::string> command;
+    std::map<std::string, std::string> env;
+    std::vector<ModuleRoute> routes;
+    Restart restart = Restart::always;
+    std::vector<std::string> health_command;
+    std::chrono::milliseconds health_interval{30'000};
+    std::chrono::milliseconds health_timeout{5'000};
+    std::uint64_t memory = 128 * 1024 * 1024;
+    double cpus = 1;
+    Position at;
+    friend bool operator==(const ModuleConfig&, const ModuleConfig&) = default;
+};
+
+/// Not built yet.
+struct ModelConfig {
+    Located name;
+    Path file;
+    std::vector<std::string> inputs;
+    std::chrono::milliseconds budget_latency{10};
+    std::uint64_t budget_memory = 16 * 1024 * 1024;
+    Position at;
+    friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
+};
+
+enum class ShadowSync : std::uint8_t { off, realtime, periodic };
+
+/// Not built yet.
+struct Shadows {
+    ShadowSync sync = ShadowSync::off;
+    std::chrono::milliseconds sync_interval{60'000};
+    friend bool operator==(const Shadows&, const Shadows&) = default;
+};
+
+struct ClassConfig {
+    std::string name;           ///< [A-Za-z0-9_-]{1,64}
+    std::uint8_t priority = 0;  ///< 0 goes first and is dropped last; 0 to 15
+    std::chrono::milliseconds ttl{0};
+    friend bool operator==(const ClassConfig&, const ClassConfig&) = default;
+};
+
+/// `uplink`. Without a url nothing leaves; events for the cloud still wait in the spool.
+struct Uplink {
+    std::string url;  ///< as written; empty: no cloud
+    std::string scheme;
+    std::string host;
+    std::uint16_t port = 0;
+    std::string token;  ///< from `token` or the contents of `token_file`
+    Path cert;
+    Path key;
+    Path ca;
+    std::chrono::milliseconds keep_alive{30'000};
+    std::chrono::milliseconds ack_timeout{20'000};  ///< no acknowledgement for this long with events waiting: the connection is remade
+    std::chrono::milliseconds retry_max{30'000};    ///< longest pause between attempts
+    std::uint32_t drain_rate = 100'000;             ///< events a second of all classes; 0: no limit
+    std::uint32_t in_flight = 16;                   ///< unacknowledged batches
+    Position at;
+    /// In order of data::ClassIndex: alert, aggregate, sample, then the user's own as they stand in the file. At most data::kClassesMax.
+    std::vector<ClassConfig> classes{
+        {"alert", 0, std::chrono::hours(24 * 7)}, {"aggregate", 1, std::chrono::hours(24 * 2)}, {"sample", 2, std::chrono::hours(24)}};
+    [[nodiscard]] bool configured() const { return !url.empty(); }
+    friend bool operator==(const Uplink&, const Uplink&) = default;
+};
+
+struct Spool {
+    std::uint64_t max_bytes = 256 * 1024 * 1024;  ///< everything under <data>/spool counts
+    friend bool operator==(const Spool&, const Spool&) = default;
+};
+
+struct Cost {
+    double price_per_million = 50'000.0 / 25'920.0;  ///< USD; 25.92 billion readings a month (10,000 a second) for 50,000
+    friend bool operator==(const Cost&, const Cost&) = default;
+};
+
+struct GatewayConfig {
+    std::string file;  ///< as given on the command line
+    GatewayIdentity gateway;
+    Listen listen;
+    Auth auth;
+    Limits limits;
+    std::vector<RuleConfig> rules;
+    std::vector<FunctionConfig> functions;
+    std::vector<ModuleConfig> modules;
+    std::vector<ModelConfig> models;
+    Shadows shadows;
+    Uplink uplink;
+    Spool spool;
+    Cost cost;
+    Log log;
+    friend bool operator==(const GatewayConfig&, const GatewayConfig&) = default;
+};
+
+}  // namespace sluice::config

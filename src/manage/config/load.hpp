@@ -1,0 +1,56 @@
+// Reads configuration files. A daemon does:
+//
+//     auto loaded = config::load_gateway(files, path, &rules);
+//     if (!loaded.is_runnable()) { print(loaded.refusal()); exit 2; }
+//     if (!loaded.problems.empty()) print(loaded.text());              // warnings
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "manage/config/cloud_config.hpp"
+#include "manage/config/gateway_config.hpp"
+#include "manage/config/ports.hpp"
+#include "manage/config/problem.hpp"
+
+namespace sluice::env {
+class FileSystem;
+}
+
+namespace sluice::config {
+
+/// Larger files are refused unread; the largest hand-written configuration we can imagine is a tenth of it.
+inline constexpr std::size_t kFileBytesMax = 1024 * 1024;
+
+template <class Config>
+struct Loaded {
+    Config config;      ///< complete with defaults; to be used only if is_valid()
+    Problems problems;  ///< in the order of the file
+    [[nodiscard]] bool is_valid() const { return config::is_valid(problems); }
+    [[nodiscard]] bool is_runnable() const { return config::is_runnable(problems); }
+    [[nodiscard]] std::string text() const { return format_all(config.file, problems); }                 ///< what `check` prints
+    [[nodiscard]] std::string refusal() const { return format_all(config.file, as_refusal(problems)); }  ///< what a daemon prints
+};
+
+enum class Tier : std::uint8_t { unknown, gateway, cloud };
+
+/// By the top keys `gateway:` and `cloud:`; unknown where there is neither, both, or no YAML mapping.
+[[nodiscard]] Tier tier_of(std::string_view text);
+
+/// Reads the file and everything it names; never writes. Does not throw (but for lack of memory). Any thread; blocking.
+/// `rules` may be null: then SQL is not looked at.
+[[nodiscard]] Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules);
+[[nodiscard]] Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path);
+
+/// The same for a text in memory. `files` may be null: then files that it names are not looked for, and token files give no token.
+[[nodiscard]] Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files,
+                                                 RuleChecker* rules);
+[[nodiscard]] Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files);
+
+/// The bytes of a file up to a limit. Errors: not_found, permission, io, too_large (longer than the limit).
+[[nodiscard]] base::Result<std::string> read_text(env::FileSystem& files, const std::string& path, std::size_t limit);
+
+}  // namespace sluice::config
