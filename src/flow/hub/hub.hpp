@@ -1,0 +1,82 @@
+// The MQTT broker as a machine without I/O: bytes and time go in, packets and readings come out through the Port.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "base/time.hpp"
+#include "data/reading.hpp"
+#include "flow/hub/counters.hpp"
+#include "flow/hub/limits.hpp"
+#include "flow/hub/ports.hpp"
+#include "flow/hub/shard_messages.hpp"
+
+namespace sluice::hub {
+
+struct Options {
+    data::ShardIndex shard{0};
+    std::uint16_t shards = 1;
+    Limits limits{};
+    Authenticator* authenticator = nullptr;  ///< nullptr: everybody may do everything
+    std::uint64_t seed = 0;                  ///< makes assigned client ids unlike those of other runs
+};
+
+/// The sessions, subscriptions and retained messages of one shard: MQTT 3.1.1 and 5.0 with QoS 0, 1 and 2.
+///
+/// Owned and called by one thread. All connections of a client id must reach the hub of shard_of(hash64(client id), shards); connections
+/// without a client id may go to any shard. Times given must not go backwards. After whatever a turn of the loop brought, call
+/// end_of_turn(): messages to other shards leave there.
+class Hub {
+public:
+    Hub(const Options& options, Port& port);
+    ~Hub();
+    Hub(const Hub&) = delete;
+    Hub& operator=(const Hub&) = delete;
+
+    void on_connected(ConnectionId who, const Peer& peer, base::Monotonic now);
+
+    /// Handles all whole packets in `bytes`; returns how many bytes it consumed, the rest is presented again with more behind it. All is
+    /// consumed after the hub has closed the connection. data::kReadablePadding bytes behind `bytes` must be readable.
+    std::size_t on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall);
+
+    /// The connection is gone (by the peer, by an error). Unknown ids are ignored.
+    void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
+
+    /// All tickets up to this one are durable: releases acknowledgements.
+    void on_durable(Ticket ticket);
+
+    void on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime wall);
+
+    /// From rules and other local parties, on any shard: routed to subscribers everywhere and retained if asked; not counted as readings_in
+    /// and not handed to accept(). Allowed inside accept(). Errors: none; an invalid topic is ignored (publishers check theirs).
+    void publish(const Publication& publication, base::Monotonic now, base::WallTime wall);
+
+    void on_tick(base::Monotonic now, base::WallTime wall);
+    /// When on_tick has something to do next.
+    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const;
+
+    /// Sends what was gathered for other shards and retries slow subscribers. Once a turn.
+    void end_of_turn(base::Monotonic now);
+
+    /// False: too many acknowledgements wait for storage; stop reading from sockets until true.
+    [[nodiscard]] bool wants_input() const;
+
+    /// Permissions may have changed: remembered answers are asked for again.
+    void forget_permissions();
+
+    /// Ends one client's connection (administration). False: not connected here.
+    bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
+    /// Tells everybody "server shutting down" and closes; no wills, as the clients come back (MQTT 5.0 §3.14.4 leaves it to us).
+    void shut_down(base::Monotonic now);
+
+    [[nodiscard]] const Counters& counters() const;
+
+private:
+    class Core;
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace sluice::hub

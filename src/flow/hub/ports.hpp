@@ -1,0 +1,106 @@
+// What the hub needs from its surroundings, and the values that cross the border.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "base/strong.hpp"
+#include "base/time.hpp"
+#include "data/reading.hpp"
+#include "flow/hub/shard_messages.hpp"
+
+namespace sluice::mqtt {
+enum class ReasonCode : std::uint8_t;
+}
+
+namespace sluice::hub {
+
+/// Low 32 bits: slot, dense from 0; high 32 bits: generation of the slot, never 0 (posix::TcpId fits).
+using ConnectionId = base::Strong<struct ConnectionTag, std::uint64_t>;
+
+/// Says when a QoS 1 or 2 publish may be acknowledged. 0: at once.
+using Ticket = std::uint64_t;
+
+/// What is known of a connection before its CONNECT.
+struct Peer {
+    std::uint16_t listener = 0;  ///< the runtime's own number
+    bool loopback = false;
+    bool encrypted = false;
+};
+
+/// Chosen by the Authenticator at CONNECT, handed back to it with every question: a user, a gateway, a row of a table.
+using Principal = base::Strong<struct PrincipalTag, std::uint32_t>;
+
+/// A publication by a local party: a rule, the API, a connector. Views are valid during the call.
+struct Publication {
+    std::string_view topic;  ///< a valid topic name
+    base::ByteView payload;
+    std::uint8_t qos = 0;         ///< 0, 1 or 2: the highest with which subscribers get it
+    bool retain = false;          ///< kept for later subscribers; an empty payload removes what was kept
+    base::ByteView properties{};  ///< version 5 properties to pass on, encoded without their length; usually none
+};
+
+/// Implemented by the gateway's shard, by the cloud and by tests. Called only from inside a call of the hub, on its thread.
+class Port {
+public:
+    virtual ~Port() = default;
+
+    /// The connection's output buffer: the hub appends whole packets, they leave at the end of the turn. nullptr: the connection is gone.
+    /// Used at once, never kept.
+    [[nodiscard]] virtual base::Bytes* output(ConnectionId to) = 0;
+
+    /// Bytes not yet taken by the socket. Asked once in a while, not per packet.
+    [[nodiscard]] virtual std::size_t queued_bytes(ConnectionId of) const = 0;
+
+    /// Closes after the output so far has left. The hub has forgotten the connection; Hub::on_closed for it is allowed and ignored.
+    virtual void close(ConnectionId connection) = 0;
+
+    /// Hands a client's publication downstream (rules, ingest); wills too. Returns 0 when nothing must be awaited, else a ticket: the
+    /// acknowledgement is held until Hub::on_durable(t) with t >= ticket. Tickets never decrease. `acknowledged` is false for QoS 0 and
+    /// wills: the ticket is ignored then. May call Hub::publish().
+    virtual Ticket accept(const data::Reading& reading, bool acknowledged) = 0;
+
+    /// Passes a message to another shard's Hub::on_shard_message. False when the mailbox is full, the message untouched: the hub keeps
+    /// it and tries again at the end of the next turn. Never called with one shard.
+    [[nodiscard]] virtual bool to_shard(data::ShardIndex shard, ShardMessage&& message) = 0;
+
+    /// A client's session went on line or off line (a taken-over connection: neither).
+    virtual void on_presence(std::string_view client, bool online) { (void)client, (void)online; }
+};
+
+/// A CONNECT, as far as admission is concerned. Views are valid during the call.
+struct Credentials {
+    ConnectionId connection;
+    Peer peer;
+    std::string_view client;  ///< client id; the assigned one where the client sent none
+    bool has_username = false;
+    bool has_password = false;
+    std::string_view username;
+    base::ByteView password;
+};
+
+struct Admission {
+    mqtt::ReasonCode reason{};  ///< 0: welcome; else a CONNACK code of version 5, translated for 3.1.1
+    Principal principal{};
+};
+
+/// Who a permission is asked for.
+struct Client {
+    std::string_view id;
+    Principal principal;
+};
+
+/// Decides who may come in and what they may do. Called on the hub's thread; must not block and must not call the hub.
+class Authenticator {
+public:
+    virtual ~Authenticator() = default;
+    virtual Admission authenticate(const Credentials& credentials) = 0;
+    /// False: acknowledged with "not authorized" where the version can say so, counted as denied, not delivered. The answer for a client's
+    /// last topic is remembered until forget_permissions().
+    virtual bool may_publish(const Client& client, std::string_view topic) = 0;
+    /// Filters of shared subscriptions come without `$share/<group>/`.
+    virtual bool may_subscribe(const Client& client, std::string_view filter) = 0;
+};
+
+}  // namespace sluice::hub
