@@ -1,0 +1,397 @@
+#include "env/posix/tcp.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.hpp"
+#include "data/reading.hpp"
+
+namespace sluice::posix {
+namespace {
+
+constexpr std::size_t kReadBytes = 256 * 1024;      // one read a connection and turn; larger than a default receive buffer's first window
+constexpr std::size_t kKeptOutputBytes = 4 * 1024;  // a sent output buffer larger than this is given back
+
+bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+void no_delay(int fd) {
+    const int on = 1;
+    // Only latency suffers where it is refused (a Unix socket, say).
+    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+}  // namespace
+
+struct TcpConnections::Connection {
+    enum class State : std::uint8_t {
+        connecting,
+        open,
+        draining,   // close() was called; output is still leaving
+        failed,     // to be finished at the end of the turn
+        lingering,  // on_closed was called; what the peer still sends is thrown away until it closes, so that no reset overtakes our last
+                    // bytes
+    };
+    int fd = -1;
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    State state = State::open;
+    bool dirty = false;
+    bool reading = true;   // EPOLLIN is set
+    bool writing = false;  // EPOLLOUT is set
+    bool detached = false;
+    std::size_t sent = 0;  // of output
+    base::Bytes output;
+    base::Bytes unread;
+    PeerAddress peer;
+    base::Error why{base::Errc::closed};
+    base::Monotonic linger_until{};
+    [[nodiscard]] TcpId id() const { return (static_cast<TcpId>(generation) << 32) | slot; }
+    [[nodiscard]] bool alive() const { return state != State::failed && state != State::lingering; }
+};
+
+TcpConnections::TcpConnections(EventLoop& loop, TcpHandler& handler) : loop_(loop), handler_(handler) {
+    buffer_.resize(kReadBytes + data::kReadablePadding);
+}
+
+TcpConnections::~TcpConnections() {
+    for (const auto& connection : slots_) {
+        if (connection == nullptr || connection->fd < 0) continue;
+        loop_.unwatch(connection->fd);
+        ::close(connection->fd);
+    }
+}
+
+TcpConnections::Connection* TcpConnections::find(TcpId id) {
+    const auto slot = static_cast<std::uint32_t>(id);
+    if (slot >= slots_.size()) return nullptr;
+    Connection* connection = slots_[slot].get();
+    if (connection == nullptr || connection->generation != id >> 32 || !connection->alive()) return nullptr;
+    return connection;
+}
+
+const TcpConnections::Connection* TcpConnections::find(TcpId id) const { return const_cast<TcpConnections*>(this)->find(id); }
+
+TcpId TcpConnections::place(int fd, const PeerAddress& peer, std::uint32_t events) {
+    std::uint32_t slot;
+    if (free_.empty()) {
+        slot = static_cast<std::uint32_t>(slots_.size());
+        slots_.push_back(std::make_unique<Connection>());
+    } else {
+        slot = free_.back();
+        free_.pop_back();
+    }
+    Connection& connection = *slots_[slot];
+    const auto generation = connection.generation + 1;
+    connection = Connection{};
+    connection.fd = fd;
+    connection.slot = slot;
+    connection.generation = generation == 0 ? 1 : generation;
+    connection.peer = peer;
+    ++open_;
+    loop_.watch(fd, events, *this, connection.id());
+    return connection.id();
+}
+
+void TcpConnections::adopt(DetachedConnection&& from) {
+    no_delay(from.fd);
+    const TcpId id = place(from.fd, from.peer, EPOLLIN);
+    handler_.on_open(id, from.peer);
+    if (Connection* connection = find(id); connection != nullptr && !from.unread.empty()) {
+        connection->unread = std::move(from.unread);
+        const auto size = connection->unread.size();
+        connection->unread.resize(size + data::kReadablePadding);
+        const base::Bytes whole = std::move(connection->unread);
+        connection->unread.clear();
+        present(*connection, {whole.data(), size});
+    }
+}
+
+base::Result<TcpId> TcpConnections::connect(const std::string& host, std::uint16_t port) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return base::Error{base::Errc::not_found};
+    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
+    base::Error last{base::Errc::not_found};
+    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+        const int fd = ::socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd < 0) {
+            last = base::from_errno(errno);
+            continue;
+        }
+        no_delay(fd);
+        if (::connect(fd, at->ai_addr, at->ai_addrlen) != 0 && errno != EINPROGRESS) {
+            last = base::from_errno(errno);
+            ::close(fd);
+            continue;
+        }
+        PeerAddress peer;
+        peer.port = port;
+        peer.v6 = at->ai_family == AF_INET6;
+        if (peer.v6) {
+            std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in6*>(at->ai_addr)->sin6_addr, 16);
+        } else {
+            std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in*>(at->ai_addr)->sin_addr, 4);
+        }
+        const TcpId id = place(fd, peer, EPOLLOUT);
+        Connection& connection = *find(id);
+        connection.state = Connection::State::connecting;
+        connection.reading = false;
+        connection.writing = true;
+        return id;
+    }
+    return last;
+}
+
+void TcpConnections::mark_dirty(Connection& connection) {
+    if (connection.dirty) return;
+    connection.dirty = true;
+    dirty_.push_back(connection.slot);
+}
+
+void TcpConnections::send(TcpId id, base::ByteView bytes) {
+    if (base::Bytes* out = output(id)) base::append(*out, bytes);
+}
+
+base::Bytes* TcpConnections::output(TcpId id) {
+    Connection* connection = find(id);
+    if (connection == nullptr || connection->state == Connection::State::draining) return nullptr;
+    mark_dirty(*connection);
+    return &connection->output;
+}
+
+std::size_t TcpConnections::queued_bytes(TcpId id) const {
+    const Connection* connection = find(id);
+    return connection == nullptr ? 0 : connection->output.size() - connection->sent;
+}
+
+void TcpConnections::close(TcpId id) {
+    Connection* connection = find(id);
+    if (connection == nullptr || connection->state == Connection::State::draining) return;
+    if (connection->state == Connection::State::connecting) return abort(id);
+    connection->state = Connection::State::draining;
+    connection->linger_until = loop_.now() + kLingerMax;
+    lingering_.push_back(id);
+    mark_dirty(*connection);
+}
+
+void TcpConnections::abort(TcpId id) {
+    if (Connection* connection = find(id)) schedule_close(*connection, base::Error{base::Errc::closed});
+}
+
+void TcpConnections::schedule_close(Connection& connection, const base::Error& why) {
+    if (connection.state == Connection::State::failed) return;
+    connection.state = Connection::State::failed;
+    connection.why = why;
+    closing_.push_back(connection.slot);
+}
+
+DetachedConnection TcpConnections::detach(TcpId id, std::size_t consumed) {
+    Connection* connection = find(id);
+    base::check(connection != nullptr, "tcp: detaching a connection that is gone");
+    DetachedConnection out;
+    out.fd = connection->fd;
+    out.peer = connection->peer;
+    const auto rest = presented_.subspan(std::min(consumed, presented_.size()));
+    out.unread.assign(rest.begin(), rest.end());
+    loop_.unwatch(connection->fd);
+    connection->fd = -1;
+    connection->detached = true;
+    schedule_close(*connection, base::Error{base::Errc::closed});
+    return out;
+}
+
+void TcpConnections::pause_reading(bool pause) {
+    if (pause == paused_) return;
+    paused_ = pause;
+    if (pause) return;  // each socket is taken out of the watch when it has something to say, not before
+    for (const auto& connection : slots_) {
+        if (connection && connection->fd >= 0 && connection->state == Connection::State::open && !connection->reading)
+            update_interest(*connection);
+    }
+}
+
+void TcpConnections::update_interest(Connection& connection) {
+    const bool read = connection.state == Connection::State::lingering || (connection.state == Connection::State::open && !paused_);
+    const bool write =
+        connection.state == Connection::State::connecting || (connection.alive() && connection.sent < connection.output.size());
+    if (read == connection.reading && write == connection.writing) return;
+    connection.reading = read;
+    connection.writing = write;
+    loop_.rewatch(connection.fd, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U), *this, connection.id());
+}
+
+void TcpConnections::on_ready(std::uint32_t events, std::uint64_t tag) {
+    const auto slot = static_cast<std::uint32_t>(tag);
+    Connection* connection = slots_[slot].get();
+    if (connection == nullptr || connection->generation != tag >> 32 || connection->fd < 0) return;
+    switch (connection->state) {
+        case Connection::State::failed:
+            return;
+        case Connection::State::lingering: {
+            const auto count = ::recv(connection->fd, buffer_.data(), kReadBytes, MSG_DONTWAIT);
+            if (count == 0 || (count < 0 && !would_block(errno))) finish(*connection);
+            return;
+        }
+        case Connection::State::connecting: {
+            int error = 0;
+            socklen_t size = sizeof error;
+            if (::getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+            if (error != 0) return schedule_close(*connection, base::from_errno(error));
+            connection->state = Connection::State::open;
+            update_interest(*connection);
+            return handler_.on_open(connection->id(), connection->peer);
+        }
+        case Connection::State::open:
+        case Connection::State::draining:
+            break;
+    }
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+        if (paused_ || connection->state == Connection::State::draining) {
+            if ((events & (EPOLLHUP | EPOLLERR)) != 0) return schedule_close(*connection, base::Error{base::Errc::closed});
+            update_interest(*connection);
+        } else {
+            read_from(*connection);
+        }
+    }
+    if ((events & EPOLLOUT) != 0 && connection->alive()) mark_dirty(*connection);
+}
+
+void TcpConnections::read_from(Connection& connection) {
+    // A rest that is small is put in front of what is read, so that the handler sees one piece; a large one grows where it is.
+    const std::size_t rest = connection.unread.size();
+    if (rest > kReadBytes / 2) {
+        connection.unread.resize(rest + kReadBytes + data::kReadablePadding);
+        const auto count = ::recv(connection.fd, connection.unread.data() + rest, kReadBytes, MSG_DONTWAIT);
+        connection.unread.resize(rest + (count > 0 ? static_cast<std::size_t>(count) + data::kReadablePadding : 0));
+        if (count > 0) {
+            const base::Bytes whole = std::move(connection.unread);
+            connection.unread.clear();
+            return present(connection, {whole.data(), whole.size() - data::kReadablePadding});
+        }
+        if (count < 0 && (would_block(errno) || errno == EINTR)) return;
+        return schedule_close(connection, count == 0 ? base::Error{base::Errc::closed} : base::from_errno(errno));
+    }
+    const auto count = ::recv(connection.fd, buffer_.data() + rest, kReadBytes - rest, MSG_DONTWAIT);
+    if (count <= 0) {
+        if (count < 0 && (would_block(errno) || errno == EINTR)) return;
+        return schedule_close(connection, count == 0 ? base::Error{base::Errc::closed} : base::from_errno(errno));
+    }
+    if (rest != 0) {
+        std::memcpy(buffer_.data(), connection.unread.data(), rest);
+        connection.unread.clear();
+    }
+    const auto size = static_cast<std::size_t>(count);
+    if (size == kReadBytes - rest) loop_.hurry();
+    present(connection, {buffer_.data(), rest + size});
+}
+
+void TcpConnections::present(Connection& connection, base::ByteView bytes) {
+    presented_ = bytes;
+    const std::size_t consumed = handler_.on_bytes(connection.id(), bytes);
+    presented_ = {};
+    if (!connection.alive()) return;
+    base::check(consumed <= bytes.size(), "tcp: a handler consumed more than it was given");
+    if (consumed == bytes.size()) {
+        if (connection.unread.capacity() > kKeptOutputBytes) connection.unread = {};
+        return;
+    }
+    connection.unread.assign(bytes.begin() + static_cast<std::ptrdiff_t>(consumed), bytes.end());
+}
+
+void TcpConnections::write_to(Connection& connection) {
+    while (connection.sent < connection.output.size()) {
+        const auto left = connection.output.size() - connection.sent;
+        const auto count = ::send(connection.fd, connection.output.data() + connection.sent, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (would_block(errno)) break;
+            return schedule_close(connection, base::from_errno(errno));
+        }
+        connection.sent += static_cast<std::size_t>(count);
+        if (static_cast<std::size_t>(count) < left) break;
+    }
+    if (connection.sent == connection.output.size()) {
+        connection.sent = 0;
+        if (connection.output.capacity() > kKeptOutputBytes) {
+            connection.output = {};
+        } else {
+            connection.output.clear();
+        }
+        if (connection.state == Connection::State::draining) {
+            ::shutdown(connection.fd, SHUT_WR);
+            return schedule_close(connection, base::Error{base::Errc::closed});
+        }
+    } else if (connection.sent > connection.output.size() / 2) {
+        connection.output.erase(connection.output.begin(), connection.output.begin() + static_cast<std::ptrdiff_t>(connection.sent));
+        connection.sent = 0;
+    }
+    update_interest(connection);
+}
+
+void TcpConnections::finish(Connection& connection) {
+    if (connection.fd >= 0) {
+        loop_.unwatch(connection.fd);
+        ::close(connection.fd);
+    }
+    connection.fd = -1;
+    connection.output = {};
+    connection.unread = {};
+    free_.push_back(connection.slot);
+}
+
+void TcpConnections::on_turn(base::Monotonic now) {
+    // Closing one connection can produce output for others (wills), which can close others: until nothing is left.
+    while (!dirty_.empty() || !closing_.empty()) {
+        const auto dirty = std::exchange(dirty_, {});
+        for (const std::uint32_t slot : dirty) {
+            Connection& connection = *slots_[slot];
+            connection.dirty = false;
+            if (connection.fd >= 0 && (connection.state == Connection::State::open || connection.state == Connection::State::draining)) {
+                write_to(connection);
+            }
+        }
+        const auto closing = std::exchange(closing_, {});
+        for (const std::uint32_t slot : closing) {
+            Connection& connection = *slots_[slot];
+            --open_;
+            const bool linger = connection.fd >= 0 && connection.linger_until != base::Monotonic{} &&
+                                connection.why.code == base::Errc::closed && connection.output.empty();
+            if (linger) {
+                connection.state = Connection::State::lingering;
+                update_interest(connection);
+            }
+            if (!connection.detached) handler_.on_closed(connection.id(), connection.why);
+            if (!linger) finish(connection);
+        }
+    }
+    while (!lingering_.empty()) {
+        const TcpId id = lingering_.front();
+        Connection& connection = *slots_[static_cast<std::uint32_t>(id)];
+        const bool same = connection.generation == id >> 32 && connection.fd >= 0;
+        if (same && connection.linger_until > now) break;
+        lingering_.erase(lingering_.begin());
+        if (!same) continue;
+        if (connection.state == Connection::State::lingering) {
+            finish(connection);
+        } else if (connection.state == Connection::State::draining) {
+            schedule_close(connection, base::Error{base::Errc::timeout});
+        }
+    }
+}
+
+std::optional<base::Monotonic> TcpConnections::next_deadline() const {
+    if (!dirty_.empty() || !closing_.empty()) return loop_.now();
+    if (lingering_.empty()) return std::nullopt;
+    return slots_[static_cast<std::uint32_t>(lingering_.front())]->linger_until;
+}
+
+}  // namespace sluice::posix

@@ -1,0 +1,138 @@
+// TCP connections of one event loop: accepted, made, handed over. Reads once a turn into a shared buffer, writes once a turn.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "env/posix/event_loop.hpp"
+
+namespace sluice::posix {
+
+/// Where a peer is. Text is made only when asked for.
+struct PeerAddress {
+    std::array<std::uint8_t, 16> ip{};
+    std::uint16_t port = 0;
+    bool v6 = false;
+    [[nodiscard]] bool loopback() const;
+    [[nodiscard]] std::string text() const;  ///< "127.0.0.1:40112", "[::1]:40112"
+};
+
+/// Low 32 bits: slot, dense from 0; high 32 bits: generation of the slot, never 0.
+using TcpId = std::uint64_t;
+
+class TcpHandler {
+public:
+    virtual ~TcpHandler() = default;
+    /// A connection stands: accepted, adopted, or made by connect().
+    virtual void on_open(TcpId id, const PeerAddress& peer) = 0;
+    /// All bytes that are there and not yet consumed. Returns how many were consumed; the rest is presented again, with more behind it. The
+    /// view is valid during the call; data::kReadablePadding bytes behind it may be read.
+    virtual std::size_t on_bytes(TcpId id, base::ByteView bytes) = 0;
+    /// The connection is gone (not called after detach()). For a connection that never stood, too: a connect() that failed.
+    virtual void on_closed(TcpId id, const base::Error& why) = 0;
+};
+
+/// A connection between two loops: its descriptor and what was read but not consumed.
+struct DetachedConnection {
+    int fd = -1;
+    PeerAddress peer;
+    base::Bytes unread;
+};
+
+/// Owned by one loop's thread. Add it to the loop as the last task: its turn sends what the others produced.
+class TcpConnections final : public Watcher, public TurnTask {
+public:
+    TcpConnections(EventLoop& loop, TcpHandler& handler);
+    ~TcpConnections() override;
+    TcpConnections(const TcpConnections&) = delete;
+    TcpConnections& operator=(const TcpConnections&) = delete;
+
+    /// Takes an accepted socket over (non-blocking).
+    void adopt(DetachedConnection&& connection);
+    /// Starts a connection; on_open or on_closed tells how it went. `host` is a name or an address; names are looked up at once (may block;
+    /// data paths use addresses). Errors: not_found (name), io.
+    base::Result<TcpId> connect(const std::string& host, std::uint16_t port);
+
+    /// Appends to the output; it leaves at the end of the turn. Nothing happens for a connection that is gone.
+    void send(TcpId id, base::ByteView bytes);
+    /// The output buffer itself, for encoders that append; nullptr for a connection that is gone. Valid until the turn ends.
+    [[nodiscard]] base::Bytes* output(TcpId id);
+    [[nodiscard]] std::size_t queued_bytes(TcpId id) const;
+    /// Closes after the output so far has left (at most kLingerMax later). No more bytes are read. on_closed is called.
+    void close(TcpId id);
+    /// Closes now, at the end of the turn; unsent output is lost.
+    void abort(TcpId id);
+    /// Takes a connection out: no on_closed. `consumed` of the bytes of the on_bytes call under way are left out of `unread`.
+    [[nodiscard]] DetachedConnection detach(TcpId id, std::size_t consumed);
+
+    /// Back-pressure: stops or resumes reading from all sockets. Outputs go on.
+    void pause_reading(bool pause);
+    [[nodiscard]] std::size_t count() const { return open_; }
+
+    void on_ready(std::uint32_t events, std::uint64_t tag) override;
+    void on_turn(base::Monotonic now) override;
+    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
+
+    static constexpr std::chrono::seconds kLingerMax{5};
+
+private:
+    struct Connection;
+    Connection* find(TcpId id);
+    [[nodiscard]] const Connection* find(TcpId id) const;
+    TcpId place(int fd, const PeerAddress& peer, std::uint32_t events);
+    void read_from(Connection& connection);
+    void present(Connection& connection, base::ByteView bytes);
+    void write_to(Connection& connection);
+    void update_interest(Connection& connection);
+    void mark_dirty(Connection& connection);
+    void schedule_close(Connection& connection, const base::Error& why);
+    void finish(Connection& connection);
+
+    EventLoop& loop_;
+    TcpHandler& handler_;
+    std::vector<std::unique_ptr<Connection>> slots_;
+    std::vector<std::uint32_t> free_;
+    std::vector<std::uint32_t> dirty_;    // with output to send, once each
+    std::vector<std::uint32_t> closing_;  // to be finished at the end of the turn
+    std::vector<TcpId> lingering_;        // in the order of their time limits
+    base::Bytes buffer_;
+    base::ByteView presented_;  // what the on_bytes call under way was given
+    std::size_t open_ = 0;
+    bool paused_ = false;
+};
+
+/// Listens on one address and hands accepted sockets on. `port` 0: the system chooses; port() tells.
+class TcpListener final : public Watcher {
+public:
+    class Sink {
+    public:
+        virtual ~Sink() = default;
+        /// A new, non-blocking socket; the sink owns it.
+        virtual void on_accept(DetachedConnection&& connection) = 0;
+    };
+    /// Errors: in_use (port taken), permission, not_found (no such address), io.
+    static base::Result<std::unique_ptr<TcpListener>> open(EventLoop& loop, Sink& sink, const std::string& host, std::uint16_t port);
+    ~TcpListener() override;
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+    /// Connections closed at once because the process had no file descriptor left.
+    [[nodiscard]] std::uint64_t refused() const { return refused_; }
+    void on_ready(std::uint32_t events, std::uint64_t tag) override;
+
+private:
+    TcpListener(EventLoop& loop, Sink& sink, int fd, std::uint16_t port) : loop_(loop), sink_(sink), fd_(fd), port_(port) {}
+    EventLoop& loop_;
+    Sink& sink_;
+    int fd_;
+    int reserve_ = -1;  // a descriptor kept back, so that connections can be refused when all others are used up
+    std::uint64_t refused_ = 0;
+    std::uint16_t port_;
+};
+
+}  // namespace sluice::posix
