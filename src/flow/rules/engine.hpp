@@ -1,0 +1,111 @@
+// Runs a plan over the readings of one shard. A machine without I/O: readings and time in, output rows out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "base/time.hpp"
+#include "codec/json/value.hpp"
+#include "data/reading.hpp"
+#include "flow/rules/plan.hpp"
+
+namespace sluice::rules {
+
+/// Which rules of a reading are meant: a bit stands for the stateless rules, each other bit for one or more partitions (GROUP BY or PARTITION BY).
+using PartitionMask = std::uint64_t;
+inline constexpr PartitionMask kAllPartitions = ~PartitionMask{0};
+
+/// One row that a rule puts out. All views are valid during the call.
+struct OutputRow {
+    std::size_t rule;                      ///< index into Plan::rules()
+    base::ByteView json;                   ///< one JSON object
+    std::span<const json::Value> columns;  ///< as RuleInfo::columns
+    base::WallTime made;                   ///< arrival of the reading that caused the row; for a time window its end
+    base::Monotonic at;                    ///< the same moment by the monotonic clock
+    const data::Reading* reading;          ///< the reading that caused the row; nullptr where time caused it
+};
+
+/// What the engine hands on. It may not call back into the engine.
+class Output {
+public:
+    virtual ~Output() = default;
+    virtual void emit(const OutputRow& row) = 0;
+    /// The reading must also be given to `process` of the engine of shard `owner`, with this mask: it owns the key.
+    virtual void forward(data::ShardIndex owner, PartitionMask partitions, const data::Reading& reading) = 0;
+};
+
+/// Per rule, since the engine was made. Nothing is dropped without being counted here.
+struct RuleCounters {
+    std::uint64_t evaluated = 0;   ///< readings of the rule's topics that were evaluated
+    std::uint64_t rows = 0;        ///< output rows
+    std::uint64_t malformed = 0;   ///< readings not evaluated: the payload is not JSON, or not an object where `*` needs one
+    std::uint64_t bad_value = 0;   ///< NULL, text, NaN or infinity where state needs a number; text where arithmetic needs one; division by zero; NaN results
+    std::uint64_t late = 0;        ///< readings for a window that had closed (event time only)
+    std::uint64_t state_full = 0;  ///< readings not evaluated: no room for another key; values a full window could not take
+};
+
+struct EngineCounters {
+    std::uint64_t readings = 0;   ///< given to process, forwarded ones included
+    std::uint64_t matched = 0;    ///< of these: the topic belongs to at least one rule
+    std::uint64_t malformed = 0;  ///< of these: payload not valid JSON (one, however many rules)
+    std::uint64_t forwarded = 0;  ///< calls of Output::forward
+    std::uint64_t keys = 0;       ///< in all tables now
+    std::uint64_t state_bytes = 0;
+};
+
+/// Where a sliced save stands; a new one starts at the beginning.
+struct SaveCursor {
+    std::size_t table = 0;
+    std::size_t series = 0;
+    bool started = false;
+};
+
+/// Owned by one shard thread. No allocation per reading once the keys are known.
+class Engine {
+public:
+    struct Options {
+        unsigned shard = 0;
+        unsigned shards = 1;
+        std::size_t keys_max = 100'000;                       ///< per rule and shard; further keys are not evaluated (state_full)
+        std::size_t state_bytes_max = std::size_t{1} << 30;  ///< of this engine; beyond it no new keys (state_full)
+        std::size_t payload_bytes_max = 1024 * 1024;          ///< larger payloads count as malformed
+        unsigned json_depth_max = 32;
+    };
+
+    Engine(std::shared_ptr<const Plan> plan, const Options& options);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    /// Evaluates the rules of the reading's topic: those of `partitions` whose key belongs to this shard. Time windows that end at or
+    /// before `reading.at` are closed first.
+    void process(const data::Reading& reading, PartitionMask partitions, Output& out);
+
+    /// Closes the time windows whose end has come, in slices of a bounded number of rows: call again while next_deadline() <= now.
+    void on_time(base::Monotonic now, base::WallTime wall, Output& out);
+    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const;
+
+    /// Emits open time windows as they are (not partial count windows), for `rule test`. A gateway never calls it: a clean stop saves.
+    void finish(Output& out);
+
+    [[nodiscard]] std::span<const RuleCounters> counters() const;  ///< one a rule
+    [[nodiscard]] EngineCounters totals() const;
+
+    /// Appends whole records of saved state (docs/formats/rule_state.md), about `budget` bytes of them. False: that was the last.
+    /// Readings may be processed between two calls: each key is consistent in itself.
+    [[nodiscard]] bool save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic now, base::Bytes& out) const;
+    /// Takes over what was saved, by any number of shards, for keys that this shard owns and operators whose SQL is unchanged; the rest is
+    /// passed over. Errors: corrupt, version (the records before the bad one are restored).
+    base::Status restore(base::ByteView saved, base::Monotonic now, base::WallTime wall);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice::rules

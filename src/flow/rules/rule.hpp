@@ -1,0 +1,35 @@
+// A rule as the configuration states it, and what can be wrong with it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sluice::rules {
+
+struct RuleSpec {
+    std::string id;
+    std::string sql;
+    /// Columns that the rule's destinations name (`alerts/{device}` names `device`). Only a `SELECT *` needs them: such a field is then
+    /// taken out of the payload and is an output column of that name. Others must name their columns in the SQL; who checks the
+    /// destinations compares with RuleInfo::columns.
+    std::vector<std::string> columns_wanted;
+};
+
+enum class Severity : std::uint8_t {
+    error,      ///< the rule cannot run
+    not_built,  ///< valid SQL of the dialect that this version cannot run yet; the rule cannot run
+    warning,    ///< the rule runs, but perhaps not as meant
+};
+
+/// A problem at a place in the SQL text.
+struct SqlError {
+    std::size_t offset = 0;  ///< in bytes from the start of the SQL
+    unsigned line = 1;       ///< from 1
+    unsigned column = 1;     ///< from 1, in bytes
+    std::string message;     ///< one line: what is wrong, what was expected
+    Severity severity = Severity::error;
+};
+
+}  // namespace sluice::rules
