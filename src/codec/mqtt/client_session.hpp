@@ -75,7 +75,8 @@ public:
     base::Result<PacketId> publish(const Message& message, base::Monotonic now, base::Bytes& out);
 
     /// Errors: closed, limit (all packet ids in use), invalid (no filter, or one that is none).
-    base::Result<PacketId> subscribe(std::span<const Subscription> filters, base::Monotonic now, base::Bytes& out);
+    base::Result<PacketId> subscribe(std::span<const Subscription> filters, base::Monotonic now, base::Bytes& out,
+                                     const Properties& properties = {});
     base::Result<PacketId> unsubscribe(std::span<const std::string_view> filters, base::Monotonic now, base::Bytes& out);
 
     /// A PINGREQ now, beside those of the keep-alive. Does nothing unless connected.

@@ -26,7 +26,7 @@ public:
     Properties() = default;
 
     /// Checks the bytes (without their length) as properties of a packet of this type: known, allowed there, not repeated, values in range,
-    /// text valid. Errors: malformed_packet (cut short, unknown, bad text), protocol_error (repeated, out of range, not allowed here),
+    /// text valid. Errors: malformed_packet (cut short, unknown, not allowed here, bad text), protocol_error (repeated, out of range),
     /// topic_alias_invalid.
     static Verdict decode(base::ByteView bytes, PacketType type, Properties& out);
 
