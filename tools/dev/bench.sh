@@ -1,0 +1,13 @@
+# ./dev bench ingest [OPTION…]
+# shellcheck shell=bash
+
+verb_bench() {
+    use setup
+    use build
+    local name=${1:-}
+    if [ -z "$name" ] || [ ! -e "bench/$name.py" ]; then fail "usage: ./dev bench ingest [OPTION…]"; fi
+    shift
+    verb_setup build web test
+    compile release
+    run python3 "bench/$name.py" "$@"
+}

@@ -1,0 +1,40 @@
+# ./dev lint [--all]: clang-tidy (results are kept, so that an unchanged file costs only its preprocessing), shellcheck, layers, style.
+# shellcheck shell=bash
+
+lint_shell() {
+    local scripts
+    mapfile -t scripts < <(git ls-files -- dev .ci/run 'tools/*.sh' 'packaging/*.sh')
+    run shellcheck -x "${scripts[@]}"
+}
+
+# Files that differ from origin/main, or from the commit before where there is no such branch.
+changed_files() {
+    local base
+    base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD~1 2>/dev/null || git rev-parse HEAD)
+    git diff --name-only --diff-filter=d "$base" -- "$@"
+}
+
+lint_cpp() {
+    local files
+    if [ "${1:-}" = --all ]; then
+        mapfile -t files < <(git ls-files -- 'src/*.cpp' 'sim/*.cpp')
+    else
+        mapfile -t files < <(changed_files 'src/*.cpp' 'sim/*.cpp')
+    fi
+    [ ${#files[@]} -gt 0 ] || return 0
+    configure dev && run python3 tools/tidy.py --build build/dev --jobs "$(jobs)" "${files[@]}"
+}
+
+verb_lint() {
+    use setup
+    use build
+    use fmt
+    verb_setup build web test
+    local bad=0
+    lint_shell || bad=1
+    verb_fmt --check || bad=1
+    run python3 tools/check_layers.py || bad=1
+    run python3 tools/check_style.py || bad=1
+    lint_cpp "$@" || bad=1
+    return "$bad"
+}
