@@ -44,6 +44,12 @@ enum class OpenMode : std::uint8_t {
     create_new,  ///< must not exist; read and write; mode 0600; durable only after sync_directory() of its folder
 };
 
+/// Held until destroyed; also gone when the process dies.
+class FileLock {
+public:
+    virtual ~FileLock() = default;
+};
+
 /// Paths are absolute or relative to the process; separators are '/'. One thread at a time per path.
 class FileSystem {
 public:
@@ -66,6 +72,12 @@ public:
 
     /// Names (not paths) of the entries of a folder, sorted. Errors: not_found, permission, io.
     virtual base::Result<std::vector<std::string>> list(const std::string& path) = 0;
+
+    /// Makes the file if it is missing and takes it for this process alone. Errors: in_use (someone has it), permission, disk_full, io.
+    virtual base::Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+
+    /// The permission bits of a file or folder (0600). Errors: not_found, permission, io.
+    virtual base::Result<unsigned> permissions(const std::string& path) = 0;
 };
 
 }  // namespace sluice::env
