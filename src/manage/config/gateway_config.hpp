@@ -34,27 +34,26 @@ struct Auth {
     friend bool operator==(const Auth&, const Auth&) = default;
 };
 
-/// Every limit has a counter of what it refused; see docs/configuration.md for the counters' names.
+/// Every limit has a reaction and, where it refuses or drops something, a counter; docs/configuration.md names them.
 struct Limits {
-    std::uint32_t connections = 20'000;                    ///< MQTT connections at a time, all listeners; further ones are closed at once
-    std::uint32_t connection_rate = 0;                     ///< new connections a second and listener; 0: no limit
-    std::chrono::milliseconds connect_timeout{10'000};     ///< from the TCP connection to a complete CONNECT
-    std::chrono::milliseconds keep_alive_max{64'800'000};  ///< 18 h; longer ones are cut to it (and told to MQTT 5 clients)
-    std::uint64_t payload = 256 * 1024;                    ///< bytes of one PUBLISH payload
-    std::uint32_t topic_levels = 128;
-    std::uint32_t topic_bytes = 65'535;
-    std::uint32_t topic_aliases = 16;                           ///< MQTT 5, towards the gateway, each connection
+    std::uint32_t connections = 20'000;                         ///< MQTT connections at a time, all listeners and shards
+    std::chrono::milliseconds connect_timeout{10'000};          ///< from the TCP connection to a complete CONNECT
+    std::chrono::milliseconds keep_alive_max{64'800'000};       ///< 18 h; at most 65,535 s, what the protocol can say
+    std::uint64_t payload = 256 * 1024;                         ///< bytes of one PUBLISH payload
+    std::uint16_t topic_aliases = 16;                           ///< MQTT 5, towards the gateway, each client
+    std::uint16_t receive_maximum = 4'096;                      ///< QoS 1 and 2 of one client, not yet acknowledged by the gateway
+    std::uint16_t in_flight = 256;                              ///< QoS 1 and 2 towards one client, not yet acknowledged by it
     std::uint32_t subscriptions = 1'000;                        ///< of one client
-    std::uint32_t in_flight = 1'024;                            ///< unacknowledged QoS 1 and 2 messages each way, each client
-    std::uint32_t queue_messages = 1'000;                       ///< waiting for one client (offline, or its in-flight window is full)
+    std::uint32_t queue_messages = 1'000;                       ///< waiting for one client behind those in flight
     std::uint64_t queue_bytes = 1024 * 1024;                    ///< the same in bytes
     std::uint64_t output_bytes = 1024 * 1024;                   ///< written to one connection, not yet taken by its socket
-    std::uint32_t sessions = 100'000;                           ///< sessions of clients that are away
-    std::chrono::milliseconds session_expiry_max{604'800'000};  ///< 7 d; longer wishes are cut to it
+    std::uint32_t sessions = 50'000;                            ///< with those of clients that are away
+    std::chrono::milliseconds session_expiry_max{604'800'000};  ///< 7 d
     std::uint32_t retained_messages = 100'000;
     std::uint64_t retained_bytes = 64 * 1024 * 1024;
-    std::uint32_t rule_keys = 100'000;  ///< keys with state in one rule; reaction: state_full
-    std::uint32_t json_depth = 32;      ///< nesting of a payload that a rule reads
+    std::uint32_t rule_keys = 100'000;                   ///< keys with state in one rule; reaction: state_full
+    std::uint64_t rule_state_bytes = 256 * 1024 * 1024;  ///< of all rules and shards; reaction: state_full
+    std::uint32_t json_depth = 32;                       ///< nesting of a payload that a rule reads
     friend bool operator==(const Limits&, const Limits&) = default;
 };
 

@@ -24,9 +24,9 @@ enum class Severity : std::uint8_t {
 
 struct Problem {
     Severity severity = Severity::error;
-    Position at;
-    std::string key;      ///< path of the key it is about: `rules[0].sql`; may be empty
-    std::string message;  ///< what is wrong, what was expected; one line, no full stop
+    Position at{};
+    std::string key{};      ///< path of the key it is about: `rules[0].sql`; may be empty
+    std::string message{};  ///< what is wrong, what was expected; one line, no full stop
     bool not_built = false;
     friend bool operator==(const Problem&, const Problem&) = default;
 };
