@@ -1,0 +1,27 @@
+// What a run needs from the operating system and what a process has used.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include <sys/types.h>
+
+#include "base/error.hpp"
+
+namespace sluice::load {
+
+/// Raises this process's limit of open files (RLIMIT_NOFILE) so that `connections` sockets fit beside its own files.
+/// Errors: limit, when the hard limit is lower; `open_files_max()` says how low.
+[[nodiscard]] base::Status allow_connections(std::uint32_t connections);
+[[nodiscard]] std::uint64_t open_files_max();
+
+struct ProcessUse {
+    std::chrono::nanoseconds cpu{};  ///< user and system, all threads, ended ones too; 10 ms steps (/proc/PID/stat)
+    std::uint64_t memory_peak = 0;   ///< bytes (VmHWM)
+    std::uint64_t memory = 0;        ///< bytes now (VmRSS)
+    std::uint32_t threads = 0;
+};
+/// Errors: not_found (no such process, or no /proc).
+[[nodiscard]] base::Result<ProcessUse> process_use(pid_t process);
+
+}  // namespace sluice::load
