@@ -1,6 +1,6 @@
-// Packets to bytes, appended to the caller's buffer. Inputs are ours, so they must be valid: topics checked, text at most 65,535 bytes,
-// properties allowed in the packet (they are not written over 3.1.1). A packet greater than kPacketBytesMax is a defect of the caller
-// (check()).
+// Packets to bytes, appended to the caller's buffer (no view in a packet may be of that same buffer). Inputs are ours, so they must be
+// valid: topics checked, text at most 65,535 bytes, properties allowed in the packet (they are not written over 3.1.1). A packet greater
+// than kPacketBytesMax is a defect of the caller (check()).
 #pragma once
 
 #include <array>

@@ -15,8 +15,8 @@ namespace sluice::mqtt {
 struct PropertyItem {
     Property id;
     std::uint32_t number = 0;
-    std::string_view name;
-    std::string_view text;
+    std::string_view name{};
+    std::string_view text{};
 };
 
 /// Views the properties of a packet; valid as long as the bytes that were decoded. Always checked: every instance comes from decode() or

@@ -1,0 +1,302 @@
+#include "codec/mqtt/decode.hpp"
+
+#include "codec/mqtt/byte_reader.hpp"
+
+namespace sluice::mqtt {
+namespace {
+
+constexpr auto kMalformed = ReasonCode::malformed_packet;
+
+/// Property length and properties, where the version has them.
+Verdict read_properties(ByteReader& in, Version version, PacketType type, Properties& out) {
+    if (version != Version::v5) return {};
+    std::uint32_t size = 0;
+    base::ByteView bytes;
+    if (!in.variable_integer(size) || !in.bytes(size, bytes)) return kMalformed;
+    return size == 0 ? Verdict{} : Properties::decode(bytes, type, out);
+}
+
+Verdict read_packet_id(ByteReader& in, PacketId& out) {
+    if (!in.two_bytes(out)) return kMalformed;
+    return out == 0 ? ReasonCode::protocol_error : ReasonCode::success;  // MQTT-2.2.1-3
+}
+
+/// "[reason [length properties]]": the short forms of ACK, DISCONNECT and AUTH. `shortest`: bytes that need not have a property length.
+Verdict read_reason_and_properties(ByteReader& in, PacketType type, ReasonCode& reason, Properties& properties) {
+    if (in.left() == 0) return {};
+    std::uint8_t code = 0;
+    if (!in.byte(code)) return kMalformed;
+    reason = static_cast<ReasonCode>(code);
+    if (code != 0 && !may_carry(type, reason)) return ReasonCode::protocol_error;
+    if (in.left() == 0) return {};
+    if (const auto verdict = read_properties(in, Version::v5, type, properties); !verdict) return verdict;
+    return in.left() == 0 ? Verdict{} : kMalformed;
+}
+
+bool valid_filter(std::string_view filter, Version version, bool& shared) {
+    shared = version == Version::v5 && is_shared(filter);
+    SharedFilter parts;
+    return shared ? split_shared_filter(filter, parts) : data::is_topic_filter(filter);
+}
+
+struct ConnectFlags {
+    std::uint8_t bits;
+    [[nodiscard]] bool reserved() const { return (bits & 1U) != 0; }
+    [[nodiscard]] bool clean_start() const { return (bits & 2U) != 0; }
+    [[nodiscard]] bool will() const { return (bits & 4U) != 0; }
+    [[nodiscard]] unsigned will_qos() const { return (bits >> 3) & 3U; }
+    [[nodiscard]] bool will_retain() const { return (bits & 0x20U) != 0; }
+    [[nodiscard]] bool password() const { return (bits & 0x40U) != 0; }
+    [[nodiscard]] bool user() const { return (bits & 0x80U) != 0; }
+};
+
+Verdict read_protocol(ByteReader& in, Connect& out) {
+    std::string_view protocol;
+    std::uint8_t level = 0;
+    out.version = Version::v311;
+    if (!in.binary(protocol)) return kMalformed;
+    const bool old = protocol == "MQIsdp";
+    if (protocol != "MQTT" && !old) return ReasonCode::unsupported_protocol_version;  // MQTT-3.1.2-1
+    if (!in.byte(level)) return kMalformed;
+    if (old && level == 3)
+        out.version = Version::v31;
+    else if (!old && (level == 4 || level == 5))
+        out.version = static_cast<Version>(level);
+    else {
+        if (!old && level > 5 && level < 0x80) out.version = Version::v5;  // 0x84 is what a mosquitto bridge tries before 4
+        return ReasonCode::unsupported_protocol_version;
+    }
+    return {};
+}
+
+Verdict check_flags(ConnectFlags flags, Version version) {
+    if (flags.reserved()) return kMalformed;                                                             // MQTT-3.1.2-3
+    if (!flags.will() && (flags.will_qos() != 0 || flags.will_retain())) return kMalformed;              // MQTT-3.1.2-11, -13
+    if (flags.will_qos() == 3) return kMalformed;                                                        // MQTT-3.1.2-12
+    if (version != Version::v5 && flags.password() && !flags.user()) return ReasonCode::protocol_error;  // 3.1.1: MQTT-3.1.2-22
+    return {};
+}
+
+Verdict read_will(ByteReader& in, ConnectFlags flags, Version version, Will& out) {
+    if (const auto verdict = read_properties(in, version, PacketType::will, out.properties); !verdict) return verdict;
+    std::string_view payload;
+    if (!in.text(out.topic) || !in.binary(payload)) return kMalformed;
+    if (!data::is_topic_name(out.topic)) return ReasonCode::topic_name_invalid;
+    out.payload = base::as_bytes(payload);
+    out.qos = static_cast<Qos>(flags.will_qos());
+    out.retain = flags.will_retain();
+    return {};
+}
+
+}  // namespace
+
+Verdict decode_connect(base::ByteView body, Connect& out) {
+    out = {};
+    ByteReader in(body);
+    if (const auto verdict = read_protocol(in, out); !verdict) return verdict;
+    ConnectFlags flags{};
+    std::uint16_t keep_alive = 0;
+    if (!in.byte(flags.bits) || !in.two_bytes(keep_alive)) return kMalformed;
+    if (const auto verdict = check_flags(flags, out.version); !verdict) return verdict;
+    out.clean_start = flags.clean_start();
+    out.keep_alive = decltype(out.keep_alive)(keep_alive);
+    if (const auto verdict = read_properties(in, out.version, PacketType::connect, out.properties); !verdict) return verdict;
+    if (out.properties.has(Property::authentication_data) && !out.properties.has(Property::authentication_method))
+        return ReasonCode::protocol_error;  // §3.1.2.11.10
+    if (!in.text(out.client_id)) return kMalformed;
+    if (flags.will())
+        if (const auto verdict = read_will(in, flags, out.version, out.will.emplace()); !verdict) return verdict;
+    if (flags.user() && !in.text(out.user.emplace())) return kMalformed;
+    if (flags.password()) {
+        std::string_view password;
+        if (!in.binary(password)) return kMalformed;
+        out.password = base::as_bytes(password);
+    }
+    if (in.left() != 0) return kMalformed;
+    if (out.version != Version::v5 && out.client_id.empty() && !out.clean_start)
+        return ReasonCode::client_identifier_not_valid;  // 3.1.1: MQTT-3.1.3-8
+    return {};
+}
+
+Verdict decode_connack(base::ByteView body, Version version, Connack& out) {
+    out = {};
+    ByteReader in(body);
+    std::uint8_t flags = 0;
+    std::uint8_t code = 0;
+    if (!in.byte(flags) || !in.byte(code)) return kMalformed;
+    if (version == Version::v31) flags = 0;  // reserved there, without a rule for its value
+    if ((flags & 0xFEU) != 0) return kMalformed;
+    out.session_present = flags != 0;
+    if (version != Version::v5 || (in.left() == 0 && code == 1)) {  // an older server refuses 5.0 in its own words
+        if (code > static_cast<std::uint8_t>(ReturnCode::not_authorized)) return ReasonCode::protocol_error;
+        out.reason = to_reason(static_cast<ReturnCode>(code));
+        if (in.left() != 0) return kMalformed;
+    } else {
+        out.reason = static_cast<ReasonCode>(code);
+        if (!may_carry(PacketType::connack, out.reason)) return ReasonCode::protocol_error;
+        if (const auto verdict = read_properties(in, version, PacketType::connack, out.properties); !verdict) return verdict;
+        if (in.left() != 0) return kMalformed;
+    }
+    return out.session_present && is_error(out.reason) ? ReasonCode::protocol_error : ReasonCode::success;  // MQTT-3.2.2-6
+}
+
+Verdict decode_publish(base::Byte first, base::ByteView body, Version version, Publish& out) {
+    ByteReader in(body);
+    if (!in.binary(out.topic)) return kMalformed;
+    out.qos = static_cast<Qos>((first >> 1) & 3U);
+    out.retain = (first & 1U) != 0;
+    out.dup = (first & 8U) != 0;
+    out.packet_id = 0;
+    if (out.qos != Qos::at_most_once)
+        if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    out.properties = {};
+    if (version == Version::v5)
+        if (const auto verdict = read_properties(in, version, PacketType::publish, out.properties); !verdict) return verdict;
+    if (out.topic.empty()) {
+        if (version != Version::v5) return kMalformed;
+        if (!out.properties.has(Property::topic_alias)) return ReasonCode::protocol_error;  // §3.3.2.1
+    } else if (!data::is_topic_name(out.topic)) {
+        return kMalformed;
+    }
+    out.payload = in.rest();
+    return {};
+}
+
+Verdict decode_ack(base::Byte first, base::ByteView body, Version version, Ack& out) {
+    out = {};
+    ByteReader in(body);
+    if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    if (version != Version::v5) return in.left() == 0 ? Verdict{} : kMalformed;
+    return read_reason_and_properties(in, static_cast<PacketType>(first >> 4), out.reason, out.properties);
+}
+
+Verdict decode_subscribe(base::ByteView body, Version version, Subscribe& out) {
+    out = {};
+    ByteReader in(body);
+    if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    if (const auto verdict = read_properties(in, version, PacketType::subscribe, out.properties); !verdict) return verdict;
+    const auto list = in.rest();
+    std::size_t count = 0;
+    for (; in.left() != 0; ++count) {
+        std::string_view filter;
+        std::uint8_t options = 0;
+        bool shared = false;
+        if (!in.binary(filter) || !in.byte(options) || !valid_filter(filter, version, shared)) return kMalformed;
+        if ((options & (version == Version::v5 ? 0xC0U : 0xFCU)) != 0) return kMalformed;  // MQTT-3.8.3-5
+        const bool bad_qos = (options & 3U) == 3;
+        const bool bad_retain_handling = (options & 0x30U) == 0x30;
+        const bool no_local_on_shared = shared && (options & 4U) != 0;  // MQTT-3.8.3-4
+        if (bad_qos || bad_retain_handling || no_local_on_shared) return ReasonCode::protocol_error;
+    }
+    if (count == 0) return ReasonCode::protocol_error;  // MQTT-3.8.3-2
+    out.filters = {list, count};
+    return {};
+}
+
+Verdict decode_unsubscribe(base::ByteView body, Version version, Unsubscribe& out) {
+    out = {};
+    ByteReader in(body);
+    if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    if (const auto verdict = read_properties(in, version, PacketType::unsubscribe, out.properties); !verdict) return verdict;
+    const auto list = in.rest();
+    std::size_t count = 0;
+    for (; in.left() != 0; ++count) {
+        std::string_view filter;
+        bool shared = false;
+        if (!in.binary(filter) || !valid_filter(filter, version, shared)) return kMalformed;
+    }
+    if (count == 0) return ReasonCode::protocol_error;  // MQTT-3.10.3-2
+    out.filters = {list, count};
+    return {};
+}
+
+Verdict decode_suback(base::ByteView body, Version version, Suback& out) {
+    out = {};
+    ByteReader in(body);
+    if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    if (const auto verdict = read_properties(in, version, PacketType::suback, out.properties); !verdict) return verdict;
+    out.codes = in.rest();
+    if (out.codes.empty()) return ReasonCode::protocol_error;
+    for (const auto code : out.codes) {
+        const bool known =
+            version == Version::v5 ? may_carry(PacketType::suback, static_cast<ReasonCode>(code)) : code <= 2 || code == 0x80;
+        if (!known) return ReasonCode::protocol_error;
+    }
+    return {};
+}
+
+Verdict decode_unsuback(base::ByteView body, Version version, Suback& out) {
+    out = {};
+    ByteReader in(body);
+    if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    if (version != Version::v5) return in.left() == 0 ? Verdict{} : kMalformed;
+    if (const auto verdict = read_properties(in, version, PacketType::unsuback, out.properties); !verdict) return verdict;
+    out.codes = in.rest();
+    if (out.codes.empty()) return ReasonCode::protocol_error;
+    for (const auto code : out.codes)
+        if (!may_carry(PacketType::unsuback, static_cast<ReasonCode>(code))) return ReasonCode::protocol_error;
+    return {};
+}
+
+Verdict decode_ping(base::ByteView body) { return body.empty() ? ReasonCode::success : kMalformed; }
+
+Verdict decode_disconnect(base::ByteView body, Version version, Disconnect& out) {
+    out = {};
+    if (version != Version::v5) return body.empty() ? ReasonCode::success : kMalformed;
+    ByteReader in(body);
+    return read_reason_and_properties(in, PacketType::disconnect, out.reason, out.properties);
+}
+
+Verdict decode_auth(base::ByteView body, Version version, Auth& out) {
+    out = {};
+    if (version != Version::v5) return ReasonCode::protocol_error;
+    ByteReader in(body);
+    if (const auto verdict = read_reason_and_properties(in, PacketType::auth, out.reason, out.properties); !verdict) return verdict;
+    if (body.empty()) return {};  // §3.15.2.1: success without properties may be left out altogether
+    return out.properties.has(Property::authentication_method) ? ReasonCode::success : ReasonCode::protocol_error;
+}
+
+bool split_shared_filter(std::string_view filter, SharedFilter& out) {
+    if (!is_shared(filter)) return false;
+    const auto rest = filter.substr(std::string_view("$share/").size());
+    const auto slash = rest.find('/');
+    if (slash == std::string_view::npos) return false;
+    out = {.group = rest.substr(0, slash), .filter = rest.substr(slash + 1)};
+    return data::is_topic_name(out.group) && data::is_topic_filter(out.filter);
+}
+
+Peek peek_client_id(base::ByteView in) {
+    if (in.empty()) return {PeekStatus::incomplete, {}};
+    if (in[0] >> 4 != static_cast<unsigned>(PacketType::connect)) return {PeekStatus::not_connect, {}};
+    if (in[0] != 0x10) return {PeekStatus::malformed, {}};
+    // The length of the packet, tolerant of overlong forms like frame().
+    std::size_t at = 1;
+    std::uint32_t length = 0;
+    for (unsigned shift = 0;; shift += 7, ++at) {
+        if (shift == 28) return {PeekStatus::malformed, {}};
+        if (at == in.size()) return {PeekStatus::incomplete, {}};
+        length |= (in[at] & 0x7FU) << shift;
+        if ((in[at] & 0x80U) == 0) break;
+    }
+    ++at;
+    const bool whole = in.size() - at >= length;
+    const Peek missing{whole ? PeekStatus::malformed : PeekStatus::incomplete, {}};
+    ByteReader reader(in.subspan(at, whole ? length : in.size() - at));
+    std::string_view protocol;
+    std::uint8_t level = 0;
+    std::uint8_t flags = 0;
+    std::uint16_t keep_alive = 0;
+    if (!reader.binary(protocol)) return missing;
+    if (protocol != "MQTT" && protocol != "MQIsdp") return {PeekStatus::malformed, {}};
+    if (!reader.byte(level) || !reader.byte(flags) || !reader.two_bytes(keep_alive)) return missing;
+    if (level == 5) {
+        std::uint32_t size = 0;
+        base::ByteView properties;
+        if (!reader.variable_integer(size) || !reader.bytes(size, properties)) return missing;
+    }
+    std::string_view client_id;
+    if (!reader.binary(client_id)) return missing;
+    return {PeekStatus::found, client_id};
+}
+
+}  // namespace sluice::mqtt
