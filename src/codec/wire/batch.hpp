@@ -20,10 +20,10 @@ inline constexpr std::size_t kGapHeaderBytes = 10;
 inline constexpr std::size_t kClassNameBytesMax = 64;
 inline constexpr std::size_t kRuleBytesMax = 255;
 inline constexpr std::size_t kReasonBytesMax = 32;
-inline constexpr std::size_t kJsonBytesMax = 512 * 1024;
-inline constexpr std::size_t kItemsMax = 65'536;
+inline constexpr std::size_t kJsonBytesMax = 1024 * 1024;
+inline constexpr std::size_t kItemsMax = 16'384;
 /// A receiver never needs more memory than this for one batch, whatever its sender claims.
-inline constexpr std::size_t kBodyBytesMax = 1024 * 1024;
+inline constexpr std::size_t kBodyBytesMax = 2 * 1024 * 1024;
 /// Sequence numbers and epochs stay exact in every JSON reader.
 inline constexpr std::uint64_t kNumberEnd = std::uint64_t{1} << 53;
 /// Bodies smaller than this are sent plain: a zstd frame would save next to nothing.
@@ -31,6 +31,10 @@ inline constexpr std::size_t kCompressFromBytes = 512;
 inline constexpr std::size_t kMessageBytesMax = kEnvelopeBytes + kBodyBytesMax;
 static_assert(kBodyHeaderBytes + kClassNameBytesMax + kEventHeaderBytes + kRuleBytesMax + kJsonBytesMax <= kBodyBytesMax,
               "the largest event fits a batch of its own");
+/// What an encoder may fill a batch with so that it never overflows: this much of rule ids and JSON (or one event of any size), in this
+/// many items.
+inline constexpr std::size_t kFillBytesMax = kBodyBytesMax / 2;
+static_assert(kBodyHeaderBytes + kClassNameBytesMax + kFillBytesMax + kItemsMax * (kGapHeaderBytes + kReasonBytesMax) <= kBodyBytesMax);
 
 /// One item of a batch. Views borrow from the batch's body.
 struct Item {
@@ -90,8 +94,8 @@ public:
     Decoder(Decoder&&) noexcept;
     Decoder& operator=(Decoder&&) noexcept;
 
-    /// Puts the body into `body` (replacing what it held) and returns a batch that borrows from it.
-    /// Errors: malformed, version, too_large (declared size or an item over its limit; nothing was decompressed for the former).
+    /// Puts the body, with data::kReadablePadding zeros behind it, into `body` (replacing what it held) and returns a batch that borrows
+    /// from it. Errors: malformed, version, too_large (declared size or an item over its limit; nothing was decompressed for the former).
     base::Result<Batch> decode(base::ByteView message, base::Bytes& body);
 
 private:
@@ -108,7 +112,7 @@ public:
     Encoder(Encoder&&) noexcept;
     Encoder& operator=(Encoder&&) noexcept;
 
-    void begin(data::Epoch epoch, std::string_view class_name, data::Sequence first);
+    void begin(std::string_view class_name, data::Sequence first);
     /// False where the batch is full (bytes or items): nothing was added, finish it. An empty batch takes any event that keeps the limits.
     [[nodiscard]] bool add_event(std::string_view rule, std::int64_t ts_ms, base::ByteView json);
     [[nodiscard]] bool add_gap(std::uint64_t count, std::string_view reason);
@@ -118,7 +122,7 @@ public:
     [[nodiscard]] data::Sequence end() const { return end_; }  ///< the sequence number the next item gets
 
     /// Appends the message. The batch is over; begin the next.
-    void finish(base::Bytes& out);
+    void finish(data::Epoch epoch, base::Bytes& out);
 
 private:
     struct Context;

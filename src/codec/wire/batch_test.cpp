@@ -38,13 +38,13 @@ std::vector<Owned> items_of(const Batch& batch) {
 /// The example of docs/formats/wire.md.
 Bytes example() {
     Encoder encoder;
-    encoder.begin(data::Epoch(5), "alert", data::Sequence(7));
+    encoder.begin("alert", data::Sequence(7));
     EXPECT_TRUE(encoder.add_event("hot", 1000, as_bytes(R"({"z":4})")));
     EXPECT_TRUE(encoder.add_gap(2, base::name(base::DropReason::ttl)));
     EXPECT_TRUE(encoder.add_event("hot", 2000, as_bytes(R"({"z":-3.5})")));
     EXPECT_EQ(encoder.end(), data::Sequence(11));
     Bytes out;
-    encoder.finish(out);
+    encoder.finish(data::Epoch(5), out);
     return out;
 }
 
@@ -88,12 +88,12 @@ TEST(WireBatch, the_bytes_are_those_of_the_format_page) {
 
 TEST(WireBatch, large_batches_are_compressed_and_come_back) {
     Encoder encoder;
-    encoder.begin(data::Epoch(1), "sample", data::Sequence(1));
+    encoder.begin("sample", data::Sequence(1));
     for (int i = 0; i < 1000; ++i)
         ASSERT_TRUE(encoder.add_event("raw-sample", i, as_bytes(R"({"device":"sensor-)" + std::to_string(i) + R"(","vibration":0.5})")));
     const auto plain = encoder.body_bytes();
     Bytes message;
-    encoder.finish(message);
+    encoder.finish(data::Epoch(1), message);
     EXPECT_EQ(message[3], 1);
     EXPECT_LT(message.size(), plain / 4);
     Decoder decoder;
@@ -109,10 +109,10 @@ TEST(WireBatch, what_does_not_shrink_is_sent_plain) {
     std::string noise = "{\"";
     for (int i = 0; i < 4000; ++i) noise.push_back(static_cast<char>(random()));
     Encoder encoder;
-    encoder.begin(data::Epoch(1), "c", data::Sequence(1));
+    encoder.begin("c", data::Sequence(1));
     ASSERT_TRUE(encoder.add_event("r", 0, as_bytes(noise)));
     Bytes message;
-    encoder.finish(message);
+    encoder.finish(data::Epoch(1), message);
     EXPECT_EQ(message[3], 0);
     Decoder decoder;
     Bytes body;
@@ -124,12 +124,12 @@ TEST(WireBatch, the_largest_event_fits_and_the_next_is_declined) {
     const std::string rule(kRuleBytesMax, 'r');
     const std::string name(kClassNameBytesMax, 'c');
     Encoder encoder;
-    encoder.begin(data::Epoch(kNumberEnd - 1), name, data::Sequence(1));
+    encoder.begin(name, data::Sequence(1));
     ASSERT_TRUE(encoder.add_event(rule, -1, as_bytes(json)));
-    EXPECT_FALSE(encoder.add_event(rule, -1, as_bytes(json)));
+    ASSERT_FALSE(encoder.add_event(rule, -1, as_bytes(json)));
     EXPECT_EQ(encoder.items(), 1U);
     Bytes message;
-    encoder.finish(message);
+    encoder.finish(data::Epoch(kNumberEnd - 1), message);
     Decoder decoder;
     Bytes body;
     const auto batch = decoder.decode(message, body);
@@ -140,11 +140,11 @@ TEST(WireBatch, the_largest_event_fits_and_the_next_is_declined) {
 
 TEST(WireBatch, items_are_counted_to_their_limit) {
     Encoder encoder;
-    encoder.begin(data::Epoch(0), "c", data::Sequence(1));
+    encoder.begin("c", data::Sequence(1));
     for (std::size_t i = 0; i < kItemsMax; ++i) ASSERT_TRUE(encoder.add_gap(1, "x"));
     EXPECT_FALSE(encoder.add_gap(1, "x"));
     Bytes message;
-    encoder.finish(message);
+    encoder.finish(data::Epoch(0), message);
     Decoder decoder;
     Bytes body;
     EXPECT_TRUE(decoder.decode(message, body));
@@ -204,15 +204,15 @@ TEST(WireBatch, decompression_bombs_are_refused) {
     EXPECT_EQ(decoder.decode(bomb(std::size_t{64} << 20, 1000, true), body).error().code, Errc::malformed);
     EXPECT_EQ(decoder.decode(bomb(std::size_t{64} << 20, 1000, false), body).error().code, Errc::malformed);
     EXPECT_EQ(decoder.decode(bomb(100, 1000, true), body).error().code, Errc::malformed);
-    EXPECT_LE(body.capacity(), 1000U);
+    EXPECT_LE(body.capacity(), 1000 + data::kReadablePadding);
 }
 
 TEST(WireBatch, bytes_after_the_zstd_frame_are_refused) {
     Encoder encoder;
-    encoder.begin(data::Epoch(1), "c", data::Sequence(1));
+    encoder.begin("c", data::Sequence(1));
     ASSERT_TRUE(encoder.add_event("r", 0, as_bytes("{" + std::string(1000, ' ') + "}")));
     Bytes message;
-    encoder.finish(message);
+    encoder.finish(data::Epoch(1), message);
     ASSERT_EQ(message[3], 1);
     Decoder decoder;
     Bytes body;
@@ -231,7 +231,7 @@ constexpr Broken kBroken[] = {
     {"epoch at 2^53", 6, 0x20},   {"sequence 0", 8, 0},           {"sequence at 2^53", 14, 0x20},   {"no items", 16, 0},
     {"too few items", 16, 2},     {"too many items", 16, 4},      {"class name of 0 bytes", 20, 0}, {"class name too long", 20, 65},
     {"bad class name", 21, ' '},  {"unknown kind", 26, 2},        {"empty rule id", 27, 0},         {"JSON of 1 byte", 28, 1},
-    {"JSON too large", 30, 0xff}, {"control in rule", 40, 1},     {"rule not UTF-8", 40, 0xff},     {"gap of 0", 52, 0},
+    {"JSON too large", 30, 0x11}, {"control in rule", 40, 1},     {"rule not UTF-8", 40, 0xff},     {"gap of 0", 52, 0},
     {"gap to 2^53", 58, 0x20},    {"gap wraps around", 59, 0xff}, {"reason too long", 51, 33},      {"bad reason", 60, 'T'},
 };
 
@@ -250,10 +250,10 @@ TEST(WireBatch, broken_fields_are_refused) {
 TEST(WireBatch, every_drop_reason_is_a_valid_reason_on_the_wire) {
     for (const auto& row : base::kDropReasonTable) {
         Encoder encoder;
-        encoder.begin(data::Epoch(1), "c", data::Sequence(1));
+        encoder.begin("c", data::Sequence(1));
         ASSERT_TRUE(encoder.add_gap(1, row.name));
         Bytes message;
-        encoder.finish(message);
+        encoder.finish(data::Epoch(1), message);
         Decoder decoder;
         Bytes body;
         EXPECT_TRUE(decoder.decode(message, body)) << row.name;
@@ -267,7 +267,8 @@ TEST(WireBatch, random_batches_come_back_and_flipped_bits_never_crash) {
     Bytes body;
     for (int round = 0; round < 300; ++round) {
         const auto first = 1 + random() % 1000;
-        encoder.begin(data::Epoch(random() % kNumberEnd), "aggregate", data::Sequence(first));
+        const auto epoch = data::Epoch(random() % kNumberEnd);
+        encoder.begin("aggregate", data::Sequence(first));
         std::vector<Owned> expected;
         auto sequence = first;
         for (auto n = 1 + random() % 40; n != 0; --n) {
@@ -284,7 +285,7 @@ TEST(WireBatch, random_batches_come_back_and_flipped_bits_never_crash) {
             }
         }
         Bytes message;
-        encoder.finish(message);
+        encoder.finish(epoch, message);
         const auto batch = decoder.decode(message, body);
         ASSERT_TRUE(batch);
         ASSERT_EQ(items_of(*batch), expected);

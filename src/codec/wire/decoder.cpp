@@ -35,16 +35,17 @@ base::Result<Batch> Decoder::decode(ByteView message, base::Bytes& body) {
     if ((flags & kFlagCompressed) == 0) {
         if (rest.size() != size) return Error{Errc::malformed};
         body.assign(rest.begin(), rest.end());
-        return parse_body(body);
+        body.resize(size + data::kReadablePadding);
+        return parse_body(ByteView(body).first(size));
     }
     // The declared size decides how much memory there is; zstd writes no byte past it, whatever the frame holds.
     if (size < kBodyHeaderBytes || ZSTD_getFrameContentSize(rest.data(), rest.size()) != size ||
         ZSTD_findFrameCompressedSize(rest.data(), rest.size()) != rest.size())
         return Error{Errc::malformed};
-    body.resize(size);
-    const auto written = ZSTD_decompressDCtx(context_->zstd, body.data(), body.size(), rest.data(), rest.size());
+    body.resize(size + data::kReadablePadding);
+    const auto written = ZSTD_decompressDCtx(context_->zstd, body.data(), size, rest.data(), rest.size());
     if (ZSTD_isError(written) != 0 || written != size) return Error{Errc::malformed};
-    return parse_body(body);
+    return parse_body(ByteView(body).first(size));
 }
 
 }  // namespace sluice::wire

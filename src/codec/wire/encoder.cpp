@@ -32,13 +32,13 @@ Encoder::~Encoder() = default;
 Encoder::Encoder(Encoder&&) noexcept = default;
 Encoder& Encoder::operator=(Encoder&&) noexcept = default;
 
-void Encoder::begin(data::Epoch epoch, std::string_view class_name, data::Sequence first) {
+void Encoder::begin(std::string_view class_name, data::Sequence first) {
     base::check(!class_name.empty() && class_name.size() <= kClassNameBytesMax, "wire: class name's length");
-    base::check(epoch.value() < kNumberEnd && first.value() != 0 && first.value() < kNumberEnd, "wire: epoch or sequence out of range");
+    base::check(first.value() != 0 && first.value() < kNumberEnd, "wire: sequence out of range");
     body_.clear();
     items_ = 0;
     end_ = first;
-    base::append_le(body_, epoch.value());
+    base::append_le(body_, std::uint64_t{0});  // epoch: told at the end
     base::append_le(body_, first.value());
     base::append_le(body_, std::uint32_t{0});  // items: known at the end
     body_.push_back(byte(class_name.size()));
@@ -73,8 +73,10 @@ bool Encoder::add_gap(std::uint64_t count, std::string_view reason) {
     return true;
 }
 
-void Encoder::finish(base::Bytes& out) {
+void Encoder::finish(data::Epoch epoch, base::Bytes& out) {
     base::check(items_ != 0, "wire: an empty batch");
+    base::check(epoch.value() < kNumberEnd, "wire: epoch out of range");
+    base::store_le(body_.data(), epoch.value());
     base::store_le(body_.data() + kItemCountAt, static_cast<std::uint32_t>(items_));
     base::append(out, ByteView(kMagic));
     out.push_back(kVersion);

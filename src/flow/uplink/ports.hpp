@@ -18,10 +18,14 @@ namespace sluice::uplink {
 class EventVisitor {
 public:
     virtual ~EventVisitor() = default;
-    /// False: not taken, stop here; the next read begins with this event.
-    virtual bool event(data::Sequence sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) = 0;
-    /// The numbers first … last are gone for this reason. False: as above.
-    virtual bool gap(data::Sequence first, data::Sequence last, base::DropReason reason) = 0;
+    virtual void event(data::Sequence sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) = 0;
+    /// The numbers first to last are gone for this reason.
+    virtual void gap(data::Sequence first, data::Sequence last, base::DropReason reason) = 0;
+};
+
+struct ReadLimits {
+    std::size_t events;  ///< at most; 1 or more
+    std::size_t bytes;   ///< of rule ids and JSON together, at most; the first event comes whatever its size (up to the spool's own limit)
 };
 
 /// The durable events that wait for the cloud; implemented by the spool. Called on one thread, never from inside a visitor.
@@ -39,10 +43,10 @@ public:
         data::Epoch epoch;    ///< of everything that was visited; where the epoch changes, the read ends
         data::Sequence next;  ///< where the next read of the class begins
     };
-    /// Visits what is at `from` and after it, until the visitor declines or about bytes_max bytes of JSON were visited (at least one item).
-    /// What was dropped since, or cannot be read back, is visited as a gap. A position that was acknowledged already is moved forward.
+    /// Visits what is at `from` and after it, within the limits. What was dropped since, or cannot be read back, is visited as a gap. A
+    /// position that was acknowledged already is moved forward; nothing visited means that nothing is there.
     /// Errors: io, corrupt (nothing is lost, try again later).
-    virtual base::Result<Read> read(data::ClassIndex event_class, data::Sequence from, std::size_t bytes_max, EventVisitor& visitor) = 0;
+    virtual base::Result<Read> read(data::ClassIndex event_class, data::Sequence from, ReadLimits limits, EventVisitor& visitor) = 0;
 
     /// The cloud has stored everything up to and including this number. May be persisted late: a stale position only means that it is sent
     /// again.

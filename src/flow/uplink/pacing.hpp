@@ -1,0 +1,121 @@
+// How fast and how much: the byte window that follows the link, the bucket that bounds the rate, the pause between attempts.
+// Small machines of their own, so that each can be read and tested alone.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/time.hpp"
+
+namespace sluice::uplink {
+
+/// Bytes that may be in flight so that they wait about `target` in queues on the way, whatever the link's speed: what an alert waits at
+/// most behind lower classes. Delay-based as LEDBAT (RFC 6817): grows while acknowledgements come within target of the fastest one of this
+/// connection, shrinks when they come later. A path that has become slower for good keeps the window at its minimum until the next
+/// connection: slow, but it moves.
+class ByteWindow {
+public:
+    static constexpr std::size_t kMin = 8 * 1024;
+    static constexpr std::size_t kStart = 64 * 1024;
+    static constexpr std::size_t kMax = 4 * 1024 * 1024;
+
+    explicit ByteWindow(std::chrono::nanoseconds target) : target_(target) {}
+
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+    /// A new path: its fastest answer is not known. The size is kept: it is the best guess there is.
+    void on_connected() {
+        fastest_.reset();
+        decreased_at_.reset();
+    }
+
+    /// `limited`: the window (not a lack of events) bounded what was sent.
+    void on_ack(std::size_t acked, std::chrono::nanoseconds round_trip, bool limited, base::Monotonic now) {
+        fastest_ = fastest_ ? std::min(*fastest_, round_trip) : round_trip;
+        if (round_trip - *fastest_ > target_) {
+            slow_start_ = false;
+            if (decreased_at_ && now - *decreased_at_ < round_trip)
+                return;  // what is in flight still shows the old window: once a round trip
+            decreased_at_ = now;
+            bytes_ = std::max(kMin, bytes_ - bytes_ / 4);
+        } else if (limited) {
+            bytes_ = std::min(kMax, bytes_ + (slow_start_ ? acked : acked / 8));
+        }
+    }
+
+    /// Nothing came back at all.
+    void on_stall() {
+        slow_start_ = false;
+        bytes_ = std::max(kMin, bytes_ / 4);
+    }
+
+private:
+    std::chrono::nanoseconds target_;
+    std::size_t bytes_ = kStart;
+    std::optional<std::chrono::nanoseconds> fastest_;
+    std::optional<base::Monotonic> decreased_at_;
+    bool slow_start_ = true;
+};
+
+/// A token bucket that may be overdrawn: top priority goes at once and the others pay for it. Rate 0: no limit.
+class RateBucket {
+public:
+    /// Holds at most a tenth of a second's worth: a long silence must not turn into a flood.
+    explicit RateBucket(std::uint32_t per_second) : per_second_(per_second), burst_(std::max(1.0, per_second / 10.0)), tokens_(burst_) {}
+
+    /// Events that may go now; for `urgent` ones a second's worth more.
+    [[nodiscard]] std::size_t available(bool urgent, base::Monotonic now) {
+        if (per_second_ == 0) return SIZE_MAX;
+        refill(now);
+        const double usable = tokens_ + (urgent ? per_second_ : 0.0);
+        return usable < 1.0 ? 0 : static_cast<std::size_t>(usable);
+    }
+    void take(std::size_t events) {
+        if (per_second_ != 0) tokens_ -= static_cast<double>(events);
+    }
+    /// When so many may go (not more than batch_max(): the bucket never holds much more). Not after `now`: at once.
+    [[nodiscard]] base::Monotonic ready_at(std::size_t events, bool urgent, base::Monotonic now) {
+        if (available(urgent, now) >= events) return now;
+        const double missing = static_cast<double>(events) - tokens_ - (urgent ? per_second_ : 0.0);
+        return now + std::chrono::nanoseconds(static_cast<std::int64_t>(missing / per_second_ * 1e9) + 1);
+    }
+    /// Batches of more than a twentieth of a second would hold an alert up behind them.
+    [[nodiscard]] std::size_t batch_max() const { return per_second_ == 0 ? SIZE_MAX : std::max<std::size_t>(1, per_second_ / 20); }
+
+private:
+    void refill(base::Monotonic now) {
+        if (last_ && now > *last_) tokens_ = std::min(burst_, tokens_ + std::chrono::duration<double>(now - *last_).count() * per_second_);
+        last_ = now;
+    }
+    std::uint32_t per_second_;
+    double burst_;
+    double tokens_;
+    std::optional<base::Monotonic> last_;
+};
+
+/// Pauses between attempts: doubled each time up to a limit, and somewhere between half of that and all of it, so that gateways that lost
+/// their cloud together do not come back together.
+class BackOff {
+public:
+    BackOff(std::chrono::nanoseconds least, std::chrono::nanoseconds most) : least_(least), most_(std::max(least, most)) {}
+    void reset() { failures_ = 0; }
+    /// `random`: any 64 bits.
+    [[nodiscard]] std::chrono::nanoseconds next(std::uint64_t random) {
+        constexpr unsigned kDoublingsMax = 16;  // retry_min of a second would be 18 hours then: past every retry_max, and far from overflow
+        const auto full = std::min(most_, least_ * (std::int64_t{1} << std::min(failures_, kDoublingsMax)));
+        ++failures_;
+        const auto half = full / 2;
+        return half +
+               std::chrono::nanoseconds(static_cast<std::int64_t>(random % static_cast<std::uint64_t>(full.count() - half.count() + 1)));
+    }
+
+private:
+    std::chrono::nanoseconds least_;
+    std::chrono::nanoseconds most_;
+    unsigned failures_ = 0;
+};
+
+}  // namespace sluice::uplink

@@ -1,0 +1,177 @@
+// What to send next: the most urgent class first, others within the window and the rate.
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "codec/wire/topics.hpp"
+#include "flow/uplink/machine.hpp"
+
+namespace sluice::uplink {
+
+using base::Monotonic;
+
+namespace {
+
+/// Lower classes travel many in a message: this long a first event waits for others. Their consumers look at minutes.
+constexpr std::chrono::milliseconds kCompany{250};
+/// After the spool could not be read.
+constexpr std::chrono::seconds kSourceRetry{1};
+
+}  // namespace
+
+void Uplink::Machine::pump(Monotonic now) {
+    wake_.reset();
+    if (now >= status_due_) {
+        if (!status_in_flight_) send_status(true, now);
+        status_due_ = now + options_.status_interval;
+    }
+    while (!session_over_ && pump_lanes(now)) {
+    }
+    stats_.window_bytes = window_.bytes();
+    stats_.in_flight = in_flight_.size();
+    flush();
+    if (session_over_) lose(now, true);
+}
+
+/// Sends one message of the most urgent lane that has something due. False: nothing more can go now.
+bool Uplink::Machine::pump_lanes(Monotonic now) {
+    for (std::size_t turn = 0; turn < order_.size(); ++turn) {
+        auto& lane = lanes_[order_[turn]];
+        if (source_.readable_end(lane.index) <= lane.next) {
+            lane.waiting.reset();
+            lane.more = false;
+            continue;
+        }
+        if (!lane.waiting) lane.waiting = now;
+        if (lane.retry && now < *lane.retry) {
+            wake_by(*lane.retry);
+            continue;
+        }
+        if (!has_company(lane, now)) {
+            wake_by(*lane.waiting + kCompany);
+            continue;
+        }
+        // What holds this lane back holds the less urgent ones back too: nobody overtakes.
+        if (slots_free(lane) == 0) return false;
+        const auto wanted = lane.top ? 1 : std::min({waiting_events(lane), std::size_t{options_.batch_events_max}, bucket_.batch_max()});
+        if (const auto at = bucket_.ready_at(wanted, lane.top, now); at > now) {
+            wake_by(at);
+            return false;
+        }
+        if (!send_from(order_[turn], now)) continue;
+        // Equal priorities take turns: behind the last of its equals.
+        auto behind = turn + 1;
+        while (behind < order_.size() && lanes_[order_[behind]].priority == lane.priority) ++behind;
+        const auto begin = order_.begin();
+        std::rotate(begin + static_cast<std::ptrdiff_t>(turn), begin + static_cast<std::ptrdiff_t>(turn) + 1,
+                    begin + static_cast<std::ptrdiff_t>(behind));
+        return true;
+    }
+    return false;
+}
+
+std::size_t Uplink::Machine::waiting_events(const Lane& lane) const { return source_.readable_end(lane.index).value() - lane.next.value(); }
+
+bool Uplink::Machine::has_company(const Lane& lane, Monotonic now) const {
+    return lane.top || lane.more || now - *lane.waiting >= kCompany || waiting_events(lane) >= options_.batch_events_max;
+}
+
+std::size_t Uplink::Machine::slots_free(const Lane& lane) const {
+    const std::size_t batches = in_flight_.size() - (status_in_flight_ ? 1 : 0);
+    const std::size_t free =
+        std::min<std::size_t>(session_.window_free(), options_.in_flight - std::min<std::size_t>(batches, options_.in_flight));
+    if (lane.top) return free;
+    const std::size_t lower_max = options_.in_flight - std::max(1U, options_.in_flight / 4);
+    if (lower_bytes_ >= window_.bytes() || lower_messages_ >= lower_max) return 0;
+    return std::min(free, lower_max - lower_messages_);
+}
+
+/// One message. False: this lane has to wait (the spool could not be read), others may go.
+bool Uplink::Machine::send_from(std::size_t index, Monotonic now) {
+    auto& lane = lanes_[index];
+    const auto events_max = std::min({std::size_t{options_.batch_events_max}, bucket_.available(lane.top, now), bucket_.batch_max()});
+    // JSON shrinks to a fraction in a message, so a batch of a window's size keeps well within it.
+    const auto bytes_max = lane.top ? lane.batch_bytes : std::min(lane.batch_bytes, window_.bytes());
+    BatchFiller filler(encoder_, lane.name);
+    const auto read = source_.read(lane.index, lane.next, {.events = events_max, .bytes = bytes_max}, filler);
+    if (!read || filler.empty()) {
+        if (!read) ++stats_.source_errors;
+        if (read && read->next > lane.next) {  // everything there was has been acknowledged meanwhile
+            lane.next = read->next;
+            return true;
+        }
+        lane.retry = now + kSourceRetry;
+        wake_by(*lane.retry);
+        return false;
+    }
+    lane.retry.reset();
+    base::check(filler.first() >= lane.next, "uplink: the spool went back");
+    publish_batch(index, filler, read->epoch, now);
+    return true;
+}
+
+void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled, data::Epoch epoch, Monotonic now) {
+    auto& lane = lanes_[index];
+    const auto last = filled.last();
+    message_.clear();
+    encoder_.finish(epoch, message_);
+    mqtt::ClientSession::Message publish;
+    publish.topic = events_topic_;
+    publish.payload = message_;
+    publish.qos = mqtt::Qos::at_least_once;
+    const auto id = session_.publish(publish, now, out_);
+    if (!id) {
+        // The cloud takes smaller packets than we make: halve until they fit. What cannot be halved cannot be delivered to this cloud:
+        // nothing is skipped silently, so the class stands still, visibly, until one of the two is configured otherwise.
+        if (id.error().code == base::Errc::too_large && lane.batch_bytes > 1) {
+            lane.batch_bytes = std::max<std::size_t>(1, std::min(lane.batch_bytes, encoder_.body_bytes()) / 2);
+            return;
+        }
+        ++stats_.refusals;
+        stats_.refusal = static_cast<std::uint8_t>(mqtt::ReasonCode::packet_too_large);
+        session_over_ = true;
+        return;
+    }
+    if (in_flight_.empty()) progress_ = now;
+    const bool more = source_.readable_end(lane.index).value() > last.value() + 1;
+    in_flight_.push_back(
+        {.id = *id, .lane = index, .last = last, .events = filled.events(), .bytes = message_.size(), .at = now, .limited = false});
+    if (!lane.top) {
+        lower_bytes_ += message_.size();
+        ++lower_messages_;
+        in_flight_.back().limited = more && lower_bytes_ * 2 > window_.bytes();
+    }
+    bucket_.take(filled.events());
+    ++stats_.messages_sent;
+    stats_.events_sent += filled.events();
+    lane.next = last.next();
+    // A batch that ended because it was full has company already waiting; else the next one gathers anew.
+    lane.more = more;
+    lane.waiting.reset();
+}
+
+/// Also proves, right after CONNACK and on a quiet line, that the cloud's store answers.
+void Uplink::Machine::send_status(bool online, Monotonic now) {
+    message_.clear();
+    if (online) {
+        base::append(message_, std::string_view(R"({"online":true,"ledger":)"));
+        status_.append_ledger(message_);
+        message_.push_back('}');
+    } else {
+        base::append(message_, wire::kOfflineStatus);
+    }
+    mqtt::ClientSession::Message publish;
+    publish.topic = status_topic_;
+    publish.payload = message_;
+    publish.qos = mqtt::Qos::at_least_once;
+    const auto id = session_.publish(publish, now, out_);
+    if (!id) return;  // no room now: the next one has newer figures anyway
+    if (in_flight_.empty()) progress_ = now;
+    status_in_flight_ = true;
+    in_flight_.push_back({.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = message_.size(), .at = now, .limited = false});
+}
+
+void Uplink::Machine::wake_by(Monotonic at) {
+    if (!wake_ || at < *wake_) wake_ = at;
+}
+
+}  // namespace sluice::uplink

@@ -1,0 +1,21 @@
+#include "flow/uplink/uplink.hpp"
+
+#include "flow/uplink/machine.hpp"
+
+namespace sluice::uplink {
+
+Uplink::Uplink(Options options, EventSource& source, StatusSource& status, Transport& transport, env::Entropy& entropy)
+    : machine_(std::make_unique<Machine>(std::move(options), source, status, transport, entropy)) {}
+Uplink::~Uplink() = default;
+
+void Uplink::start(base::Monotonic now) { machine_->start(now); }
+void Uplink::stop(base::Monotonic now) { machine_->stop(now); }
+void Uplink::on_connected(base::Monotonic now) { machine_->on_connected(now); }
+std::size_t Uplink::on_bytes(base::ByteView bytes, base::Monotonic now) { return machine_->on_bytes(bytes, now); }
+void Uplink::on_closed(base::Monotonic now) { machine_->on_closed(now); }
+void Uplink::on_events(base::Monotonic now) { machine_->on_events(now); }
+void Uplink::on_tick(base::Monotonic now) { machine_->on_tick(now); }
+std::optional<base::Monotonic> Uplink::next_deadline() const { return machine_->next_deadline(); }
+const Stats& Uplink::stats() const { return machine_->stats(); }
+
+}  // namespace sluice::uplink
