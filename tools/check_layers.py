@@ -144,7 +144,7 @@ def check_file(root: pathlib.Path, file: pathlib.Path) -> list:
             continue
         code = without_comment(line)
         if COROUTINE.search(code):
-            found.append((number, "coroutines are not used here: GCC 12 destroys some temporaries of a co_await twice; write a state machine"))
+            found.append((number, "coroutines are not used: GCC 12 destroys some temporaries of a co_await twice; write a state machine"))
         if pure:
             found.extend((number, f"{folder} {text}") for pattern, text in IMPURE_CALLS if pattern.search(code))
     return found
