@@ -1,0 +1,123 @@
+#include "manage/config/listen.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "manage/config/scalar.hpp"
+
+namespace sluice::config {
+namespace {
+
+bool is_host(std::string_view host) {
+    return !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == ':';
+    });
+}
+
+struct HostPort {
+    std::string host;
+    std::uint16_t port = 0;
+    bool has_port = false;
+};
+
+std::optional<HostPort> split_host_port(std::string_view text) {
+    HostPort out;
+    std::string_view rest;
+    if (text.starts_with('[')) {
+        const std::size_t end = text.find(']');
+        if (end == std::string_view::npos) return std::nullopt;
+        out.host = text.substr(1, end - 1);
+        if (out.host.find(':') == std::string::npos) return std::nullopt;
+        rest = text.substr(end + 1);
+    } else {
+        const std::size_t colon = std::min(text.find(':'), text.size());
+        out.host = text.substr(0, colon);
+        rest = text.substr(colon);
+        if (rest.size() > 1 && rest.find(':', 1) != std::string_view::npos) return std::nullopt;  // IPv6 needs brackets
+    }
+    if (!is_host(out.host)) return std::nullopt;
+    if (rest.empty()) return out;
+    const auto port = rest.size() <= 6 && rest.front() == ':' ? parse_integer(rest.substr(1)) : std::nullopt;
+    if (!port || *port > 65'535) return std::nullopt;
+    out.port = static_cast<std::uint16_t>(*port);
+    out.has_port = true;
+    return out;
+}
+
+}  // namespace
+
+std::string_view name(Scheme scheme) {
+    switch (scheme) {
+        case Scheme::tcp:
+            return "tcp";
+        case Scheme::tls:
+            return "tls";
+        case Scheme::ws:
+            return "ws";
+        case Scheme::wss:
+            return "wss";
+        case Scheme::unix_socket:
+            return "unix";
+    }
+    return "tcp";
+}
+
+bool MqttListener::is_local() const { return scheme == Scheme::unix_socket || is_loopback(host); }
+
+std::string MqttListener::text() const {
+    if (scheme == Scheme::unix_socket) return fmt::format("unix://{}", socket);
+    if (host.find(':') != std::string::npos) return fmt::format("{}://[{}]:{}", name(scheme), host, port);
+    return fmt::format("{}://{}:{}", name(scheme), host, port);
+}
+
+bool HttpListener::is_local() const { return is_loopback(host); }
+
+bool is_loopback(std::string_view host) {
+    if (host == "localhost" || host == "::1") return true;
+    // 127.0.0.0/8, all four numbers written: short forms such as `127.1` are not taken for an address.
+    unsigned parts = 0;
+    for (std::string_view rest = host;;) {
+        const std::size_t end = std::min(rest.find('.'), rest.size());
+        const auto number = parse_integer(rest.substr(0, end));
+        if (!number || *number > 255 || (parts == 0 && *number != 127)) return false;
+        ++parts;
+        if (end == rest.size()) return parts == 4;
+        rest.remove_prefix(end + 1);
+    }
+}
+
+std::optional<Url> parse_url(std::string_view text) {
+    const std::size_t colon = text.find("://");
+    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+    Url url;
+    for (const char c : text.substr(0, colon)) {
+        const bool upper = c >= 'A' && c <= 'Z';
+        if (!upper && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9')) return std::nullopt;
+        url.scheme += upper ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    text.remove_prefix(colon + 3);
+    if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == '@'; }))
+        return std::nullopt;
+    if (url.scheme == "unix" || url.scheme == "file") {
+        if (text.empty()) return std::nullopt;
+        url.path = text;
+        return url;
+    }
+    const std::size_t slash = std::min(text.find('/'), text.size());
+    auto authority = split_host_port(text.substr(0, slash));
+    if (!authority) return std::nullopt;
+    url.host = std::move(authority->host);
+    url.port = authority->port;
+    url.has_port = authority->has_port;
+    url.path = text.substr(slash);
+    return url;
+}
+
+std::optional<HttpListener> parse_host_port(std::string_view text) {
+    auto split = split_host_port(text);
+    if (!split || !split->has_port) return std::nullopt;
+    return HttpListener{std::move(split->host), split->port, {}};
+}
+
+}  // namespace sluice::config

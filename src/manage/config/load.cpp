@@ -1,0 +1,125 @@
+#include "manage/config/load.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "env/file_system.hpp"
+#include "manage/config/document.hpp"
+#include "manage/config/keys.hpp"
+#include "manage/config/reader.hpp"
+#include "manage/config/schema.hpp"
+#include "manage/config/source.hpp"
+#include "manage/config/view.hpp"
+
+namespace sluice::config {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::string folder_of(const std::string& file) {
+    const std::size_t slash = file.find_last_of('/');
+    if (slash == std::string::npos) return {};
+    return slash == 0 ? "/" : file.substr(0, slash);
+}
+
+std::string_view without_mark(std::string_view text) {
+    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    return text;
+}
+
+/// What both tiers do: document, schema, values, files. `values` is called with the root view where there is a document.
+template <class Config, class Values>
+Loaded<Config> read(std::string_view text, const std::string& file, env::FileSystem* files, std::span<const Key> keys, Values values) {
+    Loaded<Config> out;
+    out.config.file = file;
+    if (text.size() > kFileBytesMax) {
+        add_error(out.problems, {}, {}, fmt::format("the file has {} bytes: expected at most {}", text.size(), kFileBytesMax));
+        return out;
+    }
+    const Source source(without_mark(text));
+    const auto document = parse_document(source, out.problems);
+    if (!document) return out;
+    const SchemaNode schema = build_schema(keys);
+    validate(*document, schema, out.problems);
+    const ViewContext context{source, folder_of(file)};
+    if (files != nullptr) check_files(*document, schema, context, *files, out.problems);
+    out.config = values(View(context, schema, &*document, Position{}), out.problems);
+    out.config.file = file;
+    return out;
+}
+
+template <class Config, class Read>
+Loaded<Config> load(env::FileSystem& files, const std::string& path, Read read_it) {
+    auto text = read_text(files, path, kFileBytesMax);
+    if (text) return read_it(*text);
+    Loaded<Config> out;
+    out.config.file = path;
+    std::string reason;
+    switch (text.error().code) {
+        case base::Errc::not_found:
+            reason = "there is no such file; `sluice init` writes one to start from";
+            break;
+        case base::Errc::too_large:
+            reason = fmt::format("larger than {} bytes: not a configuration", kFileBytesMax);
+            break;
+        default:
+            reason = fmt::format("cannot be read: {}", base::describe(text.error()));
+            break;
+    }
+    add_error(out.problems, {}, {}, std::move(reason));
+    return out;
+}
+
+}  // namespace
+
+base::Result<std::string> read_text(env::FileSystem& files, const std::string& path, std::size_t limit) {
+    auto file = files.open(path, env::OpenMode::read);
+    if (!file) return file.error();
+    // Read until the end and not by size(): pipes and /dev/stdin have none.
+    std::string text;
+    constexpr std::size_t kChunk = 64 * 1024;
+    while (text.size() <= limit) {
+        const std::size_t at = text.size();
+        text.resize(at + kChunk);
+        auto got = (*file)->read_at(at, {reinterpret_cast<base::Byte*>(text.data()) + at, kChunk});
+        if (!got) return got.error();
+        text.resize(at + *got);
+        if (*got == 0) return text;
+    }
+    return base::Error{base::Errc::too_large};
+}
+
+Tier tier_of(std::string_view text) {
+    if (text.size() > kFileBytesMax) return Tier::unknown;
+    Problems ignored;
+    const Source source(without_mark(text));
+    const auto document = parse_document(source, ignored);
+    if (!document || document->kind != Node::Kind::map) return Tier::unknown;
+    const bool gateway = document->find("gateway") != nullptr;
+    const bool cloud = document->find("cloud") != nullptr;
+    if (gateway == cloud) return Tier::unknown;
+    return gateway ? Tier::gateway : Tier::cloud;
+}
+
+Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files, RuleChecker* rules) {
+    auto out = read<GatewayConfig>(text, file, files, gateway_keys(),
+                                   [&](const View& root, Problems& problems) { return read_gateway_values(root, files, problems); });
+    if (rules != nullptr) rules->check(out.config, out.problems);
+    return out;
+}
+
+Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files) {
+    return read<CloudConfig>(text, file, files, cloud_keys(),
+                             [&](const View& root, Problems& problems) { return read_cloud_values(root, files, problems); });
+}
+
+Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules) {
+    return load<GatewayConfig>(files, path, [&](const std::string& text) { return read_gateway(text, path, &files, rules); });
+}
+
+Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path) {
+    return load<CloudConfig>(files, path, [&](const std::string& text) { return read_cloud(text, path, &files); });
+}
+
+}  // namespace sluice::config
