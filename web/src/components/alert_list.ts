@@ -28,7 +28,9 @@ export function alertList(): Component<Alert> {
 function row(alert: Alert): HTMLElement {
   const time = element("time", { datetime: isoTime(alert.at) }, timeOfDay(alert.at));
   const fields = element("span", { class: "alert-fields" });
-  for (const [name, value] of Object.entries(alert.data).slice(0, FIELDS_SHOWN)) {
+  // The row begins with the time already.
+  const shown = Object.entries(alert.data).filter(([name]) => name !== "ts");
+  for (const [name, value] of shown.slice(0, FIELDS_SHOWN)) {
     fields.append(element("span", { class: "alert-field" }, element("span", { class: "alert-key" }, name), " ", field(value)), " ");
   }
   return element("li", {}, time, " ", element("strong", {}, alert.rule), " ", fields);

@@ -49,6 +49,10 @@ export function rateChart(): Component<RatePoint> {
   };
 }
 
+function minuteOfDay(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+}
+
 function draw(place: HTMLElement): uPlot {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
@@ -60,7 +64,7 @@ function draw(place: HTMLElement): uPlot {
       legend: { show: false },
       cursor: { y: false },
       scales: { x: { time: true, auto: false }, y: { range: (_plot, _low, high) => [0, Math.max(10, high * 1.1)] } },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => count(tick)) }],
+      axes: [{ ...axis, space: 70, values: (_plot, ticks) => ticks.map(minuteOfDay) }, { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => count(tick)) }],
       series: [{}, { stroke: colour("--accent"), width: 2, fill: colour("--accent-faint"), points: { show: false } }],
     },
     [[], []],
