@@ -89,7 +89,7 @@ def unit_of(folder: str) -> str:
 
 def target_folder(root: pathlib.Path, including: pathlib.Path, name: str):
     """Folder (from the root) of a quoted include, or None when it is not ours."""
-    for base in (root / "src", root / "device" / "include", root / "web" / "embed", root, including.parent):
+    for base in (root / "src", root / "device" / "include", root / "web", root, including.parent):
         candidate = (base / name).resolve()
         if candidate.is_file() and candidate.is_relative_to(root):
             folder = candidate.parent.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-#include "assets.hpp"
+#include "embed/assets.hpp"
 
 #include <algorithm>
 #include <string>

@@ -45,7 +45,7 @@ endforeach()
 file(WRITE ${OUT} "// Made by web/embed/embed.cmake from the built page. Do not edit.
 #include <cstddef>
 
-#include \"assets.hpp\"
+#include \"embed/assets.hpp\"
 
 namespace sluice::web {
 namespace {

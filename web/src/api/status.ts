@@ -11,7 +11,7 @@ export interface Status {
   id: string;
   uptimeSeconds: number;
   uplink: { connected: boolean; url: string };
-  spool: { events: number; bytes: number };
+  spool: { events: number; bytes: number; degraded: boolean; bytesByClass: Map<string, number> };
   readingsIn: number;
   bytesIn: number;
   bytesUp: number;
@@ -55,6 +55,7 @@ export function readStatus(value: unknown): Status {
   const spool = object(status["spool"]);
   const uplink = object(status["uplink"]);
   const cost = object(status["cost"]);
+  const bytesByClass = new Map(Object.entries(object(spool["classes"])).map(([name, row]) => [name, number(object(row)["bytes"])]));
   const classes = new Map<string, ClassLedger>();
   for (const [name, row] of Object.entries(object(ledger["events"]))) {
     const fields = object(row);
@@ -69,13 +70,13 @@ export function readStatus(value: unknown): Status {
     id: text(status["id"]),
     uptimeSeconds: number(status["uptime_s"]),
     uplink: { connected: uplink["connected"] === true, url: text(uplink["url"]) },
-    spool: { events: number(spool["events"]), bytes: number(spool["bytes"]) },
+    spool: { events: number(spool["events"]), bytes: number(spool["bytes"]), degraded: spool["degraded"] === true, bytesByClass },
     readingsIn: number(ledger["readings_in"]),
     bytesIn: number(ledger["bytes_in"]),
     bytesUp: number(ledger["bytes_up"]),
     readingsPerSecond: number(object(status["rates"])["readings_per_s"]),
     classes,
-    readingsDropped: counts(ledger["dropped"]),
+    readingsDropped: counts(object(status["readings"])["dropped"]),
     cost: {
       pricePerMillion: number(cost["price_per_million"]),
       sendAll: number(cost["sent_all"]),

@@ -64,7 +64,10 @@ function draw(place: HTMLElement): uPlot {
       legend: { show: false },
       cursor: { y: false },
       scales: { x: { time: true, auto: false }, y: { range: (_plot, _low, high) => [0, Math.max(10, high * 1.1)] } },
-      axes: [{ ...axis, space: 70, values: (_plot, ticks) => ticks.map(minuteOfDay) }, { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => count(tick)) }],
+      axes: [
+        { ...axis, space: 70, values: (_plot, ticks) => ticks.map(minuteOfDay) },
+        { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => count(tick)) },
+      ],
       series: [{}, { stroke: colour("--accent"), width: 2, fill: colour("--accent-faint"), points: { show: false } }],
     },
     [[], []],

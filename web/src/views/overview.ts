@@ -42,11 +42,11 @@ export function overview(): Overview {
       showHeader();
       rate.update({ value: count(status.readingsPerSecond), detail: `${shortCount(status.readingsIn)} in all` });
       uplink.update(uplinkTile(status));
-      spool.update({ value: `${shortCount(status.spool.events)} events`, detail: `${bytes(status.spool.bytes)} on disk` });
+      spool.update(spoolTile(status));
       lost.update(droppedTile(status));
       saved.update({ value: dollars(status.cost.saved), detail: `of ${dollars(status.cost.sendAll)}` });
       chart.update({ at: Date.now() / 1000, rate: status.readingsPerSecond });
-      ledger.update(status.classes);
+      ledger.update(status);
       cost.update(status);
     },
     alert: (alert) => alerts.update(alert),
@@ -64,6 +64,12 @@ function uplinkTile(status: Status): { value: string; detail: string; state?: "g
   return status.uplink.connected
     ? { value: "connected", detail: status.uplink.url, state: "good" }
     : { value: "offline", detail: `${status.uplink.url}; events wait in the spool`, state: "bad" };
+}
+
+function spoolTile({ spool }: Status): { value: string; detail: string; state?: "good" | "bad" } {
+  const value = `${shortCount(spool.events)} events`;
+  if (spool.degraded) return { value, detail: "the disk fails: events wait in memory only", state: "bad" };
+  return { value, detail: `${bytes(spool.bytes)} on disk` };
 }
 
 function droppedTile(status: Status): { value: string; detail: string; state?: "good" | "bad" } {
