@@ -1,0 +1,66 @@
+// SQLite with results instead of codes: a database, its statements. No more than the stores need.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace sluice::cloud {
+
+/// A prepared statement, used again and again. Text that is bound must stay until reset(). One thread.
+class SqliteStatement {
+public:
+    SqliteStatement() = default;
+    explicit SqliteStatement(sqlite3_stmt* statement) : statement_(statement) {}
+
+    /// Parameters count from 1.
+    SqliteStatement& bind(int at, std::int64_t value);
+    SqliteStatement& bind(int at, std::string_view text);
+    /// True: a row; false: done. Errors: see from_sqlite().
+    base::Result<bool> step();
+    /// Runs a statement without rows, then resets it.
+    base::Status run();
+    void reset();
+
+    /// Columns count from 0; text is valid until the next step() or reset().
+    [[nodiscard]] std::int64_t integer(int column) const;
+    [[nodiscard]] std::string_view text(int column) const;
+
+private:
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const;
+    };
+    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+};
+
+class SqliteDatabase {
+public:
+    enum class Mode : std::uint8_t { read_write_create, read_only };
+    /// Errors: not_found, permission, io, corrupt (not a database).
+    static base::Result<SqliteDatabase> open(const std::string& path, Mode mode);
+
+    base::Status execute(const char* sql);
+    base::Result<SqliteStatement> prepare(std::string_view sql);
+    /// What SQLite says about the last error, for the log.
+    [[nodiscard]] std::string last_message() const;
+    [[nodiscard]] std::int64_t last_insert_id() const;
+
+private:
+    struct Close {
+        void operator()(sqlite3* database) const;
+    };
+    explicit SqliteDatabase(sqlite3* database) : database_(database) {}
+    std::unique_ptr<sqlite3, Close> database_;
+};
+
+/// SQLITE_FULL is disk_full; CORRUPT, NOTADB are corrupt; BUSY, LOCKED in_use; CANTOPEN not_found; PERM, AUTH, READONLY permission; all
+/// else io.
+[[nodiscard]] base::Error from_sqlite(int code, base::Where where = base::Where::here());
+
+}  // namespace sluice::cloud
