@@ -1,0 +1,80 @@
+// The inner loops over JSON text: eight bytes at a time in ordinary registers (SWAR), the same on every processor.
+// All of them may read up to 8 bytes behind `end`; none gives out anything from there.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace sluice::json {
+
+inline constexpr std::uint64_t kOnes = 0x0101010101010101;
+inline constexpr std::uint64_t kHighs = 0x8080808080808080;
+
+[[nodiscard]] inline std::uint64_t load8(const char* from) {
+    static_assert(std::endian::native == std::endian::little, "the first byte in memory must be the lowest");
+    std::uint64_t word;
+    std::memcpy(&word, from, sizeof word);
+    return word;
+}
+
+/// The high bit of each byte that cannot stand in a JSON string as it is: quote, backslash, control characters; and of each byte above
+/// 0x7F. Exact up to the first such byte (a borrow can only disturb bytes behind it).
+[[nodiscard]] inline std::uint64_t special_bytes(std::uint64_t word) {
+    const std::uint64_t quote = word ^ (kOnes * '"');
+    const std::uint64_t backslash = word ^ (kOnes * '\\');
+    return (word | (word - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes)) & kHighs;
+}
+
+/// The first special byte at or behind `at`, or something not before `end`.
+[[nodiscard]] inline const char* next_special(const char* at, const char* end) {
+    while (at < end) {
+        const std::uint64_t found = special_bytes(load8(at));
+        if (found != 0) return at + (std::countr_zero(found) >> 3);
+        at += 8;
+    }
+    return at;
+}
+
+[[nodiscard]] inline bool all_digits(const char* at) {
+    const std::uint64_t word = load8(at);
+    // Each byte has the high half 3, and still has it when 6 is added: 0x30 to 0x39.
+    return ((word & (kOnes * 0xF0)) | (((word + kOnes * 6) & (kOnes * 0xF0)) >> 4)) == kOnes * 0x33;
+}
+
+/// The value of eight digits: neighbours are joined pairwise, three times.
+[[nodiscard]] inline std::uint64_t eight_digits(const char* at) {
+    std::uint64_t word = load8(at) - kOnes * '0';
+    word = (word * 10) + (word >> 8);
+    return (((word & 0x000000FF000000FF) * 0x000F424000000064) + (((word >> 16) & 0x000000FF000000FF) * 0x0000271000000001)) >> 32;
+}
+
+/// Length of the UTF-8 sequence at `at`, a byte above 0x7F; 0: not well-formed (RFC 3629: no overlong forms, surrogates, nothing above
+/// U+10FFFF).
+[[nodiscard]] inline std::size_t utf8_length(const char* at, const char* end) {
+    const auto byte = [at](int i) { return static_cast<unsigned>(static_cast<unsigned char>(at[i])); };
+    const auto follows = [&](int i) { return (byte(i) & 0xC0) == 0x80; };
+    const unsigned lead = byte(0);
+    const std::ptrdiff_t left = end - at;
+    if (lead >= 0xC2 && lead <= 0xDF) return left >= 2 && follows(1) ? 2 : 0;
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        if (left < 3 || !follows(1) || !follows(2)) return 0;
+        if (lead == 0xE0 && byte(1) < 0xA0) return 0;
+        if (lead == 0xED && byte(1) >= 0xA0) return 0;
+        return 3;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        if (left < 4 || !follows(1) || !follows(2) || !follows(3)) return 0;
+        if (lead == 0xF0 && byte(1) < 0x90) return 0;
+        if (lead == 0xF4 && byte(1) >= 0x90) return 0;
+        return 4;
+    }
+    return 0;
+}
+
+/// Length of the escape at `at`, a backslash; 0: not one. A surrogate counts with its partner, and never alone.
+[[nodiscard]] std::size_t escape_length(const char* at, const char* end);
+
+}  // namespace sluice::json
