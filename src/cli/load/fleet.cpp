@@ -30,10 +30,7 @@ Fleet::Fleet(posix::EventLoop& loop, const FleetOptions& options)
       clients_(options.plant.sensors),
       retry_delay_(kRetryFirst) {
     base::check(options.qos <= 1, "fleet: QoS 0 or 1");
-    if (options_.window == 0) options_.window = options_.rate > 0 ? kWindowMax : default_window(options.plant.sensors);
     fill_bytes_ = std::clamp<std::size_t>(kFillBytesAll / options.plant.sensors, 1, kQueuedBytesMax);
-    limit_ = options.readings_per_sensor == 0 ? std::numeric_limits<std::uint64_t>::max()
-                                              : std::uint64_t{options.readings_per_sensor} * options.plant.sensors;
     topic_bytes_ = plant::topic_name(0).size();
     topics_.reserve(topic_bytes_ * clients_.size());
     for (std::uint32_t i = 0; i < options.plant.sensors; ++i) topics_ += plant::topic_name(i);
@@ -117,7 +114,7 @@ void Fleet::welcomed(std::uint32_t sensor) {
         write(client, waiting.sample, waiting.ts, waiting.packet_id, true);
         ++counters_.resent;
     }
-    if (running_ && options_.rate > 0) fall_behind(sensor);
+    if (running_ && scheduled()) fall_behind(sensor);
 }
 
 std::size_t Fleet::on_bytes(posix::TcpId id, base::ByteView bytes) {
@@ -190,7 +187,15 @@ void Fleet::disconnect() {
 
 // --- publishing ------------------------------------------------------------------------------------------------------------------
 
-void Fleet::start(base::WallTime wall) {
+void Fleet::start(const Schedule& schedule, base::WallTime wall) {
+    schedule_ = schedule;
+    due_ = 0;
+    limit_ = schedule.readings == 0 ? std::numeric_limits<std::uint64_t>::max() : std::uint64_t{schedule.readings} * clients_.size();
+    before_ = clients_.front().sent;
+    if (scheduled()) {
+        for (const Client& client : clients_) base::check(client.sent == before_, "fleet: a schedule needs sensors that are level");
+    }
+    window_ = options_.window != 0 ? options_.window : scheduled() ? kWindowMax : default_window(options_.plant.sensors);
     started_ = loop_.clock().now();
     started_ms_ = base::to_ms(wall);
     running_ = true;
@@ -199,12 +204,12 @@ void Fleet::start(base::WallTime wall) {
 
 void Fleet::stop() {
     limit_ = std::min(limit_, due_);
-    if (options_.rate <= 0) running_ = false;
+    if (!scheduled()) running_ = false;
 }
 
 bool Fleet::finished() const {
     if (options_.qos == 1 && counters_.acknowledged < counters_.sent) return false;
-    if (options_.rate > 0) return due_ >= limit_ && counters_.sent >= limit_;
+    if (scheduled()) return due_ >= limit_ && counters_.sent >= before_ * clients_.size() + limit_;
     return !running_;
 }
 
@@ -231,15 +236,19 @@ std::vector<std::uint32_t> Fleet::published() const {
     return counts;
 }
 
-base::Monotonic Fleet::intended(std::uint32_t sensor, std::uint64_t sequence) const {
-    const auto number = (sequence - 1) * clients_.size() + sensor;
-    return started_ + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / options_.rate));
+base::Monotonic Fleet::due_at(std::uint64_t number) const {
+    return started_ + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(number) * 1e9 / schedule_.rate));
+}
+
+std::optional<base::Monotonic> Fleet::intended(std::uint32_t sensor, std::uint64_t sequence) const {
+    if (!scheduled() || sequence <= before_) return std::nullopt;
+    return due_at((sequence - 1 - before_) * clients_.size() + sensor);
 }
 
 bool Fleet::has_room(const Client& client) const {
     if (client.state != State::up) return false;
-    if (options_.qos == 1) return client.unacknowledged() < options_.window;
-    return connections_.queued_bytes(client.connection) < (options_.rate > 0 ? kQueuedBytesMax : fill_bytes_);
+    if (options_.qos == 1) return client.unacknowledged() < window_;
+    return connections_.queued_bytes(client.connection) < (scheduled() ? kQueuedBytesMax : fill_bytes_);
 }
 
 std::uint64_t Fleet::due_of(std::uint32_t sensor) const { return due_ / clients_.size() + (sensor < due_ % clients_.size() ? 1 : 0); }
@@ -255,8 +264,8 @@ void Fleet::publish_next(std::uint32_t sensor, base::Monotonic now) {
     const plant::Sample sample = plant_.next(sensor);
     ++client.sent;
     base::Monotonic since = now;
-    if (options_.rate > 0) {
-        since = intended(sensor, client.sent);
+    if (scheduled()) {
+        since = due_at((client.sent - 1 - before_) * clients_.size() + sensor);
         send_delay_.record(now - since);
     }
     const std::int64_t ts = started_ms_ + std::chrono::duration_cast<std::chrono::milliseconds>(since - started_).count();
@@ -286,7 +295,7 @@ void Fleet::write(Client& client, const plant::Sample& sample, std::int64_t ts, 
 
 void Fleet::publish_due(base::Monotonic now) {
     const auto elapsed = static_cast<double>((now - started_).count());
-    const std::uint64_t due = std::min(limit_, static_cast<std::uint64_t>(elapsed * options_.rate * 1e-9) + 1);
+    const std::uint64_t due = std::min(limit_, static_cast<std::uint64_t>(elapsed * schedule_.rate * 1e-9) + 1);
     if (!behind_.empty()) {
         const auto behind = std::exchange(behind_, {});
         for (const std::uint32_t sensor : behind) {
@@ -320,7 +329,7 @@ void Fleet::publish_all_that_fits(base::Monotonic now) {
 void Fleet::on_turn(base::Monotonic now) {
     if (!to_connect_.empty() && !leaving_) connect_more(now);
     if (!running_) return;
-    if (options_.rate > 0) {
+    if (scheduled()) {
         publish_due(now);
     } else {
         publish_all_that_fits(now);
@@ -331,9 +340,9 @@ std::optional<base::Monotonic> Fleet::next_deadline() const {
     std::optional<base::Monotonic> deadline;
     if (!to_connect_.empty() && connecting_ < kConnectingMax && !leaving_ && !failure_) deadline = retry_at_;
     if (!running_) return deadline;
-    if (options_.rate <= 0) return options_.qos == 1 || blocked_ ? deadline : loop_.now();
+    if (!scheduled()) return options_.qos == 1 || blocked_ ? deadline : loop_.now();
     if (due_ < limit_) {
-        const auto next = started_ + std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(due_) * 1e9 / options_.rate));
+        const auto next = due_at(due_);
         if (!deadline || next < *deadline) deadline = next;
     }
     return deadline;

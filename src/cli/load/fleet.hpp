@@ -20,15 +20,18 @@ namespace sluice::load {
 struct FleetOptions {
     std::string host = "127.0.0.1";
     std::uint16_t port = 1883;
-    plant::Options plant;  ///< plant.sensors is also the number of connections
-    std::uint8_t qos = 0;  ///< 0 or 1
-    /// Readings a second of all sensors together, on a schedule that waits for nobody (open loop); 0: as many as the other side takes.
-    double rate = 0;
-    /// Readings of each sensor, with a rate; 0: until stop().
-    std::uint32_t readings_per_sensor = 0;
-    /// QoS 1: unacknowledged publications of one connection; 0: chosen from the number of connections.
-    std::uint32_t window = 0;
+    plant::Options plant;      ///< plant.sensors is also the number of connections
+    std::uint8_t qos = 0;      ///< 0 or 1
+    std::uint32_t window = 0;  ///< QoS 1: unacknowledged publications of one connection; 0: chosen from schedule and connections
     std::uint16_t keep_alive_seconds = 300;
+};
+
+/// What start() begins.
+struct Schedule {
+    /// Readings a second of all sensors together, due whether or not the other side keeps up (open loop); 0: as many as it takes.
+    double rate = 0;
+    /// Readings of each sensor; 0: until stop(). Only with a rate.
+    std::uint32_t readings = 0;
 };
 
 /// Connections being made at a time: well under the listen queue of any broker, so that the ramp itself loses no packet.
@@ -63,7 +66,7 @@ public:
     [[nodiscard]] const std::optional<base::Error>& failure() const { return failure_; }
 
     /// Begins to publish. `wall` is now; payloads' `ts` count from it.
-    void start(base::WallTime wall);
+    void start(const Schedule& schedule, base::WallTime wall);
     /// No reading becomes due any more.
     void stop();
     /// All readings are sent (and acknowledged, QoS 1) after stop() or a complete schedule.
@@ -83,8 +86,8 @@ public:
 
     /// Readings handed to the connection, by sensor: what plant::expected_alerts wants to know.
     [[nodiscard]] std::vector<std::uint32_t> published() const;
-    /// When a reading was due, from its sensor and sequence number (1 …). With a rate only.
-    [[nodiscard]] base::Monotonic intended(std::uint32_t sensor, std::uint64_t sequence) const;
+    /// When a reading of the present schedule (with a rate) was due, from its sensor and sequence number; nothing for earlier readings.
+    [[nodiscard]] std::optional<base::Monotonic> intended(std::uint32_t sensor, std::uint64_t sequence) const;
     [[nodiscard]] const FleetOptions& options() const { return options_; }
 
     void on_turn(base::Monotonic now) override;
@@ -123,6 +126,8 @@ private:
     void publish_due(base::Monotonic now);
     void publish_all_that_fits(base::Monotonic now);
     [[nodiscard]] bool has_room(const Client& client) const;
+    [[nodiscard]] bool scheduled() const { return schedule_.rate > 0; }
+    [[nodiscard]] base::Monotonic due_at(std::uint64_t number) const;
     [[nodiscard]] std::uint64_t due_of(std::uint32_t sensor) const;
     void publish_next(std::uint32_t sensor, base::Monotonic now);
     void write(Client& client, const plant::Sample& sample, std::int64_t ts, std::uint16_t packet_id, bool duplicate);
@@ -139,6 +144,8 @@ private:
     std::uint32_t connecting_ = 0;
     std::uint32_t barrier_open_ = 0;
     std::size_t fill_bytes_ = 0;
+    std::uint32_t window_ = 0;
+    Schedule schedule_;
     base::Monotonic retry_at_{};
     std::chrono::milliseconds retry_delay_;
     bool ever_connected_ = false;
@@ -148,9 +155,10 @@ private:
     std::optional<base::Error> failure_;
     base::Monotonic started_{};
     std::int64_t started_ms_ = 0;
-    std::uint64_t due_ = 0;    // readings of all sensors that are due
-    std::uint64_t limit_ = 0;  // of due_
-    std::string topics_;       // all topic names back to back, of equal length
+    std::uint64_t due_ = 0;     // readings of all sensors that are due in this schedule
+    std::uint64_t limit_ = 0;   // of due_
+    std::uint64_t before_ = 0;  // readings of each sensor before this schedule
+    std::string topics_;        // all topic names back to back, of equal length
     std::size_t topic_bytes_ = 0;
     FleetCounters counters_;
     Histogram ack_latency_;

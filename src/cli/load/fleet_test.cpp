@@ -131,9 +131,9 @@ struct FleetTest : ::testing::Test {
         }
         return ::testing::AssertionFailure() << "never came true";
     }
-    void start() {
+    void start(const Schedule& schedule = {}) {
         ASSERT_TRUE(until([&] { return fleet->ready(); }));
-        fleet->start(clock.wall().time);
+        fleet->start(schedule, clock.wall().time);
     }
 };
 
@@ -147,11 +147,9 @@ TEST_F(FleetTest, every_sensor_signs_in_under_its_own_name) {
 }
 
 TEST_F(FleetTest, a_schedule_publishes_each_reading_of_each_sensor_once_in_order) {
-    auto with = options(4);
-    with.rate = 1000;
-    with.readings_per_sensor = 130;
+    const auto with = options(4);
     make(with);
-    start();
+    start({.rate = 1000, .readings = 130});
     ASSERT_TRUE(until([&] { return fleet->finished(); }));
     fleet->barrier();
     ASSERT_TRUE(until([&] { return fleet->barrier_passed(); }));
@@ -172,18 +170,29 @@ TEST_F(FleetTest, a_schedule_publishes_each_reading_of_each_sensor_once_in_order
     }
     EXPECT_GT(spikes, 0U);
     EXPECT_EQ(fleet->counters().spikes, spikes);
-    EXPECT_EQ(fleet->intended(3, 2) - fleet->intended(0, 1), milliseconds(7));
+    EXPECT_EQ(*fleet->intended(3, 2) - *fleet->intended(0, 1), milliseconds(7));
+}
+
+TEST_F(FleetTest, a_second_schedule_goes_on_where_the_first_ended_and_counts_time_from_its_own_start) {
+    make(options(2));
+    start({.rate = 2000, .readings = 10});
+    ASSERT_TRUE(until([&] { return fleet->finished(); }));
+    const auto second = clock.now();
+    fleet->start({.rate = 100, .readings = 3}, clock.wall().time);
+    ASSERT_TRUE(until([&] { return fleet->finished(); }));
+    EXPECT_EQ(fleet->published(), std::vector<std::uint32_t>(2, 13));
+    EXPECT_FALSE(fleet->intended(1, 10));
+    EXPECT_EQ(*fleet->intended(1, 11), second + milliseconds(10));
+    EXPECT_EQ(clock.now() - second, milliseconds(50)) << "six readings, ten milliseconds apart, the first at once";
 }
 
 TEST_F(FleetTest, a_slow_broker_delays_readings_but_not_their_intended_times) {
     auto with = options(1);
-    with.rate = 1000;
-    with.readings_per_sensor = 50;
     with.qos = 1;
     with.window = 5;
     make(with);
     broker.hold_acks = true;
-    start();
+    start({.rate = 1000, .readings = 50});
     ASSERT_TRUE(until([&] { return broker.got.size() == 5; }));
     for (int i = 0; i < 500; ++i) {
         clock.advance(milliseconds(1));
@@ -201,12 +210,10 @@ TEST_F(FleetTest, a_slow_broker_delays_readings_but_not_their_intended_times) {
 
 TEST_F(FleetTest, a_lost_connection_comes_back_and_sends_unacknowledged_readings_again_first) {
     auto with = options(1);
-    with.rate = 1000;
-    with.readings_per_sensor = 20;
     with.qos = 1;
     make(with);
     broker.hold_acks = true;
-    start();
+    start({.rate = 1000, .readings = 20});
     ASSERT_TRUE(until([&] { return broker.got.size() >= 3; }));
     const auto before = broker.got.size();
     broker.drop_all();
