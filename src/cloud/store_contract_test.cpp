@@ -73,7 +73,8 @@ public:
     Gone gaps() {
         auto query = EventQuery::open(path());
         Gone rows;
-        for (const auto& row : *(*query)->gaps())
+        const auto found = (*query)->gaps();
+        for (const auto& row : *found)
             rows.emplace_back(static_cast<std::uint64_t>(row.first), static_cast<std::uint64_t>(row.last), row.reason);
         return rows;
     }
