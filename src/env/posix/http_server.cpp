@@ -118,15 +118,15 @@ public:
     Options options_;
     Handler handle_;
     std::function<void()> on_tick_;
+    std::size_t sessions_ = 0;  // before io_: sessions that io_ destroys still count themselves out
+    std::atomic<std::size_t> stream_count_{0};
     asio::io_context io_{1};
     tcp::acceptor acceptor_;
     asio::steady_timer timer_;
     std::thread thread_;
     std::uint16_t port_ = 0;
     bool timer_retry_accept_ = false;
-    std::size_t sessions_ = 0;
     std::set<std::shared_ptr<Session>> streams_;
-    std::atomic<std::size_t> stream_count_{0};
 };
 
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {

@@ -1,0 +1,124 @@
+#include "cli/gateway_command.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include "cli/exit.hpp"
+#include "cli/logging.hpp"
+#include "env/posix/clock.hpp"
+#include "env/posix/entropy.hpp"
+#include "env/posix/file_system.hpp"
+#include "gateway/rule_checker.hpp"
+#include "gateway/wiring.hpp"
+#include "manage/config/load.hpp"
+
+namespace sluice::cli {
+namespace {
+
+struct Options {
+    std::string file;
+    std::string log_format;
+};
+
+/// Each connection takes a descriptor: as many as the system lets us have.
+void raise_descriptor_limit(std::uint32_t connections) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    // A lower limit still works; the warning below says how far.
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < connections + 64) {
+        spdlog::warn(
+            "this process may open {} files: about {} connections, fewer than limits.connections ({}); raise it with ulimit -n or "
+            "LimitNOFILE=",
+            limit.rlim_cur, limit.rlim_cur - 64, connections);
+    }
+}
+
+void reload(gateway::Gateway& running, env::FileSystem& files, const std::string& file) {
+    gateway::RuleChecker checker;
+    const auto loaded = config::load_gateway(files, file, &checker);
+    if (!loaded.is_runnable()) {
+        fmt::print(stderr, "{}", loaded.refusal());
+        spdlog::error("reload: {} has errors, the gateway goes on with the configuration it had", file);
+        return;
+    }
+    std::vector<std::string> needs_restart;
+    if (!running.reload(loaded.config, needs_restart)) {
+        spdlog::error("reload: storage does not answer, the gateway goes on with the rules it had");
+        return;
+    }
+    spdlog::info("reload: {} rules in force", loaded.config.rules.size());
+    for (const auto& key : needs_restart) spdlog::warn("reload: `{}` changed, which needs a restart", key);
+}
+
+int run(const Options& options) {
+    // Before any thread starts, so that all of them inherit the mask and only sigwait below sees these.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+
+    posix::PosixFileSystem files;
+    posix::PosixClock clock;
+    posix::PosixEntropy entropy;
+    gateway::RuleChecker checker;
+    auto loaded = config::load_gateway(files, options.file, &checker);
+    if (!loaded.is_runnable()) {
+        fmt::print(stderr, "{}", loaded.refusal());
+        return kExitUsage;
+    }
+    if (!options.log_format.empty())
+        loaded.config.log.format = options.log_format == "json" ? config::LogFormat::json : config::LogFormat::text;
+    set_up_logging(loaded.config.log);
+    if (!loaded.problems.empty()) fmt::print(stderr, "{}", loaded.text());
+    raise_descriptor_limit(loaded.config.limits.connections);
+
+    gateway::StartError error;
+    const auto running = gateway::Gateway::start(loaded.config, {files, clock, entropy}, error);
+    if (running == nullptr) {
+        fmt::print(stderr, "{}\n", config::format(options.file, {config::Severity::error, error.at, error.key, error.message}));
+        return kExitUsage;
+    }
+    for (;;) {
+        int signal = 0;
+        if (::sigwait(&signals, &signal) != 0) continue;
+        if (signal == SIGHUP) {
+            reload(*running, files, options.file);
+            continue;
+        }
+        spdlog::info("stopping");
+        break;
+    }
+    running->stop();
+    spdlog::info("stopped");
+    return kExitGood;
+}
+
+}  // namespace
+
+void add_gateway(CLI::App& app, Exit& exit) {
+    auto* command = app.add_subcommand("gateway", "run a gateway: MQTT hub, rules, encrypted store-and-forward");
+    auto options = std::make_shared<Options>();
+    command->add_option("-c,--config", options->file, "the gateway's configuration (YAML)")->required();
+    command->add_option("--log-format", options->log_format, "text or json; the configuration's choice by default")
+        ->check(CLI::IsMember({"text", "json"}));
+    command->footer(
+        "Examples:\n"
+        "  sluice init gateway my-plant && sluice gateway -c my-plant/gateway.yaml\n"
+        "  sluice gateway -c /etc/sluice/gateway.yaml --log-format json\n"
+        "\n"
+        "SIGTERM or Ctrl-C stops it cleanly; SIGHUP takes new rules from the file without dropping a connection.\n"
+        "Exit: 0 stopped as asked, 2 the configuration or its surroundings are not usable (nothing was touched).");
+    command->callback([options, &exit] { exit.code = run(*options); });
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,95 @@
+// The values that the gateway's threads send each other.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "data/reading.hpp"
+#include "env/posix/tcp.hpp"
+#include "flow/hub/counters.hpp"
+#include "flow/hub/shard_messages.hpp"
+#include "flow/rules/engine.hpp"
+#include "gateway/ruleset.hpp"
+
+namespace sluice::gateway {
+
+/// Readings whose key another shard owns; one batch a turn and destination. Coded by reading_batch.hpp.
+struct ForwardBatch {
+    data::ShardIndex from;
+    std::uint64_t turn = 0;  ///< of the sender; goes back in ForwardDone
+    bool awaited = false;    ///< a client waits for an acknowledgement
+    base::Bytes readings;
+};
+
+/// Everything that a ForwardBatch caused is durable.
+struct ForwardDone {
+    std::uint64_t turn = 0;
+};
+
+/// A connection goes to the shard of its client id.
+struct Handover {
+    posix::DetachedConnection connection;
+    std::uint16_t listener = 0;
+};
+
+struct HubMail {
+    data::ShardIndex from;
+    hub::ShardMessage message;
+};
+
+using ShardMail = std::variant<std::monostate, Handover, HubMail, ForwardBatch, ForwardDone>;
+
+/// From the controlling thread to a shard.
+struct Command {
+    enum class Kind : std::uint8_t {
+        quiesce,     ///< stop reading sockets, wait until nothing of ours is under way elsewhere, then report quiet
+        swap_rules,  ///< take over `rules`, keeping the state of what did not change, and read on
+        stop,        ///< quiesce, say goodbye, save state, end
+    } kind = Kind::quiesce;
+    std::shared_ptr<const Ruleset> rules;
+};
+
+/// Events of one turn of a shard, in order. Coded by event_batch.hpp.
+struct EventBatch {
+    std::uint64_t turn = 0;
+    bool urgent = false;  ///< somebody waits for it, or it holds an alert: commit now
+    base::Bytes events;
+};
+
+/// A slice of a shard's saved rule state.
+struct StateChunk {
+    bool first = false;
+    bool last = false;
+    base::Bytes bytes;
+};
+
+using BackboneMail = std::variant<std::monostate, EventBatch, StateChunk>;
+
+/// What a shard tells the other threads: written by the shard once a turn, read by anybody.
+struct ShardGauges {
+    static constexpr std::size_t kHubCounters = hub::kCounterTable.size();
+    std::array<std::atomic<std::uint64_t>, kHubCounters> hub{};  ///< in the order of hub::kCounterTable
+    std::atomic<std::uint64_t> readings{0}, matched{0}, malformed{0}, forwarded{0}, keys{0}, state_bytes{0};
+    std::atomic<std::uint64_t> bad_value{0}, late{0}, state_full{0}, rule_rows{0};
+    std::atomic<std::uint64_t> paused_turns{0};  ///< turns in which sockets were not read because something downstream was full
+    std::atomic<std::uint64_t> loops{0};         ///< chains of rules that were cut at kRuleChainMax
+    /// Up to which turn of this shard events are durable: written by the backbone.
+    std::atomic<std::uint64_t> durable_turn{0};
+    std::atomic<bool> quiet{false};
+
+    /// `hub_counter(&hub::Counters::readings_in)`
+    [[nodiscard]] std::uint64_t hub_counter(std::uint64_t hub::Counters::*which) const {
+        for (std::size_t i = 0; i < kHubCounters; ++i) {
+            if (hub::kCounterTable[i].value == which) return hub[i].load(std::memory_order_relaxed);
+        }
+        return 0;
+    }
+};
+
+}  // namespace sluice::gateway

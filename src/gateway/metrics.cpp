@@ -1,0 +1,178 @@
+#include "gateway/metrics.hpp"
+
+#include <array>
+#include <iterator>
+
+#include <fmt/format.h>
+
+namespace sluice::gateway {
+namespace {
+
+struct ShardMetric {
+    std::string_view name;
+    std::atomic<std::uint64_t> ShardGauges::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kShardMetrics{
+    ShardMetric{"rules_readings_total", &ShardGauges::readings, false, "readings given to the rules, forwarded ones included"},
+    ShardMetric{"rules_matched_total", &ShardGauges::matched, false, "of these: a rule reads their topic"},
+    ShardMetric{"rules_rows_total", &ShardGauges::rule_rows, false, "rows that rules put out"},
+    ShardMetric{"rules_malformed_total", &ShardGauges::malformed, false, "readings of a rule's topic whose payload is not valid JSON"},
+    ShardMetric{"rules_bad_value_total", &ShardGauges::bad_value, false,
+                "NULL, text, NaN or infinity where a number was needed; divisions by zero"},
+    ShardMetric{"rules_late_total", &ShardGauges::late, false, "readings for a window that had closed"},
+    ShardMetric{"rules_state_full_total", &ShardGauges::state_full, false, "readings not evaluated because limits.rule_keys was reached"},
+    ShardMetric{"rules_loops_total", &ShardGauges::loops, false, "chains of rules feeding rules that were cut"},
+    ShardMetric{"rules_forwarded_total", &ShardGauges::forwarded, false, "readings handed to the shard that owns their key"},
+    ShardMetric{"rules_keys", &ShardGauges::keys, true, "keys with state"},
+    ShardMetric{"rules_state_bytes", &ShardGauges::state_bytes, true, "memory of the rules' state"},
+    ShardMetric{"paused_turns_total", &ShardGauges::paused_turns, false,
+                "turns in which sockets were not read because something downstream was full"},
+};
+
+struct ClassMetric {
+    std::string_view name;
+    std::uint64_t spool::ClassStats::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kClassMetrics{
+    ClassMetric{"events_created_total", &spool::ClassStats::created, false, "events made for the cloud"},
+    ClassMetric{"events_delivered_total", &spool::ClassStats::delivered, false, "of these: stored by the cloud"},
+    ClassMetric{"events_waiting", &spool::ClassStats::waiting, true, "of these: waiting in the spool"},
+    ClassMetric{"spool_class_bytes", &spool::ClassStats::bytes, true, "disk space of the class"},
+};
+
+struct SpoolMetric {
+    std::string_view name;
+    std::uint64_t spool::Stats::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kSpoolMetrics{
+    SpoolMetric{"spool_bytes", &spool::Stats::bytes_used, true, "disk space of the spool, everything included"},
+    SpoolMetric{"spool_bytes_max", &spool::Stats::bytes_max, true, "its limit, spool.max_bytes"},
+    SpoolMetric{"spool_accepted_bytes_total", &spool::Stats::bytes_accepted, false, "bytes of events committed"},
+    SpoolMetric{"spool_written_bytes_total", &spool::Stats::bytes_written, false,
+                "bytes written to disk for them: over accepted it is the write amplification"},
+    SpoolMetric{"spool_syncs_total", &spool::Stats::syncs, false, "file syncs since start"},
+    SpoolMetric{"spool_commits_total", &spool::Stats::commits, false, "group commits since start"},
+    SpoolMetric{"spool_sync_failures_total", &spool::Stats::sync_failures, false, "syncs that failed since start"},
+    SpoolMetric{"spool_segments", &spool::Stats::segments, true, "segment files"},
+};
+
+struct UplinkMetric {
+    std::string_view name;
+    std::uint64_t uplink::Stats::*value;
+    std::string_view text;
+};
+
+constexpr std::array kUplinkMetrics{
+    UplinkMetric{"uplink_connections_total", &uplink::Stats::connections, "sign-ins that the cloud accepted"},
+    UplinkMetric{"uplink_failures_total", &uplink::Stats::failures, "attempts and connections that failed"},
+    UplinkMetric{"uplink_refusals_total", &uplink::Stats::refusals, "sign-ins or batches that the cloud refused"},
+    UplinkMetric{"uplink_stalls_total", &uplink::Stats::stalls, "connections given up because nothing was acknowledged"},
+    UplinkMetric{"uplink_events_sent_total", &uplink::Stats::events_sent, "events sent, resends included"},
+    UplinkMetric{"uplink_events_acked_total", &uplink::Stats::events_acked, "events acknowledged"},
+    UplinkMetric{"uplink_sent_bytes_total", &uplink::Stats::bytes_up, "bytes sent since start"},
+    UplinkMetric{"uplink_received_bytes_total", &uplink::Stats::bytes_down, "bytes received since start"},
+};
+
+class Writer {
+public:
+    void head(std::string_view name, bool gauge, std::string_view text) {
+        fmt::format_to(std::back_inserter(out_), "# HELP sluice_{} {}\n# TYPE sluice_{} {}\n", name, text, name,
+                       gauge ? "gauge" : "counter");
+    }
+    void value(std::string_view name, std::string_view labels, double value) {
+        fmt::format_to(std::back_inserter(out_), "sluice_{}{} {}\n", name, labels, value);
+    }
+    void value(std::string_view name, std::string_view labels, std::uint64_t value) {
+        fmt::format_to(std::back_inserter(out_), "sluice_{}{} {}\n", name, labels, value);
+    }
+    std::string take() { return std::move(out_); }
+
+private:
+    std::string out_;
+};
+
+std::string hub_name(const hub::CounterInfo& row) { return fmt::format("hub_{}{}", row.name, row.gauge ? "" : "_total"); }
+
+}  // namespace
+
+std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const> shards, double uptime_s) {
+    Writer out;
+    out.head("uptime_seconds", true, "time since start");
+    out.value("uptime_seconds", "", uptime_s);
+    out.head("readings_in_total", false, "messages from outside, over the life of the data directory");
+    out.value("readings_in_total", "", view.totals.readings_in);
+    out.head("readings_in_bytes_total", false, "their payloads");
+    out.value("readings_in_bytes_total", "", view.totals.bytes_in);
+    out.head("uplink_connected", true, "1 while signed in to the cloud");
+    out.value("uplink_connected", "", std::uint64_t{view.uplink.connected});
+    for (std::size_t i = 0; i < hub::kCounterTable.size(); ++i) {
+        const std::string name = hub_name(hub::kCounterTable[i]);
+        out.head(name, hub::kCounterTable[i].gauge, "of the hub");
+        for (std::size_t shard = 0; shard < shards.size(); ++shard) {
+            out.value(name, fmt::format("{{shard=\"{}\"}}", shard), shards[shard]->hub[i].load(std::memory_order_relaxed));
+        }
+    }
+    for (const auto& row : kShardMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        for (std::size_t shard = 0; shard < shards.size(); ++shard) {
+            out.value(row.name, fmt::format("{{shard=\"{}\"}}", shard), (shards[shard]->*row.value).load(std::memory_order_relaxed));
+        }
+    }
+    for (const auto& row : kClassMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        for (const auto& each : view.spool.classes) out.value(row.name, fmt::format("{{class=\"{}\"}}", each.name), each.*row.value);
+    }
+    out.head("events_dropped_total", false, "events lost to a limit, by reason");
+    for (const auto& each : view.spool.classes) {
+        for (const auto& reason : base::kDropReasonTable) {
+            const auto count = each.dropped[static_cast<std::size_t>(reason.reason)];
+            out.value("events_dropped_total", fmt::format("{{class=\"{}\",reason=\"{}\"}}", each.name, reason.name), count);
+        }
+    }
+    for (const auto& row : kSpoolMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        out.value(row.name, "", view.spool.*row.value);
+    }
+    out.head("spool_degraded", true, "1 while the disk refuses writes and events wait in memory");
+    out.value("spool_degraded", "", std::uint64_t{view.spool.degraded});
+    for (const auto& row : kUplinkMetrics) {
+        out.head(row.name, false, row.text);
+        out.value(row.name, "", view.uplink.*row.value);
+    }
+    return out.take();
+}
+
+std::string metrics_page() {
+    std::string out =
+        "# Metrics\n\n`GET /metrics` of a gateway, in Prometheus' text format. This page is made from the tables in the code (`sluice_cli` "
+        "test "
+        "`metrics_page_is_up_to_date`).\n\n| metric | type | meaning |\n|---|---|---|\n";
+    const auto row = [&out](std::string_view name, std::string_view labels, bool gauge, std::string_view text) {
+        fmt::format_to(std::back_inserter(out), "| `sluice_{}{}` | {} | {} |\n", name, labels, gauge ? "gauge" : "counter", text);
+    };
+    row("uptime_seconds", "", true, "time since start");
+    row("readings_in_total", "", false, "messages from outside, over the life of the data directory");
+    row("readings_in_bytes_total", "", false, "their payloads");
+    row("uplink_connected", "", true, "1 while signed in to the cloud");
+    for (const auto& each : kClassMetrics) row(each.name, "{class}", each.gauge, each.text);
+    row("events_dropped_total", "{class,reason}", false, "events lost to a limit, by reason (below)");
+    for (const auto& each : kSpoolMetrics) row(each.name, "", each.gauge, each.text);
+    row("spool_degraded", "", true, "1 while the disk refuses writes and events wait in memory");
+    for (const auto& each : kUplinkMetrics) row(each.name, "", false, each.text);
+    for (const auto& each : kShardMetrics) row(each.name, "{shard}", each.gauge, each.text);
+    for (const auto& each : hub::kCounterTable) row(hub_name(each), "{shard}", each.gauge, "see src/flow/hub/counters.hpp");
+    out += "\n## Reasons for which something is dropped\n\n| reason | meaning |\n|---|---|\n";
+    for (const auto& each : base::kDropReasonTable) fmt::format_to(std::back_inserter(out), "| `{}` | {} |\n", each.name, each.text);
+    return out;
+}
+
+}  // namespace sluice::gateway

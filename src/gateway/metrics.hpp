@@ -1,0 +1,17 @@
+// Prometheus metrics of a gateway: GET /metrics. docs/metrics.md is made from the same tables (a test compares).
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "gateway/backbone.hpp"
+
+namespace sluice::gateway {
+
+/// Text exposition format 0.0.4.
+[[nodiscard]] std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const> shards, double uptime_s);
+
+/// docs/metrics.md.
+[[nodiscard]] std::string metrics_page();
+
+}  // namespace sluice::gateway

@@ -1,0 +1,451 @@
+#include "gateway/shard.hpp"
+
+#include <algorithm>
+
+#include "base/hash.hpp"
+#include "codec/json/writer.hpp"
+#include "codec/mqtt/decode.hpp"
+#include "gateway/event_batch.hpp"
+#include "gateway/reading_batch.hpp"
+
+namespace sluice::gateway {
+namespace {
+
+/// A rule's output can be another rule's input; a chain longer than this is taken for a loop and cut, counted as `loops`.
+constexpr std::uint32_t kRuleChainMax = 8;
+/// Waiting for the spool or for another shard: from here sockets are not read, so that publishers feel it.
+constexpr std::size_t kBackboneOutboxBytesMax = 4 * 1024 * 1024;
+constexpr std::size_t kPeerOutboxMax = 64;
+constexpr std::size_t kTurnRunsMax = 64 * 1024;
+/// Serialising this much state takes well under a millisecond of a shard's time.
+constexpr std::size_t kSaveSliceBytes = 64 * 1024;
+/// Marks the number of a batch that was sent on while answering another shard's batch.
+constexpr std::uint64_t kNestedBit = std::uint64_t{1} << 63;
+constexpr std::chrono::milliseconds kGoodbyeMax{2000};
+constexpr std::chrono::milliseconds kRuleGaugesEvery{100};
+
+/// The columns of a rule's row as the router wants them.
+class RowColumns final : public router::Columns {
+public:
+    explicit RowColumns(std::span<const json::Value> values) : values_(values) {}
+    void append_text(std::size_t index, base::Bytes& to) const override { json::append_plain(to, values_[index]); }
+
+private:
+    std::span<const json::Value> values_;
+};
+
+hub::Options hub_options(const Shard::Options& options) {
+    hub::Options out;
+    out.shard = options.index;
+    out.shards = options.shards;
+    out.limits = options.hub;
+    out.seed = options.seed;
+    return out;
+}
+
+}  // namespace
+
+Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<const Ruleset> rules)
+    : options_(options),
+      clock_(clock),
+      loop_(clock, options.nap),
+      rules_(std::move(rules)),
+      engine_(std::make_unique<rules::Engine>(rules_->plan, options.rules)),
+      router_(rules_->routes),
+      hub_(hub_options(options), *this),
+      tcp_(loop_, *this),
+      forwards_(options.shards),
+      peer_outboxes_(options.shards) {
+    loop_.add_task(*this);
+    loop_.add_task(tcp_);
+    now_ = clock.now();
+    next_save_ = now_ + options_.save_interval;
+}
+
+base::Status Shard::restore(base::ByteView saved) { return engine_->restore(saved, clock_.now(), clock_.wall().time); }
+
+base::WallTime Shard::wall() {
+    if (!wall_known_) {
+        wall_ = clock_.wall().time;
+        wall_known_ = true;
+    }
+    return wall_;
+}
+
+// ---- connections
+
+void Shard::adopt(posix::DetachedConnection&& connection, std::uint16_t listener) {
+    adopting_listener_ = listener;
+    adopting_placed_ = options_.shards == 1;
+    tcp_.adopt(std::move(connection));
+}
+
+void Shard::on_open(posix::TcpId id, const posix::PeerAddress& peer) {
+    const auto slot = static_cast<std::uint32_t>(id);
+    if (placed_.size() <= slot) {
+        placed_.resize(slot + 1);
+        listener_.resize(slot + 1);
+    }
+    placed_[slot] = adopting_placed_ ? 1 : 0;
+    listener_[slot] = adopting_listener_;
+    hub_.on_connected(hub::ConnectionId(id), {adopting_listener_, peer.loopback(), false}, loop_.now());
+}
+
+std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
+    const auto slot = static_cast<std::uint32_t>(id);
+    now_ = loop_.now();
+    if (placed_[slot] == 0) {
+        const auto peek = mqtt::peek_client_id(bytes);
+        if (peek.status == mqtt::PeekStatus::incomplete) return 0;
+        placed_[slot] = 1;
+        if (peek.status == mqtt::PeekStatus::found && !peek.client_id.empty()) {
+            const unsigned owner = base::shard_of(base::hash64(peek.client_id), options_.shards);
+            if (owner != options_.index.value()) {
+                Handover mail{tcp_.detach(id, 0), listener_[slot]};
+                hub_.on_closed(hub::ConnectionId(id), now_, wall());
+                peer_outboxes_[owner].emplace_back(std::move(mail));
+                return 0;
+            }
+        }
+    }
+    return hub_.on_bytes(hub::ConnectionId(id), bytes, now_, wall());
+}
+
+void Shard::on_closed(posix::TcpId id, const base::Error&) {
+    links_.connections->fetch_sub(1, std::memory_order_relaxed);
+    hub_.on_closed(hub::ConnectionId(id), loop_.now(), wall());
+}
+
+// ---- a reading's way: accept -> evaluate -> emit -> route -> publish or spool
+
+hub::Ticket Shard::accept(const data::Reading& reading, bool acknowledged) {
+    const auto produced = produced_;
+    evaluate(reading, rules::kAllPartitions, 0);
+    if (produced_ == produced) return 0;
+    awaited_ = awaited_ || acknowledged;
+    return turns_.current();
+}
+
+void Shard::evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth) {
+    depth_ = depth;
+    cause_ = &reading;
+    engine_->process(reading, partitions, *this);
+    if (!derived_.empty()) evaluate_derived();
+}
+
+/// What rules published locally is a reading for other rules. A chain is cut at kRuleChainMax: a rule may feed itself by mistake.
+void Shard::evaluate_derived() {
+    while (!derived_.empty()) {
+        base::Bytes batch = std::move(derived_);
+        derived_.clear();
+        pad_readings(batch);
+        for_each_reading(batch, [this](const data::Reading& reading, const ReadingHeader& header) {
+            depth_ = header.depth;
+            cause_ = &reading;
+            engine_->process(reading, header.partitions, *this);
+        });
+    }
+}
+
+void Shard::emit(const rules::OutputRow& row) {
+    const RowColumns columns(row.columns);
+    const std::string_view topic = row.reading == nullptr ? std::string_view() : row.reading->topic;
+    if (row.reading == nullptr) cause_ = nullptr;
+    router_.route(row.rule, {row.json, row.made, topic, columns}, *this);
+}
+
+void Shard::publish(std::string_view topic, base::ByteView payload) {
+    hub::Publication publication;
+    publication.topic = topic;
+    publication.payload = payload;
+    publication.qos = 1;
+    hub_.publish(publication, now_, wall());
+    if (depth_ + 1 > kRuleChainMax) {
+        gauges_.loops.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    data::Reading reading;
+    reading.topic = topic;
+    reading.payload = payload;
+    reading.arrived = cause_ != nullptr ? cause_->arrived : wall();
+    reading.at = now_;
+    append_reading(derived_, reading, rules::kAllPartitions, depth_ + 1);
+}
+
+void Shard::spool(const data::Event& event) {
+    append_event(events_, event);
+    ++produced_;
+    if (options_.urgent_classes[event.event_class.value()]) events_urgent_ = true;
+}
+
+void Shard::forward(data::ShardIndex owner, rules::PartitionMask partitions, const data::Reading& reading) {
+    base::Bytes& batch = forwards_[owner.value()];
+    if (batch.empty()) ++forwards_used_;
+    append_reading(batch, reading, partitions, depth_);
+    ++produced_;
+}
+
+bool Shard::to_shard(data::ShardIndex shard, hub::ShardMessage&& message) {
+    auto& outbox = peer_outboxes_[shard.value()];
+    if (outbox.size() >= kPeerOutboxMax) return false;
+    outbox.emplace_back(HubMail{options_.index, std::move(message)});
+    return true;
+}
+
+// ---- the turn
+
+void Shard::on_turn(base::Monotonic now) {
+    now_ = now;
+    wall_known_ = false;
+    take_mail(now);
+    if (const auto due = hub_.next_deadline(); due && *due <= now) hub_.on_tick(now, wall());
+    if (const auto due = engine_->next_deadline(); due && *due <= now) {
+        depth_ = 0;
+        cause_ = nullptr;
+        engine_->on_time(now, wall(), *this);
+        if (!derived_.empty()) evaluate_derived();
+    }
+    settle();
+    control(now);
+    hub_.end_of_turn(now);
+    send_batches();
+    drain_outboxes();
+    update_pause();
+    publish_gauges();
+}
+
+void Shard::take_mail(base::Monotonic now) {
+    if (links_.accepted != nullptr) {
+        for (Handover mail; links_.accepted->pop(mail);) adopt(std::move(mail.connection), mail.listener);
+    }
+    for (std::size_t peer = 0; peer < links_.from_peers.size(); ++peer) {
+        if (links_.from_peers[peer] == nullptr) continue;
+        for (ShardMail mail; links_.from_peers[peer]->pop(mail);) {
+            if (auto* handover = std::get_if<Handover>(&mail)) {
+                adopting_listener_ = handover->listener;
+                adopting_placed_ = true;
+                tcp_.adopt(std::move(handover->connection));
+            } else if (const auto* hub = std::get_if<HubMail>(&mail)) {
+                hub_.on_shard_message(hub->from, hub->message, now, wall());
+            } else if (const auto* batch = std::get_if<ForwardBatch>(&mail)) {
+                take_forwarded(*batch);
+            } else if (const auto* done = std::get_if<ForwardDone>(&mail)) {
+                take_done(done->turn);
+            }
+        }
+    }
+}
+
+void Shard::take_forwarded(const ForwardBatch& batch) {
+    auto forwards = std::exchange(forwards_, std::vector<base::Bytes>(options_.shards));
+    const unsigned used = std::exchange(forwards_used_, 0);
+    const auto events = events_.size();
+    for_each_reading(batch.readings, [this](const data::Reading& reading, const ReadingHeader& header) {
+        evaluate(reading, header.partitions, header.depth);
+    });
+    Owed owed{batch.from, batch.turn, events_.size() == events ? 0 : turns_.current()};
+    if (forwards_used_ != 0) {
+        owed.nested_id = kNestedBit | ++nested_ids_;
+        owed.nested = send_forwards(owed.nested_id, batch.awaited);
+    }
+    forwards_ = std::move(forwards);
+    forwards_used_ = used;
+    awaited_ = awaited_ || (batch.awaited && owed.our_turn != 0);
+    owed_.push_back(owed);
+}
+
+void Shard::take_done(std::uint64_t turn) {
+    if ((turn & kNestedBit) == 0) return turns_.forward_done(turn);
+    const auto owed = std::find_if(owed_.begin(), owed_.end(), [turn](const Owed& each) { return each.nested_id == turn; });
+    base::check(owed != owed_.end() && owed->nested != 0, "shard: an answer that nobody asked for");
+    --owed->nested;
+}
+
+/// Releases what has become durable since the last turn.
+void Shard::settle() {
+    durable_seen_ = gauges_.durable_turn.load(std::memory_order_acquire);
+    std::erase_if(owed_, [this](const Owed& owed) {
+        if (owed.nested != 0 || durable_seen_ < owed.our_turn) return false;
+        peer_outboxes_[owed.to.value()].emplace_back(ForwardDone{owed.their_turn});
+        return true;
+    });
+    hub_.on_durable(turns_.complete(durable_seen_));
+}
+
+unsigned Shard::send_forwards(std::uint64_t turn, bool awaited) {
+    unsigned sent = 0;
+    for (std::size_t shard = 0; shard < forwards_.size(); ++shard) {
+        if (forwards_[shard].empty()) continue;
+        ForwardBatch batch{options_.index, turn, awaited, std::exchange(forwards_[shard], {})};
+        pad_readings(batch.readings);
+        peer_outboxes_[shard].emplace_back(std::move(batch));
+        ++sent;
+    }
+    forwards_used_ = 0;
+    return sent;
+}
+
+void Shard::send_batches() {
+    if (events_.empty() && forwards_used_ == 0) return;
+    const bool own = !events_.empty();
+    if (own) {
+        backbone_outbox_bytes_ += events_.size();
+        EventBatch batch{turns_.current(), events_urgent_ || awaited_, std::exchange(events_, {})};
+        backbone_outbox_.emplace_back(std::move(batch));
+    }
+    const auto turn = turns_.current();
+    turns_.close(own, forwards_used_ == 0 ? 0 : send_forwards(turn, awaited_));
+    events_urgent_ = false;
+    awaited_ = false;
+}
+
+void Shard::drain_outboxes() {
+    while (!backbone_outbox_.empty()) {
+        const auto* events = std::get_if<EventBatch>(&backbone_outbox_.front());
+        const std::size_t bytes = events == nullptr ? 0 : events->events.size();
+        if (!links_.to_backbone->push(std::move(backbone_outbox_.front()))) break;
+        backbone_outbox_bytes_ -= bytes;
+        backbone_outbox_.pop_front();
+    }
+    for (std::size_t peer = 0; peer < peer_outboxes_.size(); ++peer) {
+        auto& outbox = peer_outboxes_[peer];
+        while (!outbox.empty() && links_.to_peers[peer]->push(std::move(outbox.front()))) outbox.pop_front();
+    }
+}
+
+bool Shard::outboxes_empty() const {
+    return backbone_outbox_.empty() && events_.empty() && forwards_used_ == 0 &&
+           std::all_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.empty(); });
+}
+
+void Shard::update_pause() {
+    const bool full =
+        backbone_outbox_bytes_ > kBackboneOutboxBytesMax || turns_.runs() > kTurnRunsMax || !hub_.wants_input() ||
+        std::any_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.size() > kPeerOutboxMax; });
+    if (full) gauges_.paused_turns.fetch_add(1, std::memory_order_relaxed);
+    tcp_.pause_reading(full || phase_ != Phase::running);
+}
+
+std::optional<base::Monotonic> Shard::next_deadline() const {
+    const bool mail =
+        std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
+    if (mail || (links_.accepted != nullptr && !links_.accepted->empty()) || !links_.commands->empty() || !events_.empty() ||
+        forwards_used_ != 0 || gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_) {
+        return loop_.now();
+    }
+    std::optional<base::Monotonic> out;
+    const auto take = [&out](std::optional<base::Monotonic> at) {
+        if (at && (!out || *at < *out)) out = at;
+    };
+    take(hub_.next_deadline());
+    take(engine_->next_deadline());
+    take(next_save_);
+    // A full mailbox does not ring when it has room again.
+    if (!outboxes_empty()) take(loop_.now() + std::chrono::milliseconds(1));
+    if (phase_ != Phase::running || saving_) take(loop_.now() + std::chrono::milliseconds(1));
+    return out;
+}
+
+// ---- control: saving, changing rules, stopping
+
+void Shard::control(base::Monotonic now) {
+    for (Command command; links_.commands->pop(command);) take_command(std::move(command), now);
+    const bool nothing_under_way = turns_.idle() && owed_.empty() && outboxes_empty();
+    if (phase_ == Phase::quiescing && (nothing_under_way || (stopping_ && now >= give_up_at_))) {
+        phase_ = Phase::quiet;
+        gauges_.quiet.store(true, std::memory_order_release);
+        if (stopping_) {
+            hub_.shut_down(now);
+            phase_ = Phase::saying_goodbye;
+            give_up_at_ = now + kGoodbyeMax;
+        }
+    } else if (phase_ == Phase::saying_goodbye && (tcp_.count() == 0 || now >= give_up_at_)) {
+        phase_ = Phase::saving;
+        save_cursor_ = {};
+        saving_ = true;
+    } else if (phase_ == Phase::saving && !saving_ && outboxes_empty()) {
+        phase_ = Phase::ended;
+        loop_.stop();
+    }
+    if (phase_ == Phase::running && !saving_ && now >= next_save_) {
+        save_cursor_ = {};
+        saving_ = true;
+    }
+    if (saving_ && backbone_outbox_bytes_ < kBackboneOutboxBytesMax) save_slice(now);
+}
+
+void Shard::take_command(Command&& command, base::Monotonic now) {
+    switch (command.kind) {
+        case Command::Kind::stop:
+            stopping_ = true;
+            [[fallthrough]];
+        case Command::Kind::quiesce:
+            phase_ = Phase::quiescing;
+            give_up_at_ = now + kGoodbyeMax;
+            tcp_.pause_reading(true);
+            break;
+        case Command::Kind::swap_rules:
+            if (command.rules != rules_) swap_rules(std::move(command.rules), now);
+            gauges_.quiet.store(false, std::memory_order_release);
+            phase_ = Phase::running;
+            break;
+    }
+}
+
+/// Rules whose SQL did not change keep their state: it goes through the saved form, which is matched by the SQL's fingerprint.
+void Shard::swap_rules(std::shared_ptr<const Ruleset> rules, base::Monotonic now) {
+    base::Bytes saved;
+    rules::SaveCursor cursor;
+    while (engine_->save_some(cursor, kSaveSliceBytes, now, saved)) {
+    }
+    auto engine = std::make_unique<rules::Engine>(rules->plan, options_.rules);
+    const auto restored = engine->restore(saved, now, wall());
+    base::check(restored.has_value(), "shard: rule state that we saved ourselves cannot be read");
+    engine_ = std::move(engine);
+    rules_ = std::move(rules);
+    router_ = router::Router(rules_->routes);
+    saving_ = false;
+}
+
+void Shard::save_slice(base::Monotonic now) {
+    StateChunk chunk;
+    chunk.first = !save_cursor_.started;
+    saving_ = engine_->save_some(save_cursor_, kSaveSliceBytes, now, chunk.bytes);
+    save_cursor_.started = true;
+    chunk.last = !saving_;
+    backbone_outbox_.emplace_back(std::move(chunk));
+    if (!saving_) next_save_ = now + options_.save_interval;
+}
+
+void Shard::publish_gauges() {
+    const auto& counters = hub_.counters();
+    const auto put = [](std::atomic<std::uint64_t>& gauge, std::uint64_t value) { gauge.store(value, std::memory_order_relaxed); };
+    for (std::size_t i = 0; i < ShardGauges::kHubCounters; ++i) put(gauges_.hub[i], counters.*hub::kCounterTable[i].value);
+    loop_.count_work(static_cast<std::uint32_t>(counters.readings_in - readings_seen_));
+    readings_seen_ = counters.readings_in;
+    if (now_ < rule_gauges_at_) return;
+    rule_gauges_at_ = now_ + kRuleGaugesEvery;
+    const auto totals = engine_->totals();
+    put(gauges_.readings, totals.readings);
+    put(gauges_.matched, totals.matched);
+    put(gauges_.malformed, totals.malformed);
+    put(gauges_.forwarded, totals.forwarded);
+    put(gauges_.keys, totals.keys);
+    put(gauges_.state_bytes, totals.state_bytes);
+    std::uint64_t bad = 0;
+    std::uint64_t late = 0;
+    std::uint64_t full = 0;
+    std::uint64_t rows = 0;
+    for (const auto& rule : engine_->counters()) {
+        bad += rule.bad_value;
+        late += rule.late;
+        full += rule.state_full;
+        rows += rule.rows;
+    }
+    put(gauges_.bad_value, bad);
+    put(gauges_.late, late);
+    put(gauges_.state_full, full);
+    put(gauges_.rule_rows, rows);
+}
+
+}  // namespace sluice::gateway

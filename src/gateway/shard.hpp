@@ -1,0 +1,162 @@
+// One shard: a thread with an event loop, its connections, its part of the hub and of the rules' state.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "env/clock.hpp"
+#include "env/posix/event_loop.hpp"
+#include "env/posix/mailbox.hpp"
+#include "env/posix/tcp.hpp"
+#include "flow/hub/hub.hpp"
+#include "flow/router/router.hpp"
+#include "flow/rules/engine.hpp"
+#include "gateway/mail.hpp"
+#include "gateway/turn_ledger.hpp"
+
+namespace sluice::gateway {
+
+/// Made and wired by wiring.cpp on the main thread; from start on used by its own thread only, but for the parts marked "any thread".
+class Shard final : public posix::TcpHandler, public posix::TurnTask, private hub::Port, private rules::Output, private router::Sink {
+public:
+    struct Options {
+        data::ShardIndex index{0};
+        std::uint16_t shards = 1;
+        std::chrono::microseconds nap{0};
+        hub::Limits hub;
+        rules::Engine::Options rules;
+        std::uint32_t connections_max = 20'000;  ///< of all shards
+        std::uint64_t seed = 0;
+        std::vector<bool> urgent_classes;  ///< by ClassIndex: an event of this class asks for a commit at once
+        std::chrono::minutes save_interval{5};
+    };
+    /// Where mail goes; filled by the wiring before the thread starts. `peers[own index]` is null.
+    struct Links {
+        std::vector<posix::Mailbox<ShardMail>*> to_peers;
+        std::vector<posix::Mailbox<ShardMail>*> from_peers;
+        posix::Mailbox<BackboneMail>* to_backbone = nullptr;
+        posix::Mailbox<Command>* commands = nullptr;
+        posix::Mailbox<Handover>* accepted = nullptr;  ///< null: this shard has no listener
+        std::atomic<std::uint32_t>* connections = nullptr;
+    };
+
+    Shard(const Options& options, const env::Clock& clock, std::shared_ptr<const Ruleset> rules);
+
+    void wire(Links links) { links_ = std::move(links); }
+    /// Before run(): saved state of any shards; takes what belongs here.
+    base::Status restore(base::ByteView saved);
+    void run() { loop_.run(); }
+
+    /// Any thread.
+    [[nodiscard]] posix::EventLoop& loop() { return loop_; }
+    [[nodiscard]] ShardGauges& gauges() { return gauges_; }
+
+    /// A connection was accepted on this shard's loop.
+    void adopt(posix::DetachedConnection&& connection, std::uint16_t listener);
+
+    void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
+    std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
+    void on_closed(posix::TcpId id, const base::Error& why) override;
+    void on_turn(base::Monotonic now) override;
+    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
+
+private:
+    enum class Phase : std::uint8_t { running, quiescing, quiet, saying_goodbye, saving, ended };
+    /// An answer to a ForwardBatch that waits until what the batch caused is durable: our own events, and those of readings that rules
+    /// made of it for other shards. Never for more than that: shards that waited for each other's whole turns could wait in a circle.
+    struct Owed {
+        data::ShardIndex to;
+        std::uint64_t their_turn;
+        std::uint64_t our_turn;  ///< 0: no events of our own
+        unsigned nested = 0;     ///< batches sent on to other shards, not yet answered
+        std::uint64_t nested_id = 0;
+    };
+
+    // hub::Port
+    base::Bytes* output(hub::ConnectionId to) override { return tcp_.output(to.value()); }
+    [[nodiscard]] std::size_t queued_bytes(hub::ConnectionId of) const override { return tcp_.queued_bytes(of.value()); }
+    void close(hub::ConnectionId connection) override { tcp_.close(connection.value()); }
+    hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
+    bool to_shard(data::ShardIndex shard, hub::ShardMessage&& message) override;
+    // rules::Output
+    void emit(const rules::OutputRow& row) override;
+    void forward(data::ShardIndex owner, rules::PartitionMask partitions, const data::Reading& reading) override;
+    // router::Sink
+    void publish(std::string_view topic, base::ByteView payload) override;
+    void spool(const data::Event& event) override;
+
+    void evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth);
+    void evaluate_derived();
+    void take_mail(base::Monotonic now);
+    void take_forwarded(const ForwardBatch& batch);
+    void take_done(std::uint64_t turn);
+    unsigned send_forwards(std::uint64_t turn, bool awaited);
+    void settle();
+    void send_batches();
+    void drain_outboxes();
+    void control(base::Monotonic now);
+    void take_command(Command&& command, base::Monotonic now);
+    void swap_rules(std::shared_ptr<const Ruleset> rules, base::Monotonic now);
+    void save_slice(base::Monotonic now);
+    void update_pause();
+    void publish_gauges();
+    [[nodiscard]] base::WallTime wall();
+    [[nodiscard]] bool outboxes_empty() const;
+
+    Options options_;
+    const env::Clock& clock_;
+    posix::EventLoop loop_;
+    std::shared_ptr<const Ruleset> rules_;
+    std::unique_ptr<rules::Engine> engine_;
+    router::Router router_;
+    hub::Hub hub_;
+    posix::TcpConnections tcp_;
+    Links links_;
+    ShardGauges gauges_;
+    TurnLedger turns_;
+
+    std::vector<std::uint8_t> placed_;     // by connection slot: its client belongs here
+    std::vector<std::uint16_t> listener_;  // by connection slot
+    std::uint16_t adopting_listener_ = 0;
+    bool adopting_placed_ = false;
+
+    // What the turn under way produced
+    base::Bytes events_;
+    bool events_urgent_ = false;
+    bool awaited_ = false;
+    std::vector<base::Bytes> forwards_;  // by shard
+    unsigned forwards_used_ = 0;
+    std::uint64_t produced_ = 0;  // events and forwards of this turn, to see which reading caused some
+    base::Bytes derived_;         // what rules published, for other rules to read
+    std::uint32_t depth_ = 0;
+    const data::Reading* cause_ = nullptr;
+
+    // What did not fit a mailbox yet
+    std::deque<BackboneMail> backbone_outbox_;
+    std::size_t backbone_outbox_bytes_ = 0;
+    std::vector<std::deque<ShardMail>> peer_outboxes_;
+    std::deque<Owed> owed_;
+    std::uint64_t nested_ids_ = 0;
+
+    base::Monotonic now_{};
+    base::WallTime wall_{};
+    bool wall_known_ = false;
+    std::uint64_t durable_seen_ = 0;
+    std::uint64_t readings_seen_ = 0;
+
+    Phase phase_ = Phase::running;
+    bool stopping_ = false;
+    base::Monotonic give_up_at_{};
+    base::Monotonic next_save_{};
+    rules::SaveCursor save_cursor_;
+    bool saving_ = false;
+    base::Monotonic rule_gauges_at_{};
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,87 @@
+#include "gateway/status.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace sluice::gateway {
+namespace {
+
+namespace json = boost::json;
+
+json::object dropped_json(const base::DropCounts& dropped) {
+    json::object out;
+    for (const auto& row : base::kDropReasonTable) {
+        if (const auto count = dropped[static_cast<std::size_t>(row.reason)]; count != 0) out[row.name] = count;
+    }
+    return out;
+}
+
+json::object ledger_object(const BackboneView& view) {
+    json::object events;
+    for (const auto& each : view.spool.classes) {
+        events[each.name] = json::object{
+            {"created", each.created}, {"delivered", each.delivered}, {"waiting", each.waiting}, {"dropped", dropped_json(each.dropped)}};
+    }
+    return {{"readings_in", view.totals.readings_in},
+            {"bytes_in", view.totals.bytes_in},
+            {"events", events},
+            {"bytes_up", view.totals.bytes_up}};
+}
+
+json::object spool_object(const spool::Stats& stats) {
+    json::object classes;
+    std::uint64_t waiting = 0;
+    for (const auto& each : stats.classes) {
+        waiting += each.waiting;
+        classes[each.name] = json::object{{"events", each.waiting}, {"bytes", each.bytes}, {"pending", each.pending}};
+    }
+    const double amplification =
+        stats.bytes_accepted == 0 ? 0.0 : static_cast<double>(stats.bytes_written) / static_cast<double>(stats.bytes_accepted);
+    return {{"events", waiting},
+            {"bytes", stats.bytes_used},
+            {"bytes_max", stats.bytes_max},
+            {"bytes_accepted", stats.bytes_accepted},
+            {"bytes_written", stats.bytes_written},
+            {"write_amplification", amplification},
+            {"degraded", stats.degraded},
+            {"classes", classes}};
+}
+
+}  // namespace
+
+Cost cost_of(const BackboneView& view, double price_per_million) {
+    std::uint64_t delivered = 0;
+    for (const auto& each : view.spool.classes) delivered += each.delivered;
+    return {static_cast<double>(view.totals.readings_in) * price_per_million / 1e6,
+            static_cast<double>(delivered) * price_per_million / 1e6};
+}
+
+std::string ledger_json(const BackboneView& view) { return json::serialize(ledger_object(view)); }
+
+std::string status_json(const StatusInput& input, const BackboneView& view) {
+    const Cost cost = cost_of(view, input.price_per_million);
+    json::object out;
+    out["id"] = input.id;
+    out["uptime_s"] = input.uptime_s;
+    out["uplink"] = json::object{{"connected", view.uplink.connected},     {"url", input.uplink_url},
+                                 {"connections", view.uplink.connections}, {"failures", view.uplink.failures},
+                                 {"refusals", view.uplink.refusals},       {"stalls", view.uplink.stalls},
+                                 {"events_sent", view.uplink.events_sent}, {"events_acked", view.uplink.events_acked}};
+    out["spool"] = spool_object(view.spool);
+    out["ledger"] = ledger_object(view);
+    out["readings"] = json::object{{"connections", input.connections},
+                                   {"dropped", json::object{{"malformed", input.malformed},
+                                                            {"bad_value", input.bad_value},
+                                                            {"late", input.late},
+                                                            {"state_full", input.state_full},
+                                                            {"queue_full", input.queue_full},
+                                                            {"denied", input.denied}}}};
+    out["rates"] = json::object{{"readings_per_s", input.readings_per_s}};
+    out["cost"] = json::object{{"price_per_million", input.price_per_million},
+                               {"sent_all", cost.sent_all},
+                               {"sent", cost.sent},
+                               {"saved", cost.sent_all - cost.sent}};
+    return json::serialize(out);
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,331 @@
+#include "gateway/wiring.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "manage/identity/master_key.hpp"
+
+namespace sluice::gateway {
+namespace {
+
+constexpr std::size_t kShardMailboxSlots = 1024;
+constexpr std::size_t kBackboneMailboxSlots = 256;
+constexpr std::size_t kCommandSlots = 16;
+constexpr std::size_t kShardsMax = 64;
+
+/// How long a loop may nap to take more messages in one turn: it spares wake-ups and costs as much latency.
+std::chrono::microseconds nap_of(config::Latency latency) {
+    switch (latency) {
+        case config::Latency::low:
+            return std::chrono::microseconds(0);
+        case config::Latency::balanced:
+            return std::chrono::microseconds(1000);
+        case config::Latency::eco:
+            return std::chrono::microseconds(5000);
+    }
+    return std::chrono::microseconds(0);
+}
+
+std::uint16_t shard_count(const config::GatewayConfig& config) {
+    const std::size_t wanted = config.gateway.shards != 0 ? config.gateway.shards : std::max(1U, std::thread::hardware_concurrency());
+    return static_cast<std::uint16_t>(std::min(wanted, kShardsMax));
+}
+
+hub::Limits hub_limits(const config::Limits& from) {
+    hub::Limits out;
+    out.connections_max = from.connections;
+    out.connect_timeout = std::chrono::ceil<std::chrono::seconds>(from.connect_timeout);
+    out.keep_alive_max = std::chrono::floor<std::chrono::seconds>(from.keep_alive_max);
+    out.payload_bytes_max = from.payload;
+    out.output_bytes_max = from.output_bytes;
+    out.output_bytes_hard = from.output_bytes * 8;
+    out.receive_maximum = static_cast<std::uint16_t>(std::min<std::uint32_t>(from.in_flight, 65'535));
+    out.topic_alias_max = static_cast<std::uint16_t>(std::min<std::uint32_t>(from.topic_aliases, 65'535));
+    out.sessions_max = from.sessions;
+    out.session_expiry_max = std::chrono::floor<std::chrono::seconds>(from.session_expiry_max);
+    out.inflight_max = static_cast<std::uint16_t>(std::min<std::uint32_t>(from.in_flight, 65'535));
+    out.queue_messages_max = from.queue_messages;
+    out.queue_bytes_max = from.queue_bytes;
+    out.subscriptions_per_session_max = from.subscriptions;
+    out.retained_messages_max = from.retained_messages;
+    out.retained_bytes_max = from.retained_bytes;
+    return out;
+}
+
+std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
+    std::vector<bool> out;
+    for (const auto& each : config.uplink.classes) out.push_back(each.priority == 0);
+    return out;
+}
+
+Backbone::Options backbone_options(const config::GatewayConfig& config) {
+    Backbone::Options out;
+    out.has_uplink = config.uplink.configured();
+    out.host = config.uplink.host;
+    out.port = config.uplink.port;
+    out.urgent_classes = urgent_classes(config);
+    out.uplink.gateway = config.gateway.id;
+    out.uplink.token = config.uplink.token;
+    for (std::size_t i = 0; i < config.uplink.classes.size(); ++i) {
+        out.uplink.classes.push_back(
+            {data::ClassIndex(static_cast<std::uint8_t>(i)), config.uplink.classes[i].name, config.uplink.classes[i].priority});
+    }
+    out.uplink.keep_alive = config.uplink.keep_alive;
+    out.uplink.ack_timeout = config.uplink.ack_timeout;
+    out.uplink.retry_max = config.uplink.retry_max;
+    out.uplink.drain_rate = config.uplink.drain_rate;
+    out.uplink.in_flight = config.uplink.in_flight;
+    return out;
+}
+
+spool::Options spool_options(const config::GatewayConfig& config) {
+    spool::Options out;
+    out.directory = config.gateway.data.value + "/spool";
+    out.bytes_max = config.spool.max_bytes;
+    for (const auto& each : config.uplink.classes) out.classes.push_back({each.name, each.priority, each.ttl});
+    return out;
+}
+
+std::string data_message(const std::string& path, const base::Error& error) {
+    switch (error.code) {
+        case base::Errc::wrong_key:
+            return fmt::format(
+                "the spool in {} was written with another key than {}/keys/master.key; put the right key back, or move the folder away",
+                path, path);
+        case base::Errc::in_use:
+            return fmt::format("{} is in use by another gateway", path);
+        case base::Errc::permission:
+            return fmt::format("{} cannot be used: {}; expected a folder that this user may write, and a key file with mode 0600", path,
+                               base::describe(error));
+        default:
+            return fmt::format("{} cannot be used: {}", path, base::describe(error));
+    }
+}
+
+std::string listen_message(const std::string& address, const base::Error& error) {
+    switch (error.code) {
+        case base::Errc::in_use:
+            return fmt::format("cannot listen on {}: the port is in use by another program; stop it or choose another port", address);
+        case base::Errc::not_found:
+            return fmt::format("cannot listen on {}: no such address on this machine", address);
+        case base::Errc::permission:
+            return fmt::format("cannot listen on {}: not permitted (ports below 1024 need rights)", address);
+        default:
+            return fmt::format("cannot listen on {}: {}", address, base::describe(error));
+    }
+}
+
+}  // namespace
+
+/// One MQTT listener. It runs on shard 0's loop; connections find their shard when their CONNECT has come.
+class Gateway::Acceptor final : public posix::TcpListener::Sink {
+public:
+    Acceptor(Gateway& gateway, std::uint16_t index) : gateway_(gateway), index_(index) {}
+    void on_accept(posix::DetachedConnection&& connection) override {
+        if (gateway_.connections_.fetch_add(1, std::memory_order_relaxed) >= gateway_.config_.limits.connections) {
+            gateway_.connections_.fetch_sub(1, std::memory_order_relaxed);
+            ::close(connection.fd);
+            return;
+        }
+        gateway_.shards_[0]->adopt(std::move(connection), index_);
+    }
+    std::unique_ptr<posix::TcpListener> listener;
+
+private:
+    Gateway& gateway_;
+    std::uint16_t index_;
+};
+
+Gateway::Gateway(const config::GatewayConfig& config, World world) : config_(config), world_(world), rules_(compile_ruleset(config)) {}
+
+std::unique_ptr<Gateway> Gateway::start(const config::GatewayConfig& config, World world, StartError& error) {
+    std::unique_ptr<Gateway> gateway(new Gateway(config, world));
+    if (!gateway->open_listeners(error) || !gateway->open_data(error)) return nullptr;
+    gateway->connect_threads();
+    gateway->run_threads();
+    return gateway;
+}
+
+bool Gateway::open_listeners(StartError& error) {
+    const std::uint16_t shards = shard_count(config_);
+    for (std::uint16_t i = 0; i < shards; ++i) {
+        Shard::Options options;
+        options.index = data::ShardIndex(i);
+        options.shards = shards;
+        options.nap = nap_of(config_.gateway.latency);
+        options.hub = hub_limits(config_.limits);
+        options.rules.shard = i;
+        options.rules.shards = shards;
+        options.rules.keys_max = config_.limits.rule_keys;
+        options.rules.payload_bytes_max = config_.limits.payload;
+        options.rules.json_depth_max = config_.limits.json_depth;
+        options.connections_max = config_.limits.connections;
+        options.urgent_classes = urgent_classes(config_);
+        base::Byte seed[8];
+        world_.entropy.fill(seed);
+        options.seed = base::load_le<std::uint64_t>(seed);
+        shards_.push_back(std::make_unique<Shard>(options, world_.clock, rules_));
+    }
+    for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
+        const auto& each = config_.listen.mqtt[i];
+        auto acceptor = std::make_unique<Acceptor>(*this, static_cast<std::uint16_t>(i));
+        auto listener = posix::TcpListener::open(shards_[0]->loop(), *acceptor, each.host, each.port);
+        if (!listener) {
+            error = {each.at, fmt::format("listen.mqtt[{}]", i), listen_message(each.text(), listener.error())};
+            return false;
+        }
+        acceptor->listener = std::move(*listener);
+        acceptors_.push_back(std::move(acceptor));
+    }
+    if (config_.listen.http) {
+        auto api = Api::start(config_, world_.clock);
+        if (!api) {
+            const auto& http = *config_.listen.http;
+            error = {http.at, "listen.http", listen_message(fmt::format("{}:{}", http.host, http.port), api.error())};
+            return false;
+        }
+        api_ = std::move(*api);
+    }
+    return true;
+}
+
+bool Gateway::open_data(StartError& error) {
+    const std::string& path = config_.gateway.data.value;
+    const auto fail = [&](const base::Error& why) {
+        error = {config_.gateway.data.at, "gateway.data", data_message(path, why)};
+        return false;
+    };
+    if (auto made = world_.files.make_directory(path); !made) return fail(made.error());
+    auto key = identity::MasterKey::load_or_create(world_.files, world_.entropy, path);
+    if (!key) return fail(key.error());
+    spool_sealer_ = std::make_unique<SpoolSealer>(*key);
+    state_sealer_ = std::make_unique<identity::DocumentSealer>(key->derive(identity::kRuleStatePurpose), world_.entropy);
+    auto spool = spool::Spool::open({world_.files, world_.clock, world_.entropy, *spool_sealer_}, spool_options(config_));
+    if (!spool) return fail(spool.error());
+    state_ = std::make_unique<StateStore>(world_.files, *state_sealer_, path + "/state");
+    if (auto opened = state_->open(); !opened) return fail(opened.error());
+
+    std::size_t unreadable = 0;
+    for (const auto& saved : state_->load_rule_state(unreadable)) {
+        for (const auto& shard : shards_) {
+            if (auto restored = shard->restore(saved); !restored) ++unreadable;
+        }
+    }
+    if (unreadable != 0) spdlog::warn("{} saved rule states cannot be read: the rules concerned warm up anew", unreadable);
+    Backbone::OnAlert on_alert;
+    if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
+    backbone_ = std::make_unique<Backbone>(backbone_options(config_), world_.clock, world_.entropy, std::move(*spool), *state_,
+                                           std::move(on_alert));
+    return true;
+}
+
+/// Mailboxes: from each shard to each other, to the backbone, and from here to each shard.
+void Gateway::connect_threads() {
+    const std::size_t count = shards_.size();
+    std::vector<Shard::Links> links(count);
+    std::vector<Backbone::ShardLink> backbone_links;
+    for (std::size_t i = 0; i < count; ++i) {
+        links[i].to_peers.resize(count);
+        links[i].from_peers.resize(count);
+        links[i].connections = &connections_;
+    }
+    for (std::size_t from = 0; from < count; ++from) {
+        for (std::size_t to = 0; to < count; ++to) {
+            if (from == to) continue;
+            between_shards_.push_back(std::make_unique<posix::Mailbox<ShardMail>>(kShardMailboxSlots, shards_[to]->loop()));
+            links[from].to_peers[to] = between_shards_.back().get();
+            links[to].from_peers[from] = between_shards_.back().get();
+        }
+        to_backbone_.push_back(std::make_unique<posix::Mailbox<BackboneMail>>(kBackboneMailboxSlots, backbone_->loop()));
+        links[from].to_backbone = to_backbone_.back().get();
+        commands_.push_back(std::make_unique<posix::Mailbox<Command>>(kCommandSlots, shards_[from]->loop()));
+        links[from].commands = commands_.back().get();
+        backbone_links.push_back({to_backbone_.back().get(), &shards_[from]->gauges(), &shards_[from]->loop()});
+    }
+    for (std::size_t i = 0; i < count; ++i) shards_[i]->wire(std::move(links[i]));
+    backbone_->wire(std::move(backbone_links));
+}
+
+void Gateway::run_threads() {
+    // Signals are for the main thread: new threads inherit a mask without them.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    backbone_thread_ = std::thread([this] { backbone_->run(); });
+    for (const auto& shard : shards_) threads_.emplace_back([&each = *shard] { each.run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    for (std::size_t i = 0; i < acceptors_.size(); ++i) {
+        spdlog::info("listening on {}://{}:{}", config::name(config_.listen.mqtt[i].scheme), config_.listen.mqtt[i].host,
+                     acceptors_[i]->listener->port());
+    }
+    if (api_) {
+        std::vector<ShardGauges*> gauges;
+        for (const auto& shard : shards_) gauges.push_back(&shard->gauges());
+        api_->ready(*backbone_, std::move(gauges));
+        spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
+    }
+    spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), config_.rules.size());
+}
+
+void Gateway::swap_rules(const std::shared_ptr<const Ruleset>& rules) {
+    for (const auto& box : commands_) {
+        while (!box->push({Command::Kind::swap_rules, rules})) std::this_thread::yield();
+    }
+}
+
+bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
+    const auto compare = [&needs_restart](bool same, const char* key) {
+        if (!same) needs_restart.emplace_back(key);
+    };
+    compare(config.gateway == config_.gateway, "gateway");
+    compare(config.listen == config_.listen, "listen");
+    compare(config.auth == config_.auth, "auth");
+    compare(config.limits == config_.limits, "limits");
+    compare(config.uplink == config_.uplink, "uplink");
+    compare(config.spool == config_.spool, "spool");
+    compare(config.cost == config_.cost, "cost");
+    // Events carry the index of their class: rules may only change with the classes that the spool was opened with.
+    if (config.uplink.classes != config_.uplink.classes) return true;
+
+    for (const auto& box : commands_) {
+        while (!box->push({Command::Kind::quiesce, nullptr})) std::this_thread::yield();
+    }
+    // A shard is quiet when nothing of its is under way on another: then no reading meets two versions of the rules.
+    bool quiet = false;
+    for (int waited_ms = 0; waited_ms < 3000 && !quiet; ++waited_ms) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        quiet = std::all_of(shards_.begin(), shards_.end(),
+                            [](const auto& shard) { return shard->gauges().quiet.load(std::memory_order_acquire); });
+    }
+    if (!quiet) {
+        swap_rules(rules_);
+        return false;
+    }
+    rules_ = compile_ruleset(config);
+    config_.rules = config.rules;
+    swap_rules(rules_);
+    return true;
+}
+
+void Gateway::stop() {
+    if (std::exchange(stopped_, true)) return;
+    if (api_) api_->not_ready();
+    for (const auto& box : commands_) {
+        while (!box->push({Command::Kind::stop, nullptr})) std::this_thread::yield();
+    }
+    for (auto& thread : threads_) thread.join();
+    acceptors_.clear();
+    backbone_->stop();
+    backbone_thread_.join();
+}
+
+Gateway::~Gateway() {
+    if (backbone_thread_.joinable()) stop();
+}
+
+}  // namespace sluice::gateway

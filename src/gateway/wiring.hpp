@@ -1,0 +1,84 @@
+// A gateway, put together: the architecture diagram in code.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.hpp"
+#include "env/clock.hpp"
+#include "env/entropy.hpp"
+#include "env/file_system.hpp"
+#include "gateway/api.hpp"
+#include "gateway/backbone.hpp"
+#include "gateway/shard.hpp"
+#include "gateway/spool_sealer.hpp"
+#include "gateway/state_store.hpp"
+#include "manage/config/gateway_config.hpp"
+#include "manage/identity/aead.hpp"
+
+namespace sluice::gateway {
+
+/// Why a gateway did not start, at the place in the configuration that says so.
+struct StartError {
+    config::Position at;
+    std::string key;
+    std::string message;
+};
+
+/// The outside world that a gateway lives in.
+struct World {
+    env::FileSystem& files;
+    const env::Clock& clock;
+    env::Entropy& entropy;
+};
+
+/// Runs from a successful start() to stop(). Called by one thread; the work happens on the threads it starts.
+class Gateway {
+public:
+    /// Takes the listeners first, so that a port in use leaves the data untouched. `error` says what went wrong when the result is null.
+    static std::unique_ptr<Gateway> start(const config::GatewayConfig& config, World world, StartError& error);
+    ~Gateway();
+    Gateway(const Gateway&) = delete;
+    Gateway& operator=(const Gateway&) = delete;
+
+    /// New rules at once, without dropping a connection; rules whose SQL is unchanged keep their state. Other sections need a restart:
+    /// their keys are returned. False: could not be done now (storage does not answer), nothing changed.
+    bool reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart);
+
+    /// Clean: everything taken is stored, rule state saved, clients and cloud told.
+    void stop();
+
+private:
+    class Acceptor;
+    Gateway(const config::GatewayConfig& config, World world);
+    bool open_listeners(StartError& error);
+    bool open_data(StartError& error);
+    void connect_threads();
+    void run_threads();
+    void swap_rules(const std::shared_ptr<const Ruleset>& rules);
+
+    config::GatewayConfig config_;
+    World world_;
+    std::shared_ptr<const Ruleset> rules_;
+    std::atomic<std::uint32_t> connections_{0};
+
+    // In the order in which data flows; destroyed the other way round.
+    std::unique_ptr<SpoolSealer> spool_sealer_;
+    std::unique_ptr<identity::DocumentSealer> state_sealer_;
+    std::unique_ptr<StateStore> state_;
+    std::unique_ptr<Api> api_;
+    std::unique_ptr<Backbone> backbone_;
+    std::vector<std::unique_ptr<Shard>> shards_;
+    std::vector<std::unique_ptr<posix::Mailbox<ShardMail>>> between_shards_;
+    std::vector<std::unique_ptr<posix::Mailbox<BackboneMail>>> to_backbone_;
+    std::vector<std::unique_ptr<posix::Mailbox<Command>>> commands_;
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
+    std::vector<std::thread> threads_;
+    std::thread backbone_thread_;
+    bool stopped_ = false;
+};
+
+}  // namespace sluice::gateway
