@@ -1,5 +1,5 @@
 // One thread's event loop, in turns: wait for sockets and mail, hand over everything that is ready, let each task finish the turn.
-// Why not Asio here: docs/decisions/0002-epoll-on-the-data-path.md.
+// Why not Asio here: docs/decisions/0004-epoll-on-the-data-path.md.
 #pragma once
 
 #include <atomic>
