@@ -59,30 +59,30 @@ public:
     void append_json(base::Bytes& out) const;
 
 private:
-    struct Span {
-        std::size_t begin;
-        std::size_t size;
-        bool doubled_quotes;  // needs "" → "
-    };
-    enum class Scan : std::uint8_t { row, need_input, blank, failed };
+    /// What a quote at scan_at_ would mean.
+    enum class Quotes : std::uint8_t { may_open, none, inside, closed };
 
-    Scan scan_row();
-    Step take_header();
-    Step take_row();
+    bool find_row_end();
+    bool split(std::string_view text);
+    Step take_header(std::string_view text);
+    Step take_row(std::string_view text);
     Step fail(std::uint64_t line, std::string problem);
+    static std::string too_long();
+    static std::string never_closed();
 
     std::string buffer_;
-    std::size_t at_ = 0;       // start of the row not yet scanned
-    std::size_t row_end_ = 0;  // end of the scanned row with its line end
-    std::vector<Span> spans_;
+    std::size_t at_ = 0;       // start of the row not yet taken
+    std::size_t scan_at_ = 0;  // how far its end was searched
+    Quotes quotes_ = Quotes::may_open;
     std::vector<Field> fields_;
-    std::string unquoted_;  // fields whose doubled quotes had to go
+    std::string unquoted_;  // the contents of quoted fields
     std::vector<std::string> columns_;
-    std::vector<std::string> keys_;  // `"name":`, escaped
+    std::vector<std::string> keys_;  // `{"name":` and `,"name":`, escaped
     std::string problem_;
     std::uint64_t line_ = 0;
     std::uint64_t next_line_ = 1;
     char delimiter_ = ',';
+    bool mark_seen_ = false;
     bool header_read_ = false;
     bool finished_ = false;
     bool failed_ = false;

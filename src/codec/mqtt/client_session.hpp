@@ -17,8 +17,8 @@ namespace sluice::mqtt {
 
 class ClientSession;
 
-/// What a client hears. Views are valid during the call. Callbacks may call the session's publish() and so on, but not destroy the session
-/// or call on_bytes().
+/// What a client hears. Views are valid during the call. Callbacks may call the session's publish(), subscribe(), disconnect() and so on,
+/// but not connect(), on_bytes() or on_tick(), and they may not destroy the session.
 class ClientListener {
 public:
     virtual ~ClientListener() = default;
@@ -37,22 +37,24 @@ public:
 };
 
 /// 10,000 of these live in one process: under 150 bytes when idle. One thread. `out` is always the caller's output buffer, appended to.
+/// Payloads are not kept: after a lost connection the owner publishes again what was not acked (`dup`), under new packet ids. So QoS 1 is
+/// "at least once" across connections; QoS 2 is exactly once within a connection, and for what we receive also across a resumed session.
 class ClientSession {
 public:
     struct Options {
-        std::string_view client_id;  ///< empty: the server assigns one
+        std::string_view client_id{};  ///< empty: the server assigns one
         Version version = Version::v5;
         bool clean_start = true;
         std::chrono::seconds keep_alive{60};                ///< 0: none; at most 65,535
         std::chrono::seconds answer_timeout{10};            ///< for CONNACK and PINGRESP
         std::uint16_t in_flight_max = 64;                   ///< QoS 1 and 2 publishes not yet acknowledged; the server may want fewer
-        std::uint16_t receive_maximum = 65'535;             ///< 5.0: the same for the other direction
+        std::uint16_t receive_maximum = 65'535;             ///< 5.0: the same for the other direction; at least 1
         std::uint32_t packet_bytes_max = 16 * 1024 * 1024;  ///< of the server's packets
         std::uint32_t session_expiry_s = 0;                 ///< 5.0
-        std::optional<std::string_view> user;
-        std::optional<base::ByteView> password;
-        std::optional<Will> will;
-        Properties more;  ///< 5.0: further properties of the CONNECT (user properties, …)
+        std::optional<std::string_view> user{};
+        std::optional<base::ByteView> password{};
+        std::optional<Will> will{};
+        Properties more{};  ///< 5.0: further properties of the CONNECT (user properties, …)
     };
 
     enum class State : std::uint8_t { closed, connecting, connected };
@@ -63,12 +65,12 @@ public:
     void connect(const Options& options, base::Monotonic now, base::Bytes& out);
 
     struct Message {
-        std::string_view topic;
-        base::ByteView payload;
+        std::string_view topic{};
+        base::ByteView payload{};
         Qos qos = Qos::at_most_once;
         bool retain = false;
         bool dup = false;  ///< a repetition of a publish that an earlier connection left without ack
-        Properties properties;
+        Properties properties{};
     };
     /// Writes a PUBLISH. Returns its packet id (0 for QoS 0). Errors: closed (not connected), limit (window full: wait for an on_acked),
     /// too_large (for the server), unsupported (QoS or retain that the server has ruled out), invalid (not a topic name).
@@ -110,7 +112,8 @@ private:
     base::Result<PacketId> reserve(Pending what);
     [[nodiscard]] Pending* find_pending(PacketId id);
     void settle(PacketId id);
-    void take_connack(const Connack& connack, ClientListener& listener);
+    void take_connack(const Connack& connack, base::Bytes& out, ClientListener& listener);
+    void send_ping(base::Monotonic now, base::Bytes& out);
     ReasonCode take_packet(base::Byte first, base::ByteView body, base::Bytes& out, ClientListener& listener);
     ReasonCode take_publish(base::Byte first, base::ByteView body, base::Bytes& out, ClientListener& listener);
     ReasonCode take_ack(PacketType type, base::Byte first, base::ByteView body, base::Bytes& out, ClientListener& listener);
@@ -123,7 +126,7 @@ private:
     std::vector<PacketId> received_;  // QoS 2 messages taken but not yet released
     base::Monotonic last_in_{};
     base::Monotonic last_out_{};
-    base::Monotonic answer_due_{};  // of CONNECT or the oldest PINGREQ; meaningful while awaiting_
+    base::Monotonic answer_due_{};  // of CONNECT or the oldest PINGREQ; meaningful while connecting or pings_ > 0
     std::uint32_t packet_bytes_max_ = 0;
     std::uint32_t server_packet_bytes_max_ = 0;
     std::uint32_t pending_head_ = 0;  // entries of pending_ before it are settled
@@ -131,6 +134,7 @@ private:
     PacketId next_ = 1;
     std::uint16_t in_flight_ = 0;
     std::uint16_t window_ = 0;
+    std::uint16_t receive_maximum_ = 0;
     std::uint16_t keep_alive_s_ = 0;
     std::uint16_t answer_timeout_s_ = 0;
     std::uint16_t pings_ = 0;  // PINGREQs without an answer
@@ -138,6 +142,7 @@ private:
     Version version_ = Version::v5;
     Qos qos_max_ = Qos::exactly_once;
     bool retain_available_ = true;
+    bool barrier_ = false;  // ping() waits for its pong
 };
 
 }  // namespace sluice::mqtt

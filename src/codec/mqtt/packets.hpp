@@ -14,49 +14,49 @@
 namespace sluice::mqtt {
 
 struct Will {
-    std::string_view topic;
-    base::ByteView payload;
+    std::string_view topic{};
+    base::ByteView payload{};
     Qos qos = Qos::at_most_once;
     bool retain = false;
-    Properties properties;
+    Properties properties{};
 };
 
 struct Connect {
     Version version = Version::v311;
     bool clean_start = true;                             ///< "clean session" in 3.1.1
     std::chrono::duration<std::uint16_t> keep_alive{0};  ///< seconds; 0: none
-    std::string_view client_id;                          ///< may be empty: the server assigns one
-    std::optional<Will> will;
-    std::optional<std::string_view> user;
-    std::optional<base::ByteView> password;
-    Properties properties;
+    std::string_view client_id{};                        ///< may be empty: the server assigns one
+    std::optional<Will> will{};
+    std::optional<std::string_view> user{};
+    std::optional<base::ByteView> password{};
+    Properties properties{};
 };
 
 struct Connack {
     bool session_present = false;
     ReasonCode reason = ReasonCode::success;  ///< over 3.1.1 translated from and to its return codes
-    Properties properties;
+    Properties properties{};
 };
 
 struct Publish {
-    std::string_view topic;  ///< 5.0: may be empty, then properties have a topic alias
-    base::ByteView payload;
+    std::string_view topic{};  ///< 5.0: may be empty, then properties have a topic alias
+    base::ByteView payload{};
     PacketId packet_id = 0;  ///< 0 exactly with QoS 0
     Qos qos = Qos::at_most_once;
     bool retain = false;
     bool dup = false;
-    Properties properties;
+    Properties properties{};
 };
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP.
 struct Ack {
     PacketId packet_id = 0;
     ReasonCode reason = ReasonCode::success;  ///< over 3.1.1 always success
-    Properties properties;
+    Properties properties{};
 };
 
 struct Subscription {
-    std::string_view filter;
+    std::string_view filter{};
     Qos qos = Qos::at_most_once;
     bool no_local = false;  ///< these three: 5.0 only
     bool retain_as_published = false;
@@ -73,6 +73,8 @@ public:
         using value_type = Subscription;
         using difference_type = std::ptrdiff_t;
         using iterator_category = std::input_iterator_tag;
+        using reference = Subscription;
+        using pointer = void;
         iterator() = default;
         explicit iterator(const base::Byte* at) : at_(at) {}
         Subscription operator*() const {
@@ -91,7 +93,11 @@ public:
             at_ += 2 + length() + (Options ? 1 : 0);
             return *this;
         }
-        void operator++(int) { ++*this; }
+        iterator operator++(int) {
+            const auto before = *this;
+            ++*this;
+            return before;
+        }
         friend bool operator==(const iterator&, const iterator&) = default;
 
     private:
@@ -107,43 +113,43 @@ public:
     [[nodiscard]] iterator end() const { return iterator(raw_.data() + raw_.size()); }
 
 private:
-    base::ByteView raw_;
+    base::ByteView raw_{};
     std::size_t count_ = 0;
 };
 
 struct Subscribe {
     PacketId packet_id = 0;
-    FilterList<true> filters;  ///< at least one
-    Properties properties;
+    FilterList<true> filters{};  ///< at least one
+    Properties properties{};
 };
 
 struct Unsubscribe {
     PacketId packet_id = 0;
-    FilterList<false> filters;  ///< at least one; only `filter` of each is meaningful
-    Properties properties;
+    FilterList<false> filters{};  ///< at least one; only `filter` of each is meaningful
+    Properties properties{};
 };
 
 /// SUBACK and UNSUBACK (over 3.1.1 an UNSUBACK has no codes).
 struct Suback {
     PacketId packet_id = 0;
-    base::ByteView codes;  ///< one ReasonCode a filter
-    Properties properties;
+    base::ByteView codes{};  ///< one ReasonCode a filter
+    Properties properties{};
 };
 
 struct Disconnect {
     ReasonCode reason = ReasonCode::success;
-    Properties properties;
+    Properties properties{};
 };
 
 struct Auth {
     ReasonCode reason = ReasonCode::success;
-    Properties properties;
+    Properties properties{};
 };
 
 /// `$share/<group>/<filter>` (§4.8.2), taken apart.
 struct SharedFilter {
-    std::string_view group;
-    std::string_view filter;
+    std::string_view group{};
+    std::string_view filter{};
 };
 
 }  // namespace sluice::mqtt
