@@ -340,7 +340,7 @@ std::optional<base::Monotonic> Fleet::next_deadline() const {
     std::optional<base::Monotonic> deadline;
     if (!to_connect_.empty() && connecting_ < kConnectingMax && !leaving_ && !failure_) deadline = retry_at_;
     if (!running_) return deadline;
-    if (!scheduled()) return options_.qos == 1 || blocked_ ? deadline : loop_.now();
+    if (!scheduled()) return blocked_ ? deadline : loop_.now();
     if (due_ < limit_) {
         const auto next = due_at(due_);
         if (!deadline || next < *deadline) deadline = next;
