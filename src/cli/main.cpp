@@ -11,6 +11,7 @@
 #include "cli/exit.hpp"
 #include "cli/gateway_command.hpp"
 #include "cli/init.hpp"
+#include "cli/reload.hpp"
 #include "cli/replay.hpp"
 #include "cli/rule_test.hpp"
 #include "cli/sim_command.hpp"
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
         "`sluice COMMAND --help` says more. Exit codes: 0 good, 1 failed, 2 wrong use or configuration.");
     sluice::cli::Exit exit;
     sluice::cli::add_gateway(app, exit);
+    sluice::cli::add_reload(app, exit);
     sluice::cli::add_cloud(app, exit);
     sluice::cli::add_check(app, exit);
     sluice::cli::add_init(app, exit);

@@ -200,6 +200,9 @@ bool Gateway::open_data(StartError& error) {
         return false;
     };
     if (auto made = world_.files.make_directory(path); !made) return fail(made.error());
+    auto pid_file = posix::PidFile::take(path + "/" + std::string(kPidFile));
+    if (!pid_file) return fail(pid_file.error());
+    pid_file_ = std::move(*pid_file);
     auto key = identity::MasterKey::load_or_create(world_.files, world_.entropy, path);
     if (!key) return fail(key.error());
     spool_sealer_ = std::make_unique<SpoolSealer>(*key);

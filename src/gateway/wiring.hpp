@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "env/clock.hpp"
 #include "env/entropy.hpp"
 #include "env/file_system.hpp"
+#include "env/posix/pid_file.hpp"
 #include "gateway/api.hpp"
 #include "gateway/backbone.hpp"
 #include "gateway/shard.hpp"
@@ -27,6 +30,9 @@ struct StartError {
     std::string key;
     std::string message;
 };
+
+/// In the data folder: the process that runs on it, for `sluice reload`.
+inline constexpr std::string_view kPidFile = "gateway.pid";
 
 /// The outside world that a gateway lives in.
 struct World {
@@ -64,6 +70,8 @@ private:
     World world_;
     std::shared_ptr<const Ruleset> rules_;
     std::atomic<std::uint32_t> connections_{0};
+
+    std::optional<posix::PidFile> pid_file_;
 
     // In the order in which data flows; destroyed the other way round.
     std::unique_ptr<SpoolSealer> spool_sealer_;

@@ -1,0 +1,55 @@
+#include "env/posix/pid_file.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace sluice::posix {
+
+base::Result<PidFile> PidFile::take(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return base::from_errno(errno);
+    PidFile out(path, fd);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        out.path_.clear();  // not ours to remove
+        return base::Error{base::Errc::in_use};
+    }
+    const std::string text = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+        return base::from_errno(errno);
+    return out;
+}
+
+base::Result<pid_t> PidFile::holder(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return base::from_errno(errno);
+    const PidFile closes_it(std::string(), fd);
+    if (::flock(fd, LOCK_SH | LOCK_NB) == 0) return base::Error{base::Errc::not_found};
+    char text[32];
+    const auto size = ::pread(fd, text, sizeof text, 0);
+    if (size <= 0) return base::Error{base::Errc::not_found};
+    pid_t out = 0;
+    const auto parsed = std::from_chars(text, text + size, out);
+    if (parsed.ec != std::errc() || out <= 1) return base::Error{base::Errc::not_found};
+    return out;
+}
+
+PidFile::PidFile(PidFile&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) { other.path_.clear(); }
+
+PidFile& PidFile::operator=(PidFile&& other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(fd_, other.fd_);
+    return *this;
+}
+
+PidFile::~PidFile() {
+    if (fd_ < 0) return;
+    if (!path_.empty()) ::unlink(path_.c_str());
+    ::close(fd_);
+}
+
+}  // namespace sluice::posix

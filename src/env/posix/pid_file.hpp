@@ -1,0 +1,29 @@
+// A file that says which process runs on a data folder, held by a lock: a stale one of a process that was killed is recognised.
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+#include "base/error.hpp"
+
+namespace sluice::posix {
+
+class PidFile {
+public:
+    /// Writes our process id and holds the lock until destruction. Errors: in_use (another process holds it), permission, disk_full, io.
+    static base::Result<PidFile> take(const std::string& path);
+    /// The process that holds the lock. Errors: not_found (no file, or nobody holds it), permission, io.
+    static base::Result<pid_t> holder(const std::string& path);
+
+    PidFile(PidFile&& other) noexcept;
+    PidFile& operator=(PidFile&& other) noexcept;
+    ~PidFile();
+
+private:
+    PidFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+    std::string path_;
+    int fd_ = -1;
+};
+
+}  // namespace sluice::posix
