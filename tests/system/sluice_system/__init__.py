@@ -1,0 +1,1 @@
+"""What the system tests share: daemons of the real binary, a cuttable link, a small MQTT client, waiting."""
