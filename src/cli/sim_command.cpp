@@ -12,10 +12,10 @@
 
 #include "cli/load/fleet.hpp"
 #include "cli/load/resources.hpp"
-#include "cli/load/signals.hpp"
 #include "cli/load/target.hpp"
 #include "cli/plant/reference.hpp"
 #include "env/posix/clock.hpp"
+#include "env/posix/signal_watch.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -53,7 +53,9 @@ public:
         fleet_.connect();
         if (!wait("connecting", [this] { return fleet_.ready(); })) return failed();
         const auto start = clock_.now();
-        fleet_.start(clock_.wall().time);
+        fleet_.start({.rate = options_.rate * options_.sensors,
+                      .readings = static_cast<std::uint32_t>(std::lround(options_.rate * options_.seconds))},
+                     clock_.wall().time);
         if (!wait(
                 "publishing", [this] { return fleet_.finished(); }, true))
             return failed();
@@ -73,8 +75,6 @@ private:
         out.port = target_.port;
         out.plant = {.seed = options_.seed, .sensors = options_.sensors, .spike_probability = options_.spikes};
         out.qos = static_cast<std::uint8_t>(options_.qos);
-        out.rate = options_.rate * options_.sensors;
-        out.readings_per_sensor = static_cast<std::uint32_t>(std::lround(options_.rate * options_.seconds));
         return out;
     }
 
@@ -172,7 +172,7 @@ private:
     const load::Target& target_;
     posix::PosixClock clock_;
     posix::EventLoop loop_;
-    load::SignalWatch signals_;
+    posix::SignalWatch signals_;
     load::Fleet fleet_;
     std::chrono::nanoseconds elapsed_{};
 };

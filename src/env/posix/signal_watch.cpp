@@ -1,4 +1,4 @@
-#include "cli/load/signals.hpp"
+#include "env/posix/signal_watch.hpp"
 
 #include <csignal>
 
@@ -8,7 +8,7 @@
 
 #include "base/check.hpp"
 
-namespace sluice::load {
+namespace sluice::posix {
 namespace {
 
 sigset_t watched() {
@@ -21,7 +21,7 @@ sigset_t watched() {
 
 }  // namespace
 
-SignalWatch::SignalWatch(posix::EventLoop& loop) : loop_(loop) {
+SignalWatch::SignalWatch(EventLoop& loop) : loop_(loop) {
     const sigset_t set = watched();
     base::check(::pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0, "signals: cannot block SIGINT");
     fd_ = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -41,4 +41,4 @@ void SignalWatch::on_ready(std::uint32_t, std::uint64_t) {
     while (::read(fd_, &info, sizeof info) == sizeof info) ++count_;
 }
 
-}  // namespace sluice::load
+}  // namespace sluice::posix

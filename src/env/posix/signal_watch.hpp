@@ -3,13 +3,13 @@
 
 #include "env/posix/event_loop.hpp"
 
-namespace sluice::load {
+namespace sluice::posix {
 
 /// While it lives, SIGINT and SIGTERM no longer end the process; they are counted instead. Make it before any other thread. Children that
-/// are started meanwhile inherit the block: Child unblocks them.
-class SignalWatch final : private posix::Watcher {
+/// are started meanwhile inherit the block: ChildProcess unblocks them.
+class SignalWatch final : private Watcher {
 public:
-    explicit SignalWatch(posix::EventLoop& loop);
+    explicit SignalWatch(EventLoop& loop);
     ~SignalWatch() override;
     SignalWatch(const SignalWatch&) = delete;
     SignalWatch& operator=(const SignalWatch&) = delete;
@@ -20,9 +20,9 @@ public:
 
 private:
     void on_ready(std::uint32_t events, std::uint64_t tag) override;
-    posix::EventLoop& loop_;
+    EventLoop& loop_;
     int fd_;
     int count_ = 0;
 };
 
-}  // namespace sluice::load
+}  // namespace sluice::posix
