@@ -41,6 +41,7 @@ public:
     void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(Node{.offset = offset(mark), .at = position(mark)}); }
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
         refuse_tag(mark, tag);
+        if (!source_.quote_is_closed(offset(mark))) throw YAML::ParserException(mark, "illegal EOF in scalar");
         const bool plain = source_.style_at(offset(mark)) == ScalarStyle::plain;
         if (expects_key()) {
             add_key(mark, value);

@@ -338,8 +338,10 @@ void check_access(const GatewayConfig& config, const View& root, Problems& probl
             "without `auth`, listeners must be on this machine only (127.0.0.1): anyone who can reach this one could read everything; to "
             "allow just that, add `auth: {anonymous: true}`");
     }
-    if (config.auth.configured && !config.auth.anonymous && !certificates && !root.at("auth").at("users").written()) {
-        add_error(problems, root.at("auth").key_position(), "auth", "nobody could sign in: add `users`, or `anonymous: true`");
+    const View auth = root.at("auth");
+    const bool wrong = auth.at("anonymous").written() && !auth.at("anonymous").fits();
+    if (config.auth.configured && !config.auth.anonymous && !wrong && !certificates && !auth.at("users").written()) {
+        add_error(problems, auth.key_position(), "auth", "nobody could sign in: add `users`, or `anonymous: true`");
     }
 }
 

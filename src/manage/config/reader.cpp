@@ -198,6 +198,11 @@ std::string read_token(const View& section, const std::string& key, env::FileSys
         }
         return {};
     }
+    constexpr unsigned kOthers = 0077;
+    if (const auto mode = files->permissions(file.path().value); mode && (*mode & kOthers) != 0) {
+        add_warning(problems, file.position(), key + ".token_file",
+                    "token_file: other users of this machine may read it; `chmod 600` keeps it secret");
+    }
     while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' ')) text->pop_back();
     const bool clean = std::all_of(text->begin(), text->end(), [](char c) { return c > 0x20 && c < 0x7f; });
     if (text->empty() || !clean) {

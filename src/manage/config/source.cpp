@@ -127,6 +127,21 @@ ScalarStyle Source::style_at(std::size_t offset) const {
     }
 }
 
+bool Source::quote_is_closed(std::size_t offset) const {
+    const ScalarStyle style = style_at(offset);
+    if (style != ScalarStyle::single_quoted && style != ScalarStyle::double_quoted) return true;
+    const char quote = text_[offset];
+    for (std::size_t at = offset + 1; at < text_.size(); ++at) {
+        const bool escape = style == ScalarStyle::double_quoted ? text_[at] == '\\' : text_.substr(at, 2) == "''";
+        if (escape) {
+            ++at;
+        } else if (text_[at] == quote) {
+            return true;
+        }
+    }
+    return false;
+}
+
 std::vector<std::size_t> Source::align_block(std::size_t at, std::string_view value, ScalarStyle style) const {
     const auto next_line = [&](std::size_t from) {
         const std::size_t end = text_.find('\n', from);

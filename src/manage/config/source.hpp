@@ -30,6 +30,9 @@ public:
 
     [[nodiscard]] ScalarStyle style_at(std::size_t offset) const;
 
+    /// False for a quoted scalar without its second quote. (yaml-cpp 0.7 takes the end of a file for one when it follows a line break.)
+    [[nodiscard]] bool quote_is_closed(std::size_t offset) const;
+
     /// Maps a scalar's value, which starts at `offset` in the file, back to the file. YAML 1.2.2, chapters 7.3 and 8.1, as far as line
     /// folding, indentation and escapes move characters.
     [[nodiscard]] LocatedText locate(std::size_t offset, std::string_view value) const;

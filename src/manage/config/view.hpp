@@ -37,6 +37,8 @@ public:
     [[nodiscard]] bool present() const { return node_ != nullptr && node_->kind != Node::Kind::null; }
     /// The key stands in the file, with or without a value.
     [[nodiscard]] bool written() const { return node_ != nullptr; }
+    /// A scalar that is there and right: not reported by the schema.
+    [[nodiscard]] bool fits() const;
     /// Of the value; of the owner where there is none.
     [[nodiscard]] Position position() const { return node_ == nullptr ? owner_ : node_->at; }
     /// Of the key (an element of a list: of the element).
@@ -65,7 +67,6 @@ public:
 
 private:
     [[nodiscard]] std::string_view scalar() const;  ///< as written if it fits the row, else the default
-    [[nodiscard]] bool fits() const;
     [[nodiscard]] std::uint64_t checked_integer(std::uint64_t max) const;
 
     const ViewContext* context_;
