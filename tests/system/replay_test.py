@@ -1,4 +1,4 @@
-"""Real data through the real binary: z-score counts and failure modes as the data's README gives them, by `sluice replay` and mosquitto_pub."""
+"""Real data through the real binary: z-score counts and failure modes as the data's README gives them, by two publishers."""
 
 import csv
 import json
