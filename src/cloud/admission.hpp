@@ -1,0 +1,32 @@
+// Who may come in: gateways, each under its own id, with its token or from this machine.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flow/hub/ports.hpp"
+
+namespace sluice::cloud {
+
+struct Token {
+    std::string gateway;
+    std::string token;
+};
+
+/// A client is a gateway: its client id is `gw:<id>`, its user name `<id>`. One with an entry in `tokens` must show one of its tokens, from
+/// anywhere; one without may come from a loopback address, or from anywhere if `anonymous`. It may publish under `$sluice/v1/<id>/` and
+/// subscribe to nothing. The hub's thread.
+class Admission final : public hub::Authenticator {
+public:
+    Admission(std::vector<Token> tokens, bool anonymous) : tokens_(std::move(tokens)), anonymous_(anonymous) {}
+    hub::Admission authenticate(const hub::Credentials& credentials) override;
+    bool may_publish(const hub::Client& client, std::string_view topic) override;
+    bool may_subscribe(const hub::Client& client, std::string_view filter) override;
+
+private:
+    std::vector<Token> tokens_;
+    bool anonymous_;
+};
+
+}  // namespace sluice::cloud
