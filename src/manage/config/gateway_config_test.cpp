@@ -395,6 +395,20 @@ TEST(GatewayConfig, the_tier_is_known_by_the_top_key) {
     EXPECT_EQ(tier_of("[\n"), Tier::unknown);
 }
 
+TEST(GatewayConfig, a_file_without_its_top_key_is_checked_as_what_it_was_meant_for) {
+    MemoryFiles files;
+    files.contents["c.yaml"] = "clod: {id: hq}\n";
+    EXPECT_EQ(check_file(files, "c.yaml", nullptr).tier, Tier::cloud);
+    EXPECT_EQ(format_all("c.yaml", check_file(files, "c.yaml", nullptr).problems),
+              "c.yaml:1:1: error: unknown key `clod`; did you mean `cloud`?\n"
+              "c.yaml:1:1: error: missing key `cloud`: expected a mapping (`key: value`)\n");
+    files.contents["g.yaml"] = "gatway: {id: x}\n";
+    EXPECT_EQ(check_file(files, "g.yaml", nullptr).tier, Tier::gateway);
+    files.contents["broken.yaml"] = "[\n";
+    EXPECT_FALSE(is_valid(check_file(files, "broken.yaml", nullptr).problems));
+    EXPECT_EQ(check_file(files, "none.yaml", nullptr).tier, Tier::unknown);
+}
+
 TEST(Problems, json_carries_the_same_as_the_text) {
     const auto loaded = read_gateway("gateway: {id: x}\nmodels: [{name: a, file: \"q\\\"\"}]\n", "g \"1\".yaml", nullptr, nullptr);
     EXPECT_EQ(

@@ -1,6 +1,7 @@
 #include "manage/config/load.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include "manage/config/reader.hpp"
 #include "manage/config/schema.hpp"
 #include "manage/config/source.hpp"
+#include "manage/config/suggest.hpp"
 #include "manage/config/view.hpp"
 
 namespace sluice::config {
@@ -49,25 +51,36 @@ Loaded<Config> read(std::string_view text, const std::string& file, env::FileSys
     return out;
 }
 
+std::string why_unreadable(const base::Error& error) {
+    switch (error.code) {
+        case base::Errc::not_found:
+            return "there is no such file; `sluice init` writes one to start from";
+        case base::Errc::too_large:
+            return fmt::format("larger than {} bytes: not a configuration", kFileBytesMax);
+        default:
+            return fmt::format("cannot be read: {}", base::describe(error));
+    }
+}
+
+/// The tier that a file without `gateway:` and `cloud:` (or with both) was probably meant for.
+Tier likely_tier(std::string_view text) {
+    Problems ignored;
+    const Source source(without_mark(text));
+    const auto document = parse_document(source, ignored);
+    if (!document || document->find("gateway") != nullptr) return Tier::gateway;
+    constexpr std::array<std::string_view, 4> kOfClouds{"cloud", "store", "bus", "lake"};
+    const bool cloud = std::any_of(document->entries.begin(), document->entries.end(),
+                                   [&](const Entry& entry) { return !nearest(entry.key, kOfClouds).empty(); });
+    return cloud ? Tier::cloud : Tier::gateway;
+}
+
 template <class Config, class Read>
 Loaded<Config> load(env::FileSystem& files, const std::string& path, Read read_it) {
     auto text = read_text(files, path, kFileBytesMax);
     if (text) return read_it(*text);
     Loaded<Config> out;
     out.config.file = path;
-    std::string reason;
-    switch (text.error().code) {
-        case base::Errc::not_found:
-            reason = "there is no such file; `sluice init` writes one to start from";
-            break;
-        case base::Errc::too_large:
-            reason = fmt::format("larger than {} bytes: not a configuration", kFileBytesMax);
-            break;
-        default:
-            reason = fmt::format("cannot be read: {}", base::describe(text.error()));
-            break;
-    }
-    add_error(out.problems, {}, {}, std::move(reason));
+    add_error(out.problems, {}, {}, why_unreadable(text.error()));
     return out;
 }
 
@@ -76,7 +89,7 @@ Loaded<Config> load(env::FileSystem& files, const std::string& path, Read read_i
 base::Result<std::string> read_text(env::FileSystem& files, const std::string& path, std::size_t limit) {
     auto file = files.open(path, env::OpenMode::read);
     if (!file) return file.error();
-    // Read until the end and not by size(): pipes and /dev/stdin have none.
+    // Read until the end and not by size(): the file may grow, and files of /proc have none.
     std::string text;
     constexpr std::size_t kChunk = 64 * 1024;
     while (text.size() <= limit) {
@@ -100,6 +113,29 @@ Tier tier_of(std::string_view text) {
     const bool cloud = document->find("cloud") != nullptr;
     if (gateway == cloud) return Tier::unknown;
     return gateway ? Tier::gateway : Tier::cloud;
+}
+
+Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker* rules) {
+    Checked out;
+    out.file = path;
+    auto text = read_text(files, path, kFileBytesMax);
+    if (!text) {
+        add_error(out.problems, {}, {}, why_unreadable(text.error()));
+        return out;
+    }
+    out.tier = tier_of(*text);
+    if (out.tier == Tier::unknown) out.tier = likely_tier(*text);
+    if (out.tier == Tier::cloud) {
+        auto loaded = read_cloud(*text, path, &files);
+        out.id = loaded.config.cloud.id;
+        out.problems = std::move(loaded.problems);
+    } else {
+        auto loaded = read_gateway(*text, path, &files, rules);
+        out.id = loaded.config.gateway.id;
+        out.rules = loaded.config.rules.size();
+        out.problems = std::move(loaded.problems);
+    }
+    return out;
 }
 
 Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files, RuleChecker* rules) {

@@ -40,6 +40,16 @@ enum class Tier : std::uint8_t { unknown, gateway, cloud };
 /// By the top keys `gateway:` and `cloud:`; unknown where there is neither, both, or no YAML mapping.
 [[nodiscard]] Tier tier_of(std::string_view text);
 
+/// What `sluice check` says about a file of either tier.
+struct Checked {
+    Tier tier = Tier::unknown;  ///< of a file without its top key: the likelier one; unknown: it could not be read
+    std::string file;
+    std::string id;         ///< of the gateway or cloud
+    std::size_t rules = 0;  ///< of a gateway
+    Problems problems;
+};
+[[nodiscard]] Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker* rules);
+
 /// Reads the file and everything it names; never writes. Does not throw (but for lack of memory). Any thread; blocking.
 /// `rules` may be null: then SQL is not looked at.
 [[nodiscard]] Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules);
