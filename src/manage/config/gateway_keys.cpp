@@ -181,7 +181,7 @@ constexpr std::array kKeys{
     Key{.path = "rules", .kind = list, .fallback = "[]", .text = "SQL over topics; the dialect is described in docs/sql.md."},
     Key{.path = "rules[]", .text = "One rule."},
     Key{.path = "rules[].id", .kind = identifier, .required = true, .text = "Its name, in events and metrics; unique."},
-    Key{.path = "rules[].sql", .kind = sql, .required = true, .text = "The query. Longer ones read best as a literal block (`sql: |`)."},
+    Key{.path = "rules[].sql", .kind = sql, .required = true, .text = "The query. Longer ones are best written as a literal block."},
     Key{.path = "rules[].to", .kind = list, .required = true, .text = "Where its rows go; at least one destination."},
     Key{.path = "rules[].to[]", .text = "One destination: `topic` or `cloud`."},
     Key{.path = "rules[].to[].topic",
