@@ -86,9 +86,10 @@ struct Stats {
     std::uint64_t syncs = 0;           ///< since open
     std::uint64_t commits = 0;         ///< since open, those that wrote something
     std::uint64_t segments = 0;
-    std::uint64_t sync_failures = 0;  ///< since open
-    bool degraded = false;            ///< the last commit failed: events wait in memory, acknowledgements are withheld
-    bool manifest_rebuilt = false;    ///< both manifests were unreadable at open; positions come from the segments
+    std::uint64_t sync_failures = 0;     ///< writes or syncs that failed, since open
+    std::uint64_t foreign_segments = 0;  ///< files that belong to another spool, left alone
+    bool degraded = false;               ///< the last commit failed: events wait in memory, acknowledgements are withheld
+    bool manifest_rebuilt = false;       ///< both manifests were unreadable at open; positions come from the segments
 };
 
 struct Parts;

@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <numeric>
+
+#include "base/check.hpp"
+#include "flow/spool/parts.hpp"
+
+namespace sluice::spool {
+
+using base::DropReason;
+using base::Errc;
+using base::Error;
+using base::Result;
+using base::Status;
+
+namespace {
+
+/// A record's lengths and references: at most four varints.
+constexpr std::size_t kRecordOverheadMax = 4 * 10;
+
+}  // namespace
+
+Result<data::Sequence> Parts::append(const data::Event& event) {
+    ClassLog& log = log_of(event.event_class);
+    const std::size_t bytes = event.rule.size() + event.json.size();
+    if (bytes > record_bytes_max()) {
+        ++log.unnumbered;
+        ++log.dropped[static_cast<std::size_t>(DropReason::too_large)];
+        losses_unsaved = true;
+        return Error{Errc::too_large};
+    }
+    const std::size_t needed = bytes + kBlockOverheadBytes + kRecordOverheadMax;
+    if (pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {
+        if (!degraded) (void)commit();  // remembered in `degraded`, and the caller's own commit reports it
+        make_memory(log, needed);
+    }
+    const data::Sequence sequence(log.next);
+    ++log.next;
+    if (pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {  // only more important classes are in memory
+        log.durable_end = log.next;
+        lose(log, sequence.value(), sequence.value(), DropReason::disk_full);
+        return sequence;
+    }
+    const bool fits = !log.pending.empty() && log.pending.back().plain().size() + bytes <= block_target_bytes();
+    if (!fits) {
+        if (log.spare.empty()) log.spare.emplace_back();
+        log.pending.push_back(std::move(log.spare.back()));
+        log.spare.pop_back();
+        log.pending.back().start(sequence.value());
+        pending_bytes += kBlockOverheadBytes;
+    }
+    BlockBuilder& block = log.pending.back();
+    const std::size_t before = block.plain().size();
+    block.append(event.rule, base::to_ms(event.made), event.json);
+    pending_bytes += block.plain().size() - before;
+    return sequence;
+}
+
+Status Parts::commit() {
+    std::vector<std::size_t> order(logs.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return logs[a].options.priority < logs[b].options.priority; });
+    Status result;
+    for (const std::size_t i : order) {
+        if (logs[i].pending.empty()) continue;
+        if (auto done = commit_class(logs[i]); !done && result) result = done;
+    }
+    if (losses_unsaved) {
+        if (auto saved = save(); !saved && result) result = saved;
+    }
+    degraded = !result;
+    return result;
+}
+
+Status Parts::commit_class(ClassLog& log) {
+    ++commits;
+    unsigned failures = 0;
+    while (!log.pending.empty()) {
+        const Status done = commit_part(log);
+        if (done) continue;
+        if (done.error().code == Errc::disk_full) {
+            if (!give_way(log)) return done;
+        } else if (++failures == 2) {  // once more in a new segment; then the disk is taken to be ill
+            return done;
+        }
+    }
+    return {};
+}
+
+Status Parts::commit_part(ClassLog& log) {
+    if (!log.writer) {
+        if (auto started = start_segment(log); !started) return started;
+        if (!log.writer) return {};  // no room: the pending events are gone and counted
+    }
+    std::size_t blocks = 0;
+    std::uint64_t bytes = log.writer->bytes();
+    while (blocks < log.pending.size() && bytes + log.pending[blocks].size_on_disk() <= log.writer->reserved_bytes()) {
+        bytes += log.pending[blocks].size_on_disk();
+        ++blocks;
+    }
+    if (blocks == 0) {
+        close_segment(log);
+        return {};
+    }
+    const bool fresh = log.writer->durable_bytes() == 0;
+    const std::uint64_t before = fresh ? 0 : log.writer->bytes();
+    Status done = log.writer->write({log.pending.data(), blocks}, time->now_ms(), scratch);
+    if (done) {
+        blocks_written += log.writer->bytes() - before;
+        ++syncs;
+        done = log.writer->sync();
+    }
+    if (done && fresh) {
+        ++syncs;
+        done = environment.files.sync_directory(options.directory);
+    }
+    if (!done) {
+        abandon_segment(log);
+        return done;
+    }
+    publish(log, blocks);
+    return {};
+}
+
+Status Parts::start_segment(ClassLog& log) {
+    const std::uint64_t bytes = std::max(segment_bytes(), kSegmentHeaderBytes + log.pending.front().size_on_disk());
+    const auto room = make_room(log, bytes);
+    if (!room) return room.error();
+    if (!*room) {
+        lose_pending(log, log.pending.size(), DropReason::spool_full);
+        return {};
+    }
+    SegmentHeader header;
+    header.slot = log.slot;
+    header.epoch = epoch;
+    header.first = log.pending.front().first();
+    header.number = next_segment++;
+    header.running_ms = time->now_ms();
+    environment.entropy.fill(header.salt);
+    header.key_check = environment.sealer.key_check();
+    auto writer = SegmentWriter::create(environment.files, environment.sealer, segment_path(log, header.number), header, bytes);
+    if (!writer) return writer.error();
+    log.writer = std::move(*writer);
+    log.segments.push_back({header.number, header.first, header.first, 0, bytes, header.running_ms});
+    used += bytes;
+    return {};
+}
+
+void Parts::close_segment(ClassLog& log) {
+    Segment& segment = log.segments.back();
+    if (log.writer->finish()) {
+        used -= segment.allocated - segment.bytes;
+        segment.allocated = segment.bytes;
+    }
+    log.writer.reset();
+}
+
+void Parts::abandon_segment(ClassLog& log) {
+    ++sync_failures;
+    log.writer->give_up();
+    log.writer.reset();
+    Segment& segment = log.segments.back();
+    if (segment.end > segment.first) return;  // keeps what is durable; what lies behind it is void: the next segment begins there
+    doomed.push_back({segment_path(log, segment.number), segment.allocated});
+    log.segments.pop_back();
+}
+
+void Parts::publish(ClassLog& log, std::size_t blocks) {
+    Segment& segment = log.segments.back();
+    for (std::size_t i = 0; i < blocks; ++i) {
+        pending_bytes -= log.pending[i].size_on_disk();
+        bytes_accepted += log.pending[i].accepted_bytes();
+    }
+    base::check(log.pending.front().first() == log.durable_end, "spool: a block that does not follow the last one");
+    log.durable_end = log.pending[blocks - 1].end();
+    segment.end = log.durable_end;
+    segment.bytes = log.writer->durable_bytes();
+    if (log.spare.empty()) log.spare.push_back(std::move(log.pending.front()));
+    log.pending.erase(log.pending.begin(), log.pending.begin() + static_cast<std::ptrdiff_t>(blocks));
+}
+
+}  // namespace sluice::spool

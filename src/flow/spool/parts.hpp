@@ -1,0 +1,107 @@
+// The inside of a Spool. commit.cpp: memory to disk; room.cpp: dropping, removing, saving; read.cpp: disk to uplink; recovery.cpp: opening.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flow/spool/class_log.hpp"
+#include "flow/spool/manifest.hpp"
+#include "flow/spool/running_time.hpp"
+#include "flow/spool/spool.hpp"
+
+namespace sluice::spool {
+
+inline constexpr std::uint64_t kSegmentBytesMin = 16 << 10;
+inline constexpr std::uint64_t kSegmentBytesMax = 8 << 20;  ///< what one drop costs at most; a scan of the last segment at start
+inline constexpr std::uint64_t kSegmentsPerSpool = 64;
+inline constexpr std::size_t kBlockTargetBytesMax = 64 << 10;
+static_assert(kSpoolBytesMin / kSegmentsPerSpool >= kSegmentBytesMin);
+static_assert(2 * kManifestSlotBytes + data::kClassesMax * kSegmentBytesMin < kSpoolBytesMin, "all classes fit into the smallest spool");
+static_assert(kSpoolBytesMin / 8 > kSegmentBytesMin, "a large event has room in the smallest spool");
+static_assert(kRecordBytesMax + 64 <= kBlockBodyBytesMax);
+
+struct Parts {
+    Spool::Environment environment;
+    Options options;
+    std::unique_ptr<env::FileLock> lock;
+    std::uint64_t epoch = 0;
+    std::vector<ClassOptions> classes;  ///< as the logs
+    std::vector<ClassLog> logs;
+    ManifestStore manifests;
+    std::optional<RunningTime> time;  ///< set by recovery
+
+    struct Doomed {
+        std::string path;
+        std::uint64_t allocated;
+    };
+    std::vector<Doomed> doomed;     ///< files to remove once the manifest says that they are not needed
+    std::uint64_t used = 0;         ///< allocated by segments and doomed files
+    std::size_t pending_bytes = 0;  ///< of all classes, as they will lie on disk
+    std::uint64_t next_segment = 1;
+    std::uint64_t bytes_accepted = 0;
+    std::uint64_t blocks_written = 0;  ///< bytes of segments, this run
+    std::uint64_t bytes_written_before = 0;
+    std::uint64_t syncs = 0;
+    std::uint64_t commits = 0;
+    std::uint64_t sync_failures = 0;
+    std::uint64_t foreign_segments = 0;
+    bool losses_unsaved = false;     ///< gaps or drop counts that the manifest on disk does not have
+    bool positions_unsaved = false;  ///< only acknowledgements: may wait
+    bool degraded = false;
+    bool manifest_rebuilt = false;
+    base::Monotonic saved_at{};
+    base::Bytes scratch;
+
+    Parts(Spool::Environment environment, Options options);
+
+    ClassLog& log_of(data::ClassIndex index);
+    [[nodiscard]] std::uint64_t segment_bytes() const;
+    [[nodiscard]] std::size_t block_target_bytes() const;
+    [[nodiscard]] std::uint64_t record_bytes_max() const;
+    [[nodiscard]] std::string segment_path(const ClassLog& log, std::uint64_t number) const;
+    [[nodiscard]] std::uint64_t bytes_used() const { return used + ManifestStore::bytes_on_disk(); }
+
+    // recovery.cpp
+    base::Status recover();
+
+    // commit.cpp
+    base::Result<data::Sequence> append(const data::Event& event);
+    base::Status commit();
+    base::Status commit_class(ClassLog& log);
+    base::Status commit_part(ClassLog& log);
+    base::Status start_segment(ClassLog& log);
+    void close_segment(ClassLog& log);
+    void abandon_segment(ClassLog& log);
+    void publish(ClassLog& log, std::size_t blocks);
+
+    // room.cpp
+    /// Counts first … last as lost, as far as they are neither settled nor lost already.
+    void lose(ClassLog& log, std::uint64_t first, std::uint64_t last, base::DropReason reason);
+    void lose_pending(ClassLog& log, std::size_t blocks, base::DropReason reason);
+    void doom_front(ClassLog& log);
+    void doom_finished(ClassLog& log);
+    /// The class that gives way to `log`: the least important one that has segments and is not more important. None: `log` itself has to.
+    ClassLog* victim(const ClassLog& log);
+    void drop_oldest_segment(ClassLog& log, base::DropReason reason);
+    /// True: there is room for so many bytes. False: only more important classes are left. Errors: io, disk_full (manifest not saved).
+    base::Result<bool> make_room(const ClassLog& log, std::uint64_t bytes);
+    /// After the disk said that it is full. True: something was dropped, try again.
+    bool give_way(ClassLog& log);
+    void make_memory(const ClassLog& log, std::size_t bytes);
+    /// Saves the manifest, then removes doomed files. Returns how many were removed. Errors: io, disk_full.
+    base::Result<std::size_t> remove_doomed();
+    base::Status save();
+    void expire(ClassLog& log);
+    base::Status maintain();
+
+    // read.cpp
+    base::Result<ReadResult> read(ClassLog& log, data::ClassIndex index, std::uint64_t from, ReadLimits limits, EventVisitor& visitor);
+    /// Makes the cursor hold the block with this event. False: the event was found to be lost and counted. Errors: io.
+    base::Result<bool> seek(ClassLog& log, const Segment& segment, std::uint64_t sequence);
+    base::Status open_cursor(ClassLog& log, const Segment& segment);
+    void acknowledge(ClassLog& log, std::uint64_t last);
+};
+
+}  // namespace sluice::spool

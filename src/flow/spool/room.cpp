@@ -1,0 +1,206 @@
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "flow/spool/parts.hpp"
+
+namespace sluice::spool {
+
+using base::DropReason;
+using base::Errc;
+using base::Result;
+using base::Status;
+
+void Parts::lose(ClassLog& log, std::uint64_t first, std::uint64_t last, DropReason reason) {
+    first = std::max(first, log.acknowledged);
+    if (first > last) return;
+    log.dropped[static_cast<std::size_t>(reason)] += log.gaps.add(first, last, reason);
+    losses_unsaved = true;
+}
+
+void Parts::lose_pending(ClassLog& log, std::size_t blocks, DropReason reason) {
+    if (blocks == 0) return;
+    const auto end = log.pending.begin() + static_cast<std::ptrdiff_t>(blocks);
+    log.durable_end = log.pending[blocks - 1].end();
+    lose(log, log.pending.front().first(), log.durable_end - 1, reason);
+    for (auto block = log.pending.begin(); block != end; ++block) pending_bytes -= block->size_on_disk();
+    log.pending.erase(log.pending.begin(), end);
+}
+
+void Parts::doom_front(ClassLog& log) {
+    const Segment& segment = log.segments.front();
+    if (log.cursor.segment == segment.number) log.cursor = ReadCursor{};
+    if (log.segments.size() == 1) log.writer.reset();
+    doomed.push_back({segment_path(log, segment.number), segment.allocated});
+    log.segments.pop_front();
+}
+
+void Parts::doom_finished(ClassLog& log) {
+    while (!log.segments.empty() && log.finished(log.segments.front())) {
+        if (log.segments.size() == 1 && log.writer) return;  // still being written
+        doom_front(log);
+    }
+}
+
+ClassLog* Parts::victim(const ClassLog& log) {
+    ClassLog* lowest = nullptr;
+    for (ClassLog& other : logs) {
+        if (other.segments.empty() || other.options.priority < log.options.priority) continue;
+        if (lowest == nullptr || other.options.priority >= lowest->options.priority) lowest = &other;
+    }
+    return lowest;
+}
+
+void Parts::drop_oldest_segment(ClassLog& log, DropReason reason) {
+    const Segment& segment = log.segments.front();
+    if (segment.end > segment.first) lose(log, segment.first, segment.end - 1, reason);
+    doom_front(log);
+}
+
+Result<bool> Parts::make_room(const ClassLog& log, std::uint64_t bytes) {
+    while (bytes_used() + bytes > options.bytes_max) {
+        if (!doomed.empty()) {
+            const auto removed = remove_doomed();
+            if (!removed) return removed.error();
+            if (*removed == 0) return base::Error{Errc::io};  // dropping more would free nothing either
+            continue;
+        }
+        ClassLog* const lowest = victim(log);
+        if (lowest == nullptr) return false;
+        drop_oldest_segment(*lowest, DropReason::spool_full);
+    }
+    return true;
+}
+
+bool Parts::give_way(ClassLog& log) {
+    // Where the manifest cannot be saved, dropping is not durable: keep the events in memory and say that the disk is ill.
+    if (auto saved = save(); !saved && saved.error().code != Errc::disk_full) return false;
+    if (doomed.empty()) {
+        ClassLog* const lowest = victim(log);
+        if (lowest == nullptr) {
+            if (log.pending.empty() || losses_unsaved) return false;
+            lose_pending(log, log.pending.size(), DropReason::disk_full);
+            return true;
+        }
+        drop_oldest_segment(*lowest, DropReason::disk_full);
+    }
+    const auto removed = remove_doomed();
+    return removed && *removed != 0;
+}
+
+void Parts::make_memory(const ClassLog& log, std::size_t bytes) {
+    while (pending_bytes + bytes > options.pending_bytes_max) {
+        ClassLog* lowest = nullptr;
+        for (ClassLog& other : logs) {
+            if (other.pending.empty() || other.options.priority < log.options.priority) continue;
+            if (lowest == nullptr || other.options.priority >= lowest->options.priority) lowest = &other;
+        }
+        if (lowest == nullptr) return;
+        lose_pending(*lowest, 1, DropReason::disk_full);
+    }
+}
+
+Result<std::size_t> Parts::remove_doomed() {
+    Status saved = save();
+    // No space for the manifest on a file system that never overwrites: the files must go first.
+    if (!saved && saved.error().code != Errc::disk_full) return saved.error();
+    std::size_t removed = 0;
+    std::vector<Doomed> left;
+    for (Doomed& file : doomed) {
+        const auto gone = environment.files.remove(file.path);
+        if (gone || gone.error().code == Errc::not_found) {
+            used -= file.allocated;
+            ++removed;
+        } else {
+            left.push_back(std::move(file));
+        }
+    }
+    doomed = std::move(left);
+    if (!saved) saved = save();
+    if (!saved) return saved.error();
+    return removed;
+}
+
+Status Parts::save() {
+    base::check(!options.read_only, "spool: saving a spool that is open for reading");
+    Manifest manifest;
+    const RunningTime::Saved now = time->to_save();
+    manifest.epoch = epoch;
+    manifest.running_ms = now.running_ms;
+    manifest.wall_ms = now.wall_ms;
+    manifest.next_segment = next_segment;
+    manifest.bytes_accepted = bytes_accepted;
+    manifest.bytes_written = bytes_written_before + blocks_written + manifests.bytes_written();
+    for (const ClassLog& log : logs) {
+        ManifestClass entry;
+        entry.slot = log.slot;
+        entry.name = log.options.name;
+        entry.next = log.durable_end;
+        entry.acknowledged = log.acknowledged;
+        entry.delivered = log.delivered;
+        entry.unnumbered = log.unnumbered;
+        entry.dropped = log.dropped;
+        entry.gaps = log.gaps.entries();
+        manifest.classes.push_back(std::move(entry));
+    }
+    if (auto saved = manifests.save(manifest); !saved) {
+        ++sync_failures;
+        return saved;
+    }
+    losses_unsaved = false;
+    positions_unsaved = false;
+    saved_at = environment.clock.now();
+    return {};
+}
+
+void Parts::expire(ClassLog& log) {
+    const std::uint64_t now_ms = time->now_ms();
+    const auto ttl_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, log.options.time_to_live.count()));
+    if (ttl_ms == 0 || now_ms < ttl_ms || now_ms < log.nothing_expires_before_ms) return;
+    const std::uint64_t limit_ms = now_ms - ttl_ms;  // older than this is over
+    for (std::size_t i = 0; i < log.segments.size(); ++i) {
+        const Segment& segment = log.segments[i];
+        const std::uint64_t live = log.gaps.skip(std::max(log.acknowledged, segment.first));
+        if (live >= segment.end) continue;
+        if (i + 1 < log.segments.size() && log.segments[i + 1].oldest_ms < limit_ms) {
+            lose(log, live, segment.end - 1, DropReason::ttl);
+            continue;
+        }
+        log.nothing_expires_before_ms = segment.oldest_ms + ttl_ms;
+        if (segment.oldest_ms >= limit_ms) return;
+        // Some blocks of this segment may be over: look at their headers.
+        const auto reader = SegmentReader::open(environment.files, environment.sealer, segment_path(log, segment.number));
+        if (!reader) return;
+        std::uint64_t offset = kSegmentHeaderBytes;
+        std::uint64_t over = live;  // one past the last event that is over
+        while (true) {
+            const auto look = (*reader)->look(offset, segment.bytes);
+            if (!look || look->found != Found::block) break;  // damage is for read() to find
+            if (look->header.end() > live && look->header.running_ms >= limit_ms) {
+                log.nothing_expires_before_ms = look->header.running_ms + ttl_ms;
+                break;
+            }
+            over = std::max(over, std::min(look->header.end(), segment.end));
+            offset += look->header.size_on_disk();
+        }
+        if (over > live) lose(log, live, over - 1, DropReason::ttl);
+        if (over < segment.end) return;
+    }
+}
+
+Status Parts::maintain() {
+    constexpr std::chrono::seconds kSaveEvery{5};  // a stale position costs a resend; a save costs flash
+    time->update();
+    for (ClassLog& log : logs) {
+        expire(log);
+        doom_finished(log);
+    }
+    if (!doomed.empty()) {
+        const auto removed = remove_doomed();
+        if (!removed) return removed.error();
+    }
+    const bool due = environment.clock.now() - saved_at >= kSaveEvery;
+    if (losses_unsaved || (positions_unsaved && due)) return save();
+    return {};
+}
+
+}  // namespace sluice::spool

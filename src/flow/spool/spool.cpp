@@ -1,0 +1,131 @@
+#include "flow/spool/spool.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "base/check.hpp"
+#include "flow/spool/parts.hpp"
+
+namespace sluice::spool {
+namespace {
+
+using base::Errc;
+using base::Error;
+using base::Result;
+using base::Status;
+
+Status validate(const Options& options) {
+    if (options.directory.empty() || options.bytes_max < kSpoolBytesMin) return Error{Errc::invalid};
+    if (options.pending_bytes_max < kSegmentBytesMin) return Error{Errc::invalid};
+    if (options.classes.size() > data::kClassesMax) return Error{Errc::invalid};
+    if (options.classes.empty() && !options.read_only) return Error{Errc::invalid};
+    for (std::size_t i = 0; i < options.classes.size(); ++i) {
+        const std::string& name = options.classes[i].name;
+        if (name.empty() || name.size() > kClassNameBytesMax) return Error{Errc::invalid};
+        for (std::size_t j = 0; j < i; ++j)
+            if (options.classes[j].name == name) return Error{Errc::invalid};
+    }
+    return {};
+}
+
+}  // namespace
+
+std::uint64_t ClassStats::dropped_total() const { return std::accumulate(dropped.begin(), dropped.end(), std::uint64_t{0}); }
+
+Parts::Parts(Spool::Environment where, Options what)
+    : environment(where), options(std::move(what)), manifests({where.files, where.entropy, where.sealer, options.directory}) {}
+
+ClassLog& Parts::log_of(data::ClassIndex index) {
+    base::check(index.value() < logs.size(), "spool: a class that does not exist");
+    return logs[index.value()];
+}
+
+std::uint64_t Parts::segment_bytes() const { return std::clamp(options.bytes_max / kSegmentsPerSpool, kSegmentBytesMin, kSegmentBytesMax); }
+std::size_t Parts::block_target_bytes() const { return std::min<std::uint64_t>(kBlockTargetBytesMax, segment_bytes() / 4); }
+std::uint64_t Parts::record_bytes_max() const { return std::min<std::uint64_t>(kRecordBytesMax, options.bytes_max / 8); }
+
+std::string Parts::segment_path(const ClassLog& log, std::uint64_t number) const {
+    return fmt::format("{}/{:02x}-{:016x}.seg", options.directory, log.slot, number);
+}
+
+Spool::Spool(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Spool::~Spool() = default;
+
+Result<std::unique_ptr<Spool>> Spool::open(Environment environment, Options options) {
+    if (auto valid = validate(options); !valid) return valid.error();
+    auto parts = std::make_unique<Parts>(environment, std::move(options));
+    if (auto recovered = parts->recover(); !recovered) return recovered.error();
+    return std::unique_ptr<Spool>(new Spool(std::move(parts)));
+}
+
+const std::vector<ClassOptions>& Spool::classes() const { return parts_->classes; }
+
+data::Epoch Spool::epoch() const { return data::Epoch(parts_->epoch); }
+
+Result<data::Sequence> Spool::append(const data::Event& event) {
+    base::check(!parts_->options.read_only, "spool: appending to a spool that is open for reading");
+    return parts_->append(event);
+}
+
+void Spool::count_dropped(data::ClassIndex event_class, base::DropReason reason, std::uint64_t events) {
+    ClassLog& log = parts_->log_of(event_class);
+    log.unnumbered += events;
+    log.dropped[static_cast<std::size_t>(reason)] += events;
+    parts_->losses_unsaved = parts_->losses_unsaved || events != 0;
+}
+
+Status Spool::commit() { return parts_->commit(); }
+
+Result<ReadResult> Spool::read(data::ClassIndex event_class, data::Sequence from, ReadLimits limits, EventVisitor& visitor) {
+    return parts_->read(parts_->log_of(event_class), event_class, from.value(), limits, visitor);
+}
+
+void Spool::acknowledge(data::ClassIndex event_class, data::Sequence last) {
+    parts_->acknowledge(parts_->log_of(event_class), last.value());
+}
+
+data::Sequence Spool::first_waiting(data::ClassIndex event_class) const { return data::Sequence(parts_->log_of(event_class).acknowledged); }
+
+data::Sequence Spool::durable_end(data::ClassIndex event_class) const { return data::Sequence(parts_->log_of(event_class).durable_end); }
+
+Status Spool::maintain() { return parts_->maintain(); }
+
+Status Spool::close() {
+    if (auto done = parts_->commit(); !done) return done;
+    return parts_->save();
+}
+
+Stats Spool::stats() const {
+    const Parts& parts = *parts_;
+    Stats stats;
+    for (const ClassLog& log : parts.logs) {
+        ClassStats& entry = stats.classes.emplace_back();
+        entry.name = log.options.name;
+        entry.created = log.created();
+        entry.delivered = log.delivered;
+        entry.waiting = log.waiting();
+        entry.dropped = log.dropped;
+        entry.pending = log.next - log.durable_end;
+        for (const Segment& segment : log.segments) entry.bytes += segment.allocated;
+        entry.acknowledged = data::Sequence(log.acknowledged - 1);
+        entry.durable = data::Sequence(log.durable_end - 1);
+        entry.last = data::Sequence(log.next - 1);
+        base::check(entry.created == entry.delivered + entry.waiting + entry.dropped_total(), "spool: the sums of a class do not agree");
+        stats.segments += log.segments.size();
+    }
+    stats.bytes_used = parts.bytes_used();
+    stats.bytes_max = parts.options.bytes_max;
+    stats.bytes_accepted = parts.bytes_accepted;
+    stats.bytes_written = parts.bytes_written_before + parts.blocks_written + parts.manifests.bytes_written();
+    stats.syncs = parts.syncs + parts.manifests.syncs();
+    stats.commits = parts.commits;
+    stats.sync_failures = parts.sync_failures;
+    stats.foreign_segments = parts.foreign_segments;
+    stats.degraded = parts.degraded;
+    stats.manifest_rebuilt = parts.manifest_rebuilt;
+    return stats;
+}
+
+}  // namespace sluice::spool
