@@ -110,7 +110,7 @@ void append_section(std::string& page, std::span<const Key> keys, std::string_vi
                 leaf ? fmt::format("Default: {}.\n", code(key.fallback)) : "\n| key | type | default | range | |\n|---|---|---|---|---|\n";
             continue;
         }
-        page += fmt::format("| `{}` | {} | {} | {} | {}{} |\n", path, type_name(key), values_of(key), range,
+        page += fmt::format("| `{}` | {} | {} | {} | {}{} |\n", path, type_name(key), default_of(key), range_of(key),
                             key.built ? "" : "*Not built yet.* ", key.text);
     }
 }
