@@ -129,12 +129,15 @@ class Daemon:
         self.process.kill()
         self.process.wait()
 
-    def get(self, path: str, **query):
+    def text(self, path: str, **query) -> str:
         url = f"http://127.0.0.1:{self.http_port}{path}"
         if query:
             url += "?" + urllib.parse.urlencode(query)
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
-            return json.loads(answer.read())
+            return answer.read().decode()
+
+    def get(self, path: str, **query):
+        return json.loads(self.text(path, **query))
 
 
 class Gateway(Daemon):

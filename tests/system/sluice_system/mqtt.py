@@ -88,11 +88,11 @@ class Client:
         self._buffer = self._buffer[at + length:]
         return first >> 4, first & 15, body
 
-    def publish(self, topic: str, payload: bytes, tag=None) -> int:
+    def publish(self, topic: str, payload: bytes, tag=None, *, retain: bool = False) -> int:
         """QoS 1 without waiting; `tag` comes back when it is acknowledged."""
         self._next_id = self._next_id % 65535 + 1
         self.unacked[self._next_id] = tag
-        self.send(publish_packet(topic, payload, qos=1, packet_id=self._next_id))
+        self.send(publish_packet(topic, payload, qos=1, packet_id=self._next_id, retain=retain))
         return self._next_id
 
     def publish_qos0(self, topic: str, payload: bytes):
