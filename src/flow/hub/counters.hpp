@@ -21,6 +21,7 @@ struct Counters {
     std::uint64_t bytes_in = 0;         ///< their payloads
     std::uint64_t publishes_local = 0;  ///< Hub::publish()
     std::uint64_t publishes_denied = 0;
+    std::uint64_t publishes_invalid = 0;    ///< Hub::publish() with a topic that is none
     std::uint64_t publishes_duplicate = 0;  ///< QoS 2, sent again by the client
     std::uint64_t acks_sent = 0;            ///< PUBACK and PUBREC
     std::uint64_t wills_published = 0;
@@ -68,6 +69,7 @@ inline constexpr std::array kCounterTable{
     CounterInfo{"bytes_in", &Counters::bytes_in, false},
     CounterInfo{"publishes_local", &Counters::publishes_local, false},
     CounterInfo{"publishes_denied", &Counters::publishes_denied, false},
+    CounterInfo{"publishes_invalid", &Counters::publishes_invalid, false},
     CounterInfo{"publishes_duplicate", &Counters::publishes_duplicate, false},
     CounterInfo{"acks_sent", &Counters::acks_sent, false},
     CounterInfo{"wills_published", &Counters::wills_published, false},

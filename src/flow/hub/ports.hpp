@@ -65,7 +65,7 @@ public:
     /// it and tries again at the end of the next turn. Never called with one shard.
     [[nodiscard]] virtual bool to_shard(data::ShardIndex shard, ShardMessage&& message) = 0;
 
-    /// A client's session went on line or off line (a taken-over connection: neither).
+    /// A client came on line or went off line (taken over by another connection: off, then on).
     virtual void on_presence(std::string_view client, bool online) { (void)client, (void)online; }
 };
 

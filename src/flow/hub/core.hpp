@@ -1,0 +1,151 @@
+// The inside of a Hub. Its parts: sessions (session_table), filters (subscriptions), retained messages (retained), the way out (deliverer),
+// the way to other shards (shard_links), waiting acknowledgements (ack_queue), timers. This class is the way in: connect.cpp, publish.cpp,
+// subscribe.cpp, shards.cpp, each for its packets; hub.cpp for dispatch and time.
+#pragma once
+
+#include <vector>
+
+#include "codec/mqtt/framing.hpp"
+#include "codec/mqtt/packets.hpp"
+#include "flow/hub/ack_queue.hpp"
+#include "flow/hub/deliverer.hpp"
+#include "flow/hub/hub.hpp"
+#include "flow/hub/shard_links.hpp"
+#include "flow/hub/timers.hpp"
+
+namespace sluice::hub {
+
+class Hub::Core {
+public:
+    Core(const Options& options, Port& port);
+
+    // As in Hub.
+    void on_connected(ConnectionId who, const Peer& peer, base::Monotonic now);
+    std::size_t on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall);
+    void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
+    void on_durable(Ticket ticket);
+    void on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now);
+    void publish(const Publication& publication, base::Monotonic now);
+    void on_tick(base::Monotonic now, base::WallTime wall);
+    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const;
+    void end_of_turn(base::Monotonic now);
+    [[nodiscard]] bool wants_input() const;
+    void forget_permissions();
+    bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
+    void shut_down();
+    [[nodiscard]] const Counters& counters();
+
+private:
+    /// The moment of the call under way.
+    struct Moment {
+        base::Monotonic now;
+        base::WallTime wall;
+    };
+    struct PendingSuback {
+        std::uint64_t fence = 0;
+        ConnectionId connection{};
+        mqtt::PacketId packet_id = 0;
+        base::Bytes codes;
+        struct NewFilter {
+            NodeIndex node;
+            SubscriptionOptions options;
+            std::uint32_t identifier;
+        };
+        std::vector<NewFilter> retained_for;
+    };
+
+    // hub.cpp: dispatch, connections, time.
+    Connection* find(ConnectionId who);
+    void on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
+    void on_disconnect(Connection& from, base::ByteView body, const Moment& moment);
+    /// The peer broke the rules: tells it why, where its version can, and closes.
+    void refuse(Connection& connection, mqtt::ReasonCode reason, const Moment& moment);
+    /// Forgets the connection and settles its session; the will is published later or now unless it was withdrawn.
+    void end_connection(Connection& connection, bool withdraw_will, const Moment& moment);
+    void close(Connection& connection, bool withdraw_will, const Moment& moment);
+    void send_disconnect(const Connection& to, mqtt::ReasonCode reason);
+    [[nodiscard]] base::Monotonic deadline(const Connection& connection) const;
+    void arm(Connection& connection);
+    void arm(SessionIndex index);
+    void arm_retained(NodeIndex node, RetainStamp stamp, base::Monotonic expires);
+    void push_timer(const Timer& timer);
+    [[nodiscard]] bool counts(const Timer& timer) const;
+    void on_timer(const Timer& timer, const Moment& moment);
+    void on_connection_timer(Connection& connection, const Moment& moment);
+    void on_session_timer(SessionIndex index, const Moment& moment);
+
+    // connect.cpp: CONNECT, sessions, wills.
+    void on_connect(Connection& from, base::ByteView body, const Moment& moment);
+    void refuse_connect(Connection& connection, mqtt::ReasonCode reason);
+    mqtt::ReasonCode admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal);
+    [[nodiscard]] std::string assign_client_id();
+    SessionIndex open_session(std::string_view client, bool clean_start, bool& present, const Moment& moment);
+    void set_up(Connection& from, SessionIndex index, const mqtt::Connect& packet, const Moment& moment);
+    void send_connack(const Connection& to, const mqtt::Connect& packet, bool assigned, bool present);
+    void end_session(SessionIndex index, const Moment& moment);
+    void publish_will(SessionIndex index, const Moment& moment);
+    [[nodiscard]] std::uint32_t session_life(const mqtt::Connect& packet) const;
+
+    // publish.cpp: PUBLISH and its acknowledgements.
+    void on_publish(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
+    mqtt::Verdict take_properties(Session& session, mqtt::Publish& packet, Passing& passing, base::Monotonic now);
+    mqtt::Verdict resolve_alias(Session& session, mqtt::Publish& packet);
+    void on_publish_once(Connection& from, const mqtt::Publish& packet, const Passing& passing, bool permitted, const Moment& moment);
+    void on_pubrel(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
+    void on_subscriber_ack(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
+    [[nodiscard]] bool may_publish(Connection& from, std::string_view topic);
+    [[nodiscard]] bool window_full(const Connection& from, const Session& session) const;
+    Ticket take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment);
+    void acknowledge(Connection& to, PendingAck ack);
+    void send_ack(const PendingAck& ack, mqtt::Version version);
+
+    // subscribe.cpp
+    void on_subscribe(Connection& from, base::ByteView body, const Moment& moment);
+    void on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment);
+    mqtt::ReasonCode subscribe(SessionIndex index, const mqtt::Subscription& wanted, std::uint32_t identifier, PendingSuback& pending);
+    mqtt::ReasonCode unsubscribe(SessionIndex index, std::string_view filter);
+    void remove_subscription(SessionIndex index, Subscribed subscribed);
+    void tell_members(GroupIndex group);
+    void finish_subscribe(const PendingSuback& pending, base::Monotonic now);
+
+    // shards.cpp: routing, here and elsewhere.
+    void spread(const Passing& passing, SessionIndex publisher, base::Monotonic now);
+    void retain(const Passing& passing, RetainStamp stamp);
+    /// How a publication to a group came here.
+    struct GroupTrip {
+        bool from_elsewhere = false;
+        std::uint32_t hops = 0;  ///< shards that had no member to give it to
+    };
+    void deliver_to_group(GroupIndex index, const Passing& passing, const GroupTrip& trip, base::Monotonic now);
+    [[nodiscard]] static std::uint32_t shard_of_member(const Group& group, std::uint32_t turn);
+    [[nodiscard]] std::uint32_t next_shard_with_members(const Group& group) const;
+    void send_to_group_at(std::uint32_t shard, const Group& group, const Passing& passing, std::uint32_t hops);
+    void on_publication(const Record& record, base::Monotonic now);
+    void on_passed(base::Monotonic now);
+    [[nodiscard]] RetainStamp next_stamp(base::Monotonic now);
+
+    Options options_;
+    Port& port_;
+    Counters counters_;
+    std::uint64_t secret_;  // of the tables whose keys strangers choose
+    SessionTable sessions_;
+    Subscriptions subscriptions_;
+    RetainedStore retained_;
+    ShardLinks links_;
+    Deliverer deliverer_;
+    AckQueue acks_;
+    Timers timers_;
+    std::vector<Connection> connections_;  // by slot
+    Ring<PendingSuback> subacks_;
+    Ticket durable_ = 0;
+    std::uint64_t retain_time_ = 0;
+    std::uint64_t assigned_ids_ = 0;
+    std::uint32_t packet_bytes_max_;
+    base::Monotonic turn_{};             // when the last turn ended
+    base::Bytes properties_;             // of the publish under way
+    base::Bytes scratch_;                // of the answer under way
+    std::vector<std::uint32_t> shards_;  // that want the publication under way
+    std::vector<GroupIndex> groups_;     // the same
+};
+
+}  // namespace sluice::hub

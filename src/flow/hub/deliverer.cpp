@@ -1,0 +1,370 @@
+#include "flow/hub/deliverer.hpp"
+
+#include <algorithm>
+
+#include "codec/mqtt/encode.hpp"
+#include "flow/hub/publish_packet.hpp"
+
+namespace sluice::hub {
+
+using mqtt::PacketType;
+using mqtt::ReasonCode;
+using mqtt::Version;
+
+namespace {
+/// Retained messages that may be on their way to new subscribers of one hub, 32 bytes each.
+constexpr std::size_t kWishesMax = 1'000'000;
+}  // namespace
+
+void Deliverer::begin() {
+    targets_.clear();
+    more_identifiers_.clear();
+    ++stamp_;
+}
+
+void Deliverer::target(SessionIndex index, const Subscriber& subscription) {
+    Session& session = sessions_[index];
+    if (session.target_stamp != stamp_) {
+        session.target_stamp = stamp_;
+        session.target = static_cast<std::uint32_t>(targets_.size());
+        targets_.push_back({.session = index,
+                            .identifier = subscription.identifier,
+                            .qos = subscription.options.qos(),
+                            .retain_as_published = subscription.options.retain_as_published()});
+        return;
+    }
+    Target& target = targets_[session.target];
+    target.qos = std::max(target.qos, subscription.options.qos());
+    target.retain_as_published = target.retain_as_published || subscription.options.retain_as_published();
+    if (subscription.identifier == 0) return;
+    if (target.identifier == 0) {
+        target.identifier = subscription.identifier;
+    } else {
+        more_identifiers_.emplace_back(session.target, subscription.identifier);
+        ++target.more_identifiers;
+    }
+}
+
+void Deliverer::deliver(const Passing& message, base::Monotonic now) {
+    if (targets_.empty()) return;
+    for (auto& bytes : encoded_) bytes.clear();
+    for (const Target& target : targets_) deliver_to(target, message, now);
+    kept_ = {};
+}
+
+void Deliverer::deliver_to(const Target& target, const Passing& message, base::Monotonic now) {
+    Session& session = sessions_[target.session];
+    const std::uint8_t qos = std::min(target.qos, message.qos);
+    if (qos == 0) {
+        if (session.online()) deliver_unacknowledged(session, target, message, now);
+        return;
+    }
+    if (!kept_) kept_ = MessageRef(message);
+    Delivery delivery{
+        .message = kept_, .identifier = target.identifier, .qos = qos, .retain = message.retain && target.retain_as_published};
+    if (target.more_identifiers != 0) {
+        gather_identifiers(target);
+        delivery.more_identifiers = std::make_unique<std::vector<std::uint32_t>>(identifiers_.begin() + 1, identifiers_.end());
+    }
+    if (session.online()) {
+        Outbox& box = outbox(session);
+        base::Bytes* out = port_.output(session.connection);
+        const bool in_order = box.queue.empty() && box.sent == box.inflight.size() && box.inflight.size() < session.inflight_max;
+        if (in_order && out != nullptr && has_room(session, *out)) return send_new(session, *out, std::move(delivery), now);
+    }
+    enqueue(target.session, std::move(delivery));
+}
+
+void Deliverer::deliver_unacknowledged(Session& session, const Target& target, const Passing& message, base::Monotonic now) {
+    base::Bytes* out = port_.output(session.connection);
+    if (out == nullptr) return;
+    if (!has_room(session, *out)) {
+        ++counters_.dropped_queue_full;
+        return;
+    }
+    const bool v5 = session.version == Version::v5;
+    const bool retain = message.retain && target.retain_as_published;
+    std::size_t size;
+    if (target.identifier == 0 && targets_.size() > 1) {
+        const base::Bytes& packet = encoded(message, v5, retain, now);
+        size = packet.size();
+        if (size <= session.packet_bytes_max) base::append(*out, packet);
+    } else {
+        if (target.identifier != 0) gather_identifiers(target);
+        const PublishPacket packet{
+            .message = message,
+            .v5 = v5,
+            .retain = retain,
+            .identifiers = target.identifier != 0 ? std::span<const std::uint32_t>(identifiers_) : std::span<const std::uint32_t>(),
+            .now = now};
+        const PublishWriter writer(packet);
+        size = writer.size();
+        if (size <= session.packet_bytes_max) writer.append(*out);
+    }
+    if (size > session.packet_bytes_max) {
+        ++counters_.dropped_too_large;
+        return;
+    }
+    ++counters_.delivered;
+    counters_.bytes_out += message.payload.size();
+}
+
+void Deliverer::gather_identifiers(const Target& target) {
+    identifiers_.assign(1, target.identifier);
+    if (target.more_identifiers == 0) return;
+    const auto place = static_cast<std::uint32_t>(&target - targets_.data());
+    for (const auto& [owner, identifier] : more_identifiers_)
+        if (owner == place) identifiers_.push_back(identifier);
+}
+
+const base::Bytes& Deliverer::encoded(const Passing& message, bool v5, bool retain, base::Monotonic now) {
+    base::Bytes& bytes = encoded_[(v5 ? 2U : 0U) + (retain ? 1U : 0U)];
+    if (bytes.empty()) {
+        const PublishPacket packet{.message = message, .v5 = v5, .retain = retain, .now = now};
+        PublishWriter(packet).append(bytes);
+    }
+    return bytes;
+}
+
+bool Deliverer::ready(const Session& session) const {
+    if (!session.online()) return false;
+    const base::Bytes* out = port_.output(session.connection);
+    if (out == nullptr || !has_room(session, *out)) return false;
+    return !session.outbox || (session.outbox->queue.empty() && session.outbox->inflight.size() < session.inflight_max);
+}
+
+bool Deliverer::has_room(const Session& session, const base::Bytes& out) const {
+    return out.size() < limits_.output_bytes_max || port_.queued_bytes(session.connection) < limits_.output_bytes_max;
+}
+
+Outbox& Deliverer::outbox(Session& session) {
+    if (!session.outbox) session.outbox = std::make_unique<Outbox>();
+    return *session.outbox;
+}
+
+void Deliverer::enqueue(SessionIndex index, Delivery&& delivery) {
+    Session& session = sessions_[index];
+    Outbox& box = outbox(session);
+    const std::size_t size = delivery.message.size();
+    if (size > limits_.queue_bytes_max || limits_.queue_messages_max == 0) {
+        ++counters_.dropped_queue_full;
+        return;
+    }
+    while (box.queue.size() >= limits_.queue_messages_max || box.queue_bytes + size > limits_.queue_bytes_max) drop_oldest(box);
+    box.queue_bytes += size;
+    box.queue.push_back(std::move(delivery));
+    ++counters_.messages_waiting;
+    if (session.online() && box.inflight.size() < session.inflight_max) hold_back(index);  // no acknowledgement will call for it
+}
+
+void Deliverer::drop_oldest(Outbox& box) {
+    box.queue_bytes -= box.queue.pop_front().message.size();
+    ++counters_.dropped_queue_full;
+    --counters_.messages_waiting;
+}
+
+mqtt::PacketId Deliverer::next_packet_id(Outbox& box) {
+    if (box.inflight.empty()) box.went_round = false;
+    for (;;) {
+        if (box.last_packet_id == 0xFFFF) {
+            box.last_packet_id = 0;
+            box.went_round = true;
+        }
+        const mqtt::PacketId id = ++box.last_packet_id;
+        if (!box.went_round) return id;  // all in flight are smaller
+        bool used = false;
+        for (std::size_t i = 0; i < box.inflight.size(); ++i) used = used || box.inflight[i].packet_id == id;
+        if (!used) return id;
+    }
+}
+
+bool Deliverer::fits(const Session& session, const Delivery& delivery) const {
+    const std::size_t around = 64 + (delivery.more_identifiers ? delivery.more_identifiers->size() * 5 : 0);  // headers, at most
+    if (delivery.message.size() + around <= session.packet_bytes_max) return true;
+    std::vector<std::uint32_t> identifiers;
+    if (delivery.identifier != 0) identifiers.push_back(delivery.identifier);
+    if (delivery.more_identifiers)
+        identifiers.insert(identifiers.end(), delivery.more_identifiers->begin(), delivery.more_identifiers->end());
+    const Passing message = delivery.message.passing();
+    const PublishPacket packet{
+        .message = message, .v5 = session.version == Version::v5, .qos = delivery.qos, .identifiers = identifiers, .now = {}};
+    return PublishWriter(packet).size() <= session.packet_bytes_max;
+}
+
+void Deliverer::write(Session& session, base::Bytes& out, const Delivery& delivery, bool dup, base::Monotonic now) {
+    identifiers_.clear();
+    if (delivery.identifier != 0) identifiers_.push_back(delivery.identifier);
+    if (delivery.more_identifiers)
+        identifiers_.insert(identifiers_.end(), delivery.more_identifiers->begin(), delivery.more_identifiers->end());
+    const Passing message = delivery.message.passing();
+    const PublishPacket packet{.message = message,
+                               .v5 = session.version == Version::v5,
+                               .qos = delivery.qos,
+                               .retain = delivery.retain,
+                               .dup = dup,
+                               .packet_id = delivery.packet_id,
+                               .identifiers = identifiers_,
+                               .now = now};
+    PublishWriter(packet).append(out);
+    counters_.bytes_out += message.payload.size();
+    ++(dup ? counters_.redelivered : counters_.delivered);
+}
+
+void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery, base::Monotonic now) {
+    if (!fits(session, delivery)) {
+        ++counters_.dropped_too_large;
+        return;
+    }
+    Outbox& box = *session.outbox;
+    if (delivery.qos != 0) {
+        delivery.packet_id = next_packet_id(box);
+        delivery.phase = Delivery::Phase::sent;
+    }
+    write(session, out, delivery, false, now);
+    if (delivery.qos == 0) return;
+    box.inflight.push_back(std::move(delivery));
+    ++box.sent;
+    ++counters_.messages_waiting;
+}
+
+/// False: it can't be sent on this connection and is given up.
+bool Deliverer::send_again(Session& session, base::Bytes& out, Delivery& delivery, base::Monotonic now) {
+    if (delivery.phase == Delivery::Phase::released) {
+        const auto packet = mqtt::short_ack(PacketType::pubrel, delivery.packet_id);
+        base::append(out, base::ByteView(packet));
+        return true;
+    }
+    if (!fits(session, delivery)) {
+        ++counters_.dropped_too_large;
+        return false;
+    }
+    write(session, out, delivery, true, now);
+    return true;
+}
+
+void Deliverer::resume(SessionIndex index, base::Monotonic now) {
+    Session& session = sessions_[index];
+    if (!session.outbox || !session.online()) return;
+    base::Bytes* out = port_.output(session.connection);
+    if (out == nullptr) return;
+    while (has_room(session, *out))
+        if (!send_next(session, *out, now)) return;
+    hold_back(index);
+}
+
+/// False: there is nothing more that could be sent now.
+bool Deliverer::send_next(Session& session, base::Bytes& out, base::Monotonic now) {
+    Outbox& box = *session.outbox;
+    if (box.sent >= session.inflight_max) return false;
+    if (box.sent < box.inflight.size()) {
+        if (send_again(session, out, box.inflight[box.sent], now))
+            ++box.sent;
+        else
+            finish(box, box.sent);
+        return true;
+    }
+    if (!box.queue.empty()) {
+        Delivery next = box.queue.pop_front();
+        box.queue_bytes -= next.message.size();
+        --counters_.messages_waiting;
+        if (next.message.expires() <= now)
+            ++counters_.dropped_expired;
+        else
+            send_new(session, out, std::move(next), now);
+        return true;
+    }
+    if (box.wishes.empty()) return false;
+    grant_wish(session, out, now);
+    return true;
+}
+
+void Deliverer::grant_wish(Session& session, base::Bytes& out, base::Monotonic now) {
+    const RetainedWish wish = session.outbox->wishes.pop_front();
+    --wishes_;
+    MessageRef message = retained_.get(wish.node, wish.stamp);
+    if (!message || message.expires() <= now) return;
+    const auto qos = std::min(wish.options.qos(), message.passing().qos);
+    Delivery delivery{.message = std::move(message), .identifier = wish.identifier, .qos = qos, .retain = true};
+    send_new(session, out, std::move(delivery), now);
+}
+
+void Deliverer::wish(Session& session, const RetainedWish& wish) {
+    if (wishes_ >= kWishesMax) {
+        ++counters_.dropped_queue_full;
+        return;
+    }
+    ++wishes_;
+    outbox(session).wishes.push_back(wish);
+}
+
+/// Takes one out of those in flight.
+void Deliverer::finish(Outbox& box, std::size_t place) {
+    static_cast<void>(box.inflight.take(place));  // done with
+    if (place < box.sent) --box.sent;
+    --counters_.messages_waiting;
+}
+
+void Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, ReasonCode reason, base::Monotonic now) {
+    Session& session = sessions_[index];
+    Outbox& box = outbox(session);
+    std::size_t place = 0;
+    while (place < box.sent && box.inflight[place].packet_id != id) ++place;
+    const bool found = place < box.sent;
+    const bool exactly_once = found && box.inflight[place].qos == 2;
+    if (type == PacketType::pubrec) {
+        base::Bytes* out = port_.output(session.connection);
+        if (found && !exactly_once) return;  // a PUBREC for a QoS 1 message: ignored, the PUBACK is still owed
+        if (found && mqtt::is_error(reason)) {
+            finish(box, place);
+        } else if (out != nullptr) {
+            if (found) {
+                box.inflight[place].phase = Delivery::Phase::released;
+                box.inflight[place].message = {};
+            }
+            const auto outcome = found ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
+            mqtt::encode_ack(*out, PacketType::pubrel, {.packet_id = id, .reason = outcome, .properties = {}}, session.version);
+            return;
+        }
+    } else if (found && exactly_once == (type == PacketType::pubcomp)) {
+        if (exactly_once && box.inflight[place].phase != Delivery::Phase::released) return;  // PUBCOMP before PUBREC
+        finish(box, place);
+        ++counters_.acked_by_subscribers;
+    }
+    resume(index, now);
+}
+
+void Deliverer::suspend(Session& session) {
+    if (!session.outbox) return;
+    Outbox& box = *session.outbox;
+    box.sent = 0;
+    wishes_ -= box.wishes.size();
+    box.wishes.clear();
+}
+
+void Deliverer::discard(Session& session) {
+    if (!session.outbox) return;
+    suspend(session);
+    const std::size_t waiting = session.outbox->inflight.size() + session.outbox->queue.size();
+    counters_.messages_waiting -= waiting;
+    counters_.dropped_session_end += waiting;
+    session.outbox.reset();
+}
+
+void Deliverer::hold_back(SessionIndex index) {
+    if (std::exchange(sessions_[index].outbox->listed, true)) return;
+    held_back_.push_back(index);
+}
+
+void Deliverer::retry(base::Monotonic now) {
+    if (held_back_.empty()) return;
+    retrying_.swap(held_back_);
+    for (const SessionIndex index : retrying_) {
+        Session& session = sessions_[index];
+        if (!session.outbox) continue;  // ended meanwhile
+        session.outbox->listed = false;
+        resume(index, now);
+    }
+    retrying_.clear();
+}
+
+}  // namespace sluice::hub

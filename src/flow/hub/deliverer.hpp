@@ -1,0 +1,93 @@
+// Towards subscribers: QoS 0, 1 and 2 with windows, queues and resending; retained messages after a subscription.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "flow/hub/counters.hpp"
+#include "flow/hub/limits.hpp"
+#include "flow/hub/ports.hpp"
+#include "flow/hub/session_table.hpp"
+
+namespace sluice::hub {
+
+/// Never closes a connection and never calls Port::accept(), so it may be used while a publish is being handled.
+class Deliverer {
+public:
+    Deliverer(const Limits& limits, Port& port, SessionTable& sessions, RetainedStore& retained, Counters& counters)
+        : limits_(limits), port_(port), sessions_(sessions), retained_(retained), counters_(counters) {}
+
+    /// One publication: begin(), then target() for each matching subscription (several of one session make one copy, §3.3.4), then
+    /// deliver().
+    void begin();
+    void target(SessionIndex session, const Subscriber& subscription);
+    void deliver(const Passing& message, base::Monotonic now);
+
+    /// Would a message to this session leave at once?
+    [[nodiscard]] bool ready(const Session& session) const;
+
+    /// PUBACK, PUBREC or PUBCOMP of the subscriber.
+    void on_ack(SessionIndex session, mqtt::PacketType type, mqtt::PacketId id, mqtt::ReasonCode reason, base::Monotonic now);
+
+    /// Retained messages for a new subscription; they are sent by resume().
+    void wish(Session& session, const RetainedWish& wish);
+    /// Sends what can be sent: in flight from an earlier connection, queued, retained.
+    void resume(SessionIndex session, base::Monotonic now);
+    /// The connection is gone.
+    void suspend(Session& session);
+    /// The session ends.
+    void discard(Session& session);
+
+    /// Once a turn: those that were held back by unsent output.
+    void retry(base::Monotonic now);
+    [[nodiscard]] bool holding_back() const { return !held_back_.empty(); }
+
+private:
+    struct Target {
+        SessionIndex session = kNoSession;
+        std::uint32_t identifier = 0;
+        std::uint32_t more_identifiers = 0;  // how many of more_identifiers_ are its
+        std::uint8_t qos = 0;
+        bool retain_as_published = false;
+    };
+
+    void deliver_to(const Target& target, const Passing& message, base::Monotonic now);
+    void deliver_unacknowledged(Session& session, const Target& target, const Passing& message, base::Monotonic now);
+    void gather_identifiers(const Target& target);
+    [[nodiscard]] const base::Bytes& encoded(const Passing& message, bool v5, bool retain, base::Monotonic now);
+    void enqueue(SessionIndex index, Delivery&& delivery);
+    void drop_oldest(Outbox& box);
+    void send_new(Session& session, base::Bytes& out, Delivery&& delivery, base::Monotonic now);
+    bool send_again(Session& session, base::Bytes& out, Delivery& delivery, base::Monotonic now);
+    bool send_next(Session& session, base::Bytes& out, base::Monotonic now);
+    void grant_wish(Session& session, base::Bytes& out, base::Monotonic now);
+    void write(Session& session, base::Bytes& out, const Delivery& delivery, bool dup, base::Monotonic now);
+    [[nodiscard]] bool fits(const Session& session, const Delivery& delivery) const;
+    void finish(Outbox& box, std::size_t place);
+    void hold_back(SessionIndex index);
+    [[nodiscard]] bool has_room(const Session& session, const base::Bytes& out) const;
+    static Outbox& outbox(Session& session);
+    static mqtt::PacketId next_packet_id(Outbox& box);
+
+    const Limits& limits_;
+    Port& port_;
+    SessionTable& sessions_;
+    RetainedStore& retained_;
+    Counters& counters_;
+
+    // Of the publication under way.
+    std::vector<Target> targets_;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> more_identifiers_;  // target, identifier
+    std::vector<std::uint32_t> identifiers_;
+    std::array<base::Bytes, 4> encoded_;  // QoS 0 without identifiers, by version and retain flag
+    MessageRef kept_;
+    std::uint64_t stamp_ = 0;
+
+    std::vector<SessionIndex> held_back_;
+    std::vector<SessionIndex> retrying_;
+    std::size_t wishes_ = 0;
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,363 @@
+#include "flow/hub/hub.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/hash.hpp"
+#include "codec/mqtt/decode.hpp"
+#include "codec/mqtt/encode.hpp"
+#include "flow/hub/core.hpp"
+
+namespace sluice::hub {
+
+using mqtt::PacketType;
+using mqtt::ReasonCode;
+using mqtt::Version;
+using State = Connection::State;
+
+namespace {
+
+constexpr std::uint32_t slot_of(ConnectionId id) { return static_cast<std::uint32_t>(id.value()); }
+constexpr std::uint32_t kSlotsMax = 1U << 24;  // far more than descriptors of a process: a wrong id is found before it takes all memory
+constexpr std::chrono::milliseconds kRetryAfter{5};  // held-back output and full mailboxes, when nothing else wakes the hub
+
+}  // namespace
+
+Hub::Core::Core(const Options& options, Port& port)
+    : options_(options),
+      port_(port),
+      secret_(base::hash64("hub tables", options.seed)),
+      sessions_(secret_),
+      subscriptions_(secret_),
+      retained_(secret_, {options.limits.retained_messages_max, options.limits.retained_bytes_max}),
+      links_(options.shard.value(), options.shards, options_.limits, port, counters_),
+      deliverer_(options_.limits, port, sessions_, retained_, counters_),
+      packet_bytes_max_(
+          static_cast<std::uint32_t>(std::min<std::size_t>(options.limits.payload_bytes_max + kPacketOverheadMax, mqtt::kPacketBytesMax))) {
+    base::check(options.limits.receive_maximum != 0 && options.limits.inflight_max != 0, "hub: a window of 0");
+}
+
+Connection* Hub::Core::find(ConnectionId who) {
+    const std::uint32_t slot = slot_of(who);
+    if (slot >= connections_.size() || connections_[slot].id != who || connections_[slot].state == State::free) return nullptr;
+    return &connections_[slot];
+}
+
+void Hub::Core::on_connected(ConnectionId who, const Peer& peer, base::Monotonic now) {
+    const std::uint32_t slot = slot_of(who);
+    base::check(slot < kSlotsMax && (who.value() >> 32) != 0, "hub: connection id out of range");
+    if (slot >= connections_.size()) connections_.resize(slot + 1);
+    Connection& connection = connections_[slot];
+    base::check(connection.state == State::free, "hub: slot of a connection is in use");
+    connection.id = who;
+    connection.peer = peer;
+    connection.last_heard = now;
+    connection.state = counters_.connections >= options_.limits.connections_max ? State::refused : State::greeting;
+    ++counters_.connections;
+    ++counters_.connections_opened;
+    arm(connection);
+}
+
+std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
+    Connection* from = find(who);
+    if (from == nullptr) return bytes.size();
+    if (from->state == State::running) from->last_heard = now;
+    const Moment moment{now, wall};
+    std::size_t at = 0;
+    while (at < bytes.size()) {
+        const auto rest = bytes.subspan(at);
+        const mqtt::Framed framed = mqtt::frame(rest, packet_bytes_max_);
+        if (framed.status != mqtt::FrameStatus::complete) [[unlikely]] {
+            if (framed.status == mqtt::FrameStatus::incomplete) break;
+            const bool large = framed.status == mqtt::FrameStatus::too_large;
+            refuse(*from, large ? ReasonCode::packet_too_large : ReasonCode::malformed_packet, moment);
+            return bytes.size();
+        }
+        at += framed.total;
+        const auto body = framed.body(rest);
+        if (framed.type() == PacketType::publish && from->state == State::running) [[likely]]
+            on_publish(*from, framed, body, moment);
+        else
+            on_packet(*from, framed, body, moment);
+        if (from->id != who) return bytes.size();  // closed
+    }
+    const base::Bytes* out = port_.output(who);
+    const std::size_t hard = options_.limits.output_bytes_hard;
+    if (out != nullptr && out->size() > hard && port_.queued_bytes(who) > hard) {
+        ++counters_.slow_closed;
+        close(*from, false, moment);
+        return bytes.size();
+    }
+    if (acks_.size() > 2 * options_.limits.acks_pending_max && from->acks_pending != 0) {
+        refuse(*from, ReasonCode::quota_exceeded, moment);
+        return bytes.size();
+    }
+    return at;
+}
+
+void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
+    const PacketType type = framed.type();
+    if (from.state != State::running) {
+        if (type == PacketType::connect) return on_connect(from, body, moment);
+        ++counters_.protocol_errors;
+        return close(from, true, moment);  // whoever it is does not speak MQTT: no answer
+    }
+    if (framed.overlong && from.version == Version::v5) return refuse(from, ReasonCode::malformed_packet, moment);
+    switch (type) {
+        case PacketType::puback:
+        case PacketType::pubrec:
+        case PacketType::pubcomp:
+            return on_subscriber_ack(from, framed, body, moment);
+        case PacketType::pubrel:
+            return on_pubrel(from, framed, body, moment);
+        case PacketType::subscribe:
+            return on_subscribe(from, body, moment);
+        case PacketType::unsubscribe:
+            return on_unsubscribe(from, body, moment);
+        case PacketType::pingreq:
+            if (const auto verdict = mqtt::decode_ping(body); !verdict) return refuse(from, verdict.reason, moment);
+            if (base::Bytes* out = port_.output(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
+            return;
+        case PacketType::disconnect:
+            return on_disconnect(from, body, moment);
+        default:  // a second CONNECT, what only servers send, AUTH (no method was agreed on)
+            return refuse(from, ReasonCode::protocol_error, moment);
+    }
+}
+
+void Hub::Core::on_disconnect(Connection& from, base::ByteView body, const Moment& moment) {
+    mqtt::Disconnect packet;
+    if (const auto verdict = mqtt::decode_disconnect(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    Session& session = sessions_[from.session];
+    if (packet.properties.has(mqtt::Property::session_expiry_interval)) {
+        const auto seconds = packet.properties.number_or(mqtt::Property::session_expiry_interval, 0);
+        if (session.expiry_seconds == 0 && seconds != 0) return refuse(from, ReasonCode::protocol_error, moment);  // §3.14.2.2.2
+        session.expiry_seconds = std::min<std::uint32_t>(seconds, static_cast<std::uint32_t>(options_.limits.session_expiry_max.count()));
+    }
+    close(from, packet.reason == ReasonCode::success, moment);
+}
+
+void Hub::Core::refuse(Connection& connection, ReasonCode reason, const Moment& moment) {
+    ++counters_.protocol_errors;
+    if (connection.state == State::running) send_disconnect(connection, reason);
+    close(connection, false, moment);
+}
+
+void Hub::Core::send_disconnect(const Connection& to, ReasonCode reason) {
+    if (to.version != Version::v5) return;
+    if (base::Bytes* out = port_.output(to.id)) mqtt::encode_disconnect(*out, {.reason = reason, .properties = {}}, Version::v5);
+}
+
+void Hub::Core::close(Connection& connection, bool withdraw_will, const Moment& moment) {
+    port_.close(connection.id);
+    end_connection(connection, withdraw_will, moment);
+}
+
+void Hub::Core::end_connection(Connection& connection, bool withdraw_will, const Moment& moment) {
+    const SessionIndex index = connection.session;
+    connection = Connection{};
+    --counters_.connections;
+    if (index == kNoSession) return;
+    Session& session = sessions_[index];
+    session.connection = {};
+    deliverer_.suspend(session);
+    if (session.inbox) session.inbox->aliases.clear();
+    port_.on_presence(session.client, false);
+    if (withdraw_will) session.will.reset();
+    if (session.expiry_seconds == 0) return end_session(index, moment);
+    session.ends = moment.now + std::chrono::seconds(session.expiry_seconds);
+    sessions_.mark_absent(index);
+    if (session.will) {
+        if (session.will->delay.count() == 0)
+            publish_will(index, moment);
+        else
+            session.will_at = moment.now + session.will->delay;
+    }
+    arm(index);
+}
+
+void Hub::Core::on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall) {
+    Connection* connection = find(who);
+    if (connection == nullptr) return;
+    if (connection->state == State::running) ++counters_.connections_lost;
+    end_connection(*connection, false, {now, wall});
+}
+
+void Hub::Core::on_durable(Ticket ticket) {
+    durable_ = std::max(durable_, ticket);
+    acks_.release(durable_, [&](const PendingAck& ack) {
+        Connection* to = find(ack.connection);
+        if (to == nullptr) return;  // it will send the publish again
+        --to->acks_pending;
+        if (ack.type == PacketType::pubrec) --to->pubrecs_pending;
+        send_ack(ack, to->version);
+    });
+}
+
+bool Hub::Core::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {
+    const SessionIndex index = sessions_.find(client);
+    if (index == kNoSession || !sessions_[index].online()) return false;
+    Connection* connection = find(sessions_[index].connection);
+    send_disconnect(*connection, reason);
+    close(*connection, false, {now, wall});
+    return true;
+}
+
+void Hub::Core::shut_down() {
+    for (Connection& connection : connections_) {
+        if (connection.state == State::free) continue;
+        if (connection.state == State::running) send_disconnect(connection, ReasonCode::server_shutting_down);
+        port_.close(connection.id);
+        if (connection.session != kNoSession) {
+            sessions_[connection.session].will.reset();
+            sessions_[connection.session].connection = {};
+        }
+        connection = Connection{};
+        --counters_.connections;
+    }
+}
+
+void Hub::Core::forget_permissions() {
+    for (Connection& connection : connections_) connection.permitted_topic = 0;
+}
+
+bool Hub::Core::wants_input() const { return acks_.size() < options_.limits.acks_pending_max && !links_.congested(); }
+
+void Hub::Core::end_of_turn(base::Monotonic now) {
+    turn_ = now;
+    if (!links_.alone()) retained_.forget_old_removals(next_stamp(now).time);
+    deliverer_.retry(now);
+    links_.flush();
+}
+
+const Counters& Hub::Core::counters() {
+    counters_.sessions = sessions_.size();
+    counters_.retained_messages = retained_.size();
+    counters_.acks_pending = acks_.size();
+    return counters_;
+}
+
+// Time
+
+base::Monotonic Hub::Core::deadline(const Connection& connection) const {
+    if (connection.state != State::running) return connection.last_heard + options_.limits.connect_timeout;
+    if (connection.keep_alive_seconds == 0) return kNever;
+    return connection.last_heard + std::chrono::milliseconds(1500) * connection.keep_alive_seconds;  // §3.1.2.10: one and a half times
+}
+
+void Hub::Core::arm(Connection& connection) {
+    const base::Monotonic at = deadline(connection);
+    if (at >= connection.timer_at) return;  // the entry that is there looks again when its time comes
+    connection.timer_at = at;
+    push_timer({.at = at, .identity = connection.id.value(), .index = slot_of(connection.id)});
+}
+
+void Hub::Core::arm(SessionIndex index) {
+    Session& session = sessions_[index];
+    const base::Monotonic at = std::min(session.ends, session.will_at);
+    if (at >= session.timer_at) return;
+    session.timer_at = at;
+    push_timer({.at = at, .identity = session.serial, .index = index, .kind = Timer::Kind::session});
+}
+
+void Hub::Core::arm_retained(NodeIndex node, RetainStamp stamp, base::Monotonic expires) {
+    push_timer({.at = expires,
+                .identity = stamp.time,
+                .index = node,
+                .shard = static_cast<std::uint16_t>(stamp.shard),
+                .kind = Timer::Kind::retained});
+}
+
+void Hub::Core::push_timer(const Timer& timer) {
+    timers_.push(timer, counters_.connections + sessions_.size() + retained_.size(), [this](const Timer& one) { return counts(one); });
+}
+
+bool Hub::Core::counts(const Timer& timer) const {
+    switch (timer.kind) {
+        case Timer::Kind::connection: {
+            const Connection& connection = connections_[timer.index];
+            return connection.id.value() == timer.identity && connection.timer_at == timer.at;
+        }
+        case Timer::Kind::session: {
+            const Session& session = sessions_[timer.index];
+            return session.serial == timer.identity && session.timer_at == timer.at;
+        }
+        case Timer::Kind::retained:
+            return retained_.current(timer.index, {timer.identity, timer.shard});
+    }
+    return false;
+}
+
+void Hub::Core::on_tick(base::Monotonic now, base::WallTime wall) {
+    while (const auto timer = timers_.pop_due(now))
+        if (counts(*timer)) on_timer(*timer, {now, wall});
+}
+
+void Hub::Core::on_timer(const Timer& timer, const Moment& moment) {
+    switch (timer.kind) {
+        case Timer::Kind::connection:
+            return on_connection_timer(connections_[timer.index], moment);
+        case Timer::Kind::session:
+            return on_session_timer(timer.index, moment);
+        case Timer::Kind::retained:
+            retained_.expire(timer.index, {timer.identity, timer.shard});
+            return;
+    }
+}
+
+void Hub::Core::on_connection_timer(Connection& connection, const Moment& moment) {
+    connection.timer_at = kNever;
+    if (deadline(connection) > moment.now) return arm(connection);
+    if (connection.state == State::running) {
+        ++counters_.keep_alive_timeouts;
+        send_disconnect(connection, ReasonCode::keep_alive_timeout);
+    } else {
+        ++counters_.connect_timeouts;
+    }
+    close(connection, false, moment);
+}
+
+void Hub::Core::on_session_timer(SessionIndex index, const Moment& moment) {
+    Session& session = sessions_[index];
+    session.timer_at = kNever;
+    if (session.online()) return;
+    if (session.ends <= moment.now) {
+        ++counters_.sessions_expired;
+        return end_session(index, moment);
+    }
+    if (session.will_at <= moment.now) publish_will(index, moment);
+    arm(index);
+}
+
+std::optional<base::Monotonic> Hub::Core::next_deadline() const {
+    auto next = timers_.next();
+    if (deliverer_.holding_back() || links_.waiting()) next = std::min(next.value_or(kNever), turn_ + kRetryAfter);
+    return next;
+}
+
+// The façade
+
+Hub::Hub(const Options& options, Port& port) : core_(std::make_unique<Core>(options, port)) {}
+Hub::~Hub() = default;
+void Hub::on_connected(ConnectionId who, const Peer& peer, base::Monotonic now) { core_->on_connected(who, peer, now); }
+std::size_t Hub::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
+    return core_->on_bytes(who, bytes, now, wall);
+}
+void Hub::on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall) { core_->on_closed(who, now, wall); }
+void Hub::on_durable(Ticket ticket) { core_->on_durable(ticket); }
+void Hub::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime) {
+    core_->on_shard_message(from, message, now);
+}
+void Hub::publish(const Publication& publication, base::Monotonic now, base::WallTime) { core_->publish(publication, now); }
+void Hub::on_tick(base::Monotonic now, base::WallTime wall) { core_->on_tick(now, wall); }
+std::optional<base::Monotonic> Hub::next_deadline() const { return core_->next_deadline(); }
+void Hub::end_of_turn(base::Monotonic now) { core_->end_of_turn(now); }
+bool Hub::wants_input() const { return core_->wants_input(); }
+void Hub::forget_permissions() { core_->forget_permissions(); }
+bool Hub::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {
+    return core_->disconnect(client, reason, now, wall);
+}
+void Hub::shut_down(base::Monotonic) { core_->shut_down(); }
+const Counters& Hub::counters() const { return core_->counters(); }
+
+}  // namespace sluice::hub

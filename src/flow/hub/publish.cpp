@@ -1,0 +1,182 @@
+// PUBLISH from clients and the acknowledgements of QoS 1 and 2, both ways (MQTT 5.0 §3.3 to §3.7, §4.3).
+#include <algorithm>
+
+#include "base/hash.hpp"
+#include "codec/mqtt/decode.hpp"
+#include "codec/mqtt/encode.hpp"
+#include "data/topic.hpp"
+#include "flow/hub/core.hpp"
+
+namespace sluice::hub {
+
+using mqtt::PacketType;
+using mqtt::Property;
+using mqtt::Qos;
+using mqtt::ReasonCode;
+using mqtt::Verdict;
+using mqtt::Version;
+
+void Hub::Core::on_publish(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
+    mqtt::Publish packet;
+    if (const auto verdict = mqtt::decode_publish(framed.first, body, from.version, packet); !verdict) [[unlikely]]
+        return refuse(from, verdict.reason, moment);
+    if (packet.payload.size() > options_.limits.payload_bytes_max) return refuse(from, ReasonCode::packet_too_large, moment);
+    Passing passing{.payload = packet.payload, .qos = static_cast<std::uint8_t>(packet.qos), .retain = packet.retain};
+    if (from.version == Version::v5) {
+        if (framed.overlong) return refuse(from, ReasonCode::malformed_packet, moment);
+        if (!packet.properties.empty())
+            if (const auto verdict = take_properties(sessions_[from.session], packet, passing, moment.now); !verdict)
+                return refuse(from, verdict.reason, moment);
+    }
+    passing.topic = packet.topic;
+
+    const bool permitted = may_publish(from, packet.topic);
+    if (!permitted) ++counters_.publishes_denied;
+    if (packet.qos == Qos::at_most_once) {
+        if (permitted) static_cast<void>(take_in(from.session, passing, false, moment));  // nothing to acknowledge
+        return;
+    }
+    if (packet.qos == Qos::exactly_once) return on_publish_once(from, packet, passing, permitted, moment);
+    if (from.version == Version::v5 && window_full(from, sessions_[from.session]))
+        return refuse(from, ReasonCode::receive_maximum_exceeded, moment);
+    const Ticket ticket = permitted ? take_in(from.session, passing, true, moment) : 0;
+    const auto reason = permitted ? ReasonCode::success : ReasonCode::not_authorized;
+    acknowledge(from,
+                {.ticket = ticket, .connection = from.id, .packet_id = packet.packet_id, .type = PacketType::puback, .reason = reason});
+}
+
+/// QoS 2, method A of figure 4.3: passed on when it comes, its identifier remembered until PUBREL.
+void Hub::Core::on_publish_once(Connection& from, const mqtt::Publish& packet, const Passing& passing, bool permitted,
+                                const Moment& moment) {
+    Session& session = sessions_[from.session];
+    if (!session.inbox) session.inbox = std::make_unique<Inbox>();
+    auto& unreleased = session.inbox->unreleased;
+    PendingAck ack{.connection = from.id, .packet_id = packet.packet_id, .type = PacketType::pubrec};
+    if (std::find(unreleased.begin(), unreleased.end(), packet.packet_id) != unreleased.end()) {
+        ++counters_.publishes_duplicate;
+        ack.ticket = acks_.last();  // its first copy may still be on its way to the disk
+        return acknowledge(from, ack);
+    }
+    if (window_full(from, session)) return refuse(from, ReasonCode::receive_maximum_exceeded, moment);
+    if (!permitted && from.version == Version::v5) {
+        ack.reason = ReasonCode::not_authorized;
+        return acknowledge(from, ack);
+    }
+    unreleased.push_back(packet.packet_id);
+    if (permitted) ack.ticket = take_in(from.session, passing, true, moment);
+    acknowledge(from, ack);
+}
+
+/// Publishes that the client has sent and that are not yet through, against our receive maximum.
+bool Hub::Core::window_full(const Connection& from, const Session& session) const {
+    const std::size_t once = session.inbox ? session.inbox->unreleased.size() : 0;
+    return from.acks_pending - from.pubrecs_pending + once >= options_.limits.receive_maximum;
+}
+
+/// Moves alias and expiry out of the properties; what is left is passed on.
+Verdict Hub::Core::take_properties(Session& session, mqtt::Publish& packet, Passing& passing, base::Monotonic now) {
+    const mqtt::Properties& properties = packet.properties;
+    if (properties.has(Property::subscription_identifier)) return ReasonCode::protocol_error;  // §3.3.4: only servers send them
+    const bool alias = properties.has(Property::topic_alias);
+    const bool expiry = properties.has(Property::message_expiry_interval);
+    if (alias)
+        if (const auto verdict = resolve_alias(session, packet); !verdict) return verdict;
+    if (expiry) passing.expires = now + std::chrono::seconds(properties.number_or(Property::message_expiry_interval, 0));
+    passing.properties = properties.raw();
+    if (!alias && !expiry) return {};
+    properties_.clear();
+    mqtt::PropertyWriter writer(properties_);
+    properties.for_each([&](const mqtt::PropertyItem& item) {
+        if (item.id != Property::topic_alias && item.id != Property::message_expiry_interval) writer.item(item);
+    });
+    passing.properties = properties_;
+    return {};
+}
+
+Verdict Hub::Core::resolve_alias(Session& session, mqtt::Publish& packet) {
+    const std::uint32_t alias = packet.properties.number_or(Property::topic_alias, 0);
+    if (alias == 0 || alias > options_.limits.topic_alias_max) return ReasonCode::topic_alias_invalid;
+    if (!session.inbox) session.inbox = std::make_unique<Inbox>();
+    auto& aliases = session.inbox->aliases;
+    if (aliases.size() < alias) aliases.resize(alias);
+    if (!packet.topic.empty())
+        aliases[alias - 1] = packet.topic;
+    else if (aliases[alias - 1].empty())
+        return ReasonCode::protocol_error;  // never set on this connection
+    packet.topic = aliases[alias - 1];
+    return {};
+}
+
+bool Hub::Core::may_publish(Connection& from, std::string_view topic) {
+    if (topic[0] == '$' && topic.starts_with("$SYS/")) return false;
+    if (options_.authenticator == nullptr) return true;
+    const std::uint64_t hash = base::hash64(topic, secret_) | 1U;  // 0: none is remembered
+    if (hash == from.permitted_topic) return true;
+    const Session& session = sessions_[from.session];
+    if (!options_.authenticator->may_publish({session.client, session.principal}, topic)) return false;
+    from.permitted_topic = hash;
+    return true;
+}
+
+/// A client's publication, by whatever way: counted, passed to subscribers, handed downstream.
+Ticket Hub::Core::take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment) {
+    ++counters_.readings_in;
+    counters_.bytes_in += passing.payload.size();
+    spread(passing, from, moment.now);
+    return port_.accept(
+        {.topic = passing.topic, .payload = passing.payload, .client = sessions_[from].client, .arrived = moment.wall, .at = moment.now},
+        acknowledged);
+}
+
+void Hub::Core::acknowledge(Connection& to, PendingAck ack) {
+    if (ack.ticket <= durable_ && to.acks_pending == 0) return send_ack(ack, to.version);
+    ++to.acks_pending;
+    if (ack.type == PacketType::pubrec) ++to.pubrecs_pending;
+    acks_.push(ack);
+}
+
+void Hub::Core::send_ack(const PendingAck& ack, Version version) {
+    base::Bytes* out = port_.output(ack.connection);
+    if (out == nullptr) return;
+    ++counters_.acks_sent;
+    if (ack.reason == ReasonCode::success) {
+        const auto packet = mqtt::short_ack(ack.type, ack.packet_id);
+        out->insert(out->end(), packet.begin(), packet.end());
+    } else {
+        mqtt::encode_ack(*out, ack.type, {.packet_id = ack.packet_id, .reason = ack.reason, .properties = {}}, version);
+    }
+}
+
+void Hub::Core::on_pubrel(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
+    mqtt::Ack packet;
+    if (const auto verdict = mqtt::decode_ack(framed.first, body, from.version, packet); !verdict)
+        return refuse(from, verdict.reason, moment);
+    Session& session = sessions_[from.session];
+    const bool known = session.inbox && std::erase(session.inbox->unreleased, packet.packet_id) != 0;
+    const auto reason = known ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
+    if (base::Bytes* out = port_.output(from.id))
+        mqtt::encode_ack(*out, PacketType::pubcomp, {.packet_id = packet.packet_id, .reason = reason, .properties = {}}, from.version);
+}
+
+void Hub::Core::on_subscriber_ack(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
+    mqtt::Ack packet;
+    if (const auto verdict = mqtt::decode_ack(framed.first, body, from.version, packet); !verdict)
+        return refuse(from, verdict.reason, moment);
+    deliverer_.on_ack(from.session, framed.type(), packet.packet_id, packet.reason, moment.now);
+}
+
+void Hub::Core::publish(const Publication& publication, base::Monotonic now) {
+    if (!data::is_topic_name(publication.topic)) {
+        ++counters_.publishes_invalid;
+        return;
+    }
+    ++counters_.publishes_local;
+    spread({.topic = publication.topic,
+            .payload = publication.payload,
+            .properties = publication.properties,
+            .qos = publication.qos,
+            .retain = publication.retain},
+           kNoSession, now);
+}
+
+}  // namespace sluice::hub

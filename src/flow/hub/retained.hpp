@@ -1,0 +1,77 @@
+// Retained messages of all shards, as this shard knows them: every shard has all.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <string_view>
+
+#include "base/time.hpp"
+#include "flow/hub/level_tree.hpp"
+#include "flow/hub/message.hpp"
+#include "flow/hub/ring.hpp"
+
+namespace sluice::hub {
+
+/// Order of changes to one topic made on different shards: the greater stamp wins everywhere. Time of the change, then shard.
+struct RetainStamp {
+    std::uint64_t time = 0;  ///< nanoseconds, made strictly increasing per shard and past everything received
+    std::uint32_t shard = 0;
+    friend auto operator<=>(const RetainStamp&, const RetainStamp&) = default;
+};
+
+class RetainedStore {
+public:
+    struct Limits {
+        std::size_t messages_max;
+        std::size_t bytes_max;
+    };
+    RetainedStore(std::uint64_t seed, Limits limits) : tree_(seed), limits_(limits) {}
+
+    enum class Outcome : std::uint8_t { stored, removed, older, refused };
+    struct Change {
+        Outcome outcome;
+        NodeIndex node = 0;  ///< of what is stored
+    };
+    /// Keeps the message, or removes the kept one if the payload is empty. `older`: a later change is known, nothing is done. `refused`: at
+    /// a limit, or the topic has more than kLevelsMax levels; what was kept stays. `remember_removal`: a mark of a removal stays for
+    /// kRemovalMemory, so that a change on its way from another shard cannot bring the message back.
+    Change set(const Passing& message, RetainStamp stamp, bool remember_removal);
+
+    /// Forgets what expired, if it is still the one stored with this stamp. True: it was.
+    bool expire(NodeIndex node, RetainStamp stamp);
+    /// `time` is of the kind of RetainStamp::time.
+    void forget_old_removals(std::uint64_t time);
+
+    /// Calls visit(node, stamp) for each kept message that the filter matches.
+    template <class Visit>
+    void match(std::string_view filter, Visit&& visit) const {
+        if (count_ == 0) return;
+        tree_.match_filter(filter, [&](const Entry& entry, NodeIndex node) {
+            if (entry.message) visit(node, entry.stamp);
+        });
+    }
+    /// The message of a node if it is still the one with this stamp; else an empty reference.
+    [[nodiscard]] MessageRef get(NodeIndex node, RetainStamp stamp) const;
+    [[nodiscard]] bool current(NodeIndex node, RetainStamp stamp) const;
+    [[nodiscard]] std::size_t size() const { return count_; }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+    static constexpr std::chrono::seconds kRemovalMemory{30};  // far longer than anything waits in a mailbox
+
+private:
+    struct Entry {
+        MessageRef message;
+        RetainStamp stamp;    // of the message, or of its removal
+        bool listed = false;  // in removals_
+        [[nodiscard]] bool empty() const { return !message && !listed; }
+    };
+
+    LevelTree<Entry> tree_;
+    Limits limits_;
+    Ring<NodeIndex> removals_;  // oldest first, each node once
+    std::size_t count_ = 0;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace sluice::hub

@@ -1,0 +1,44 @@
+// The sessions of one shard, by client id.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string_view>
+#include <vector>
+
+#include "flow/hub/index_table.hpp"
+#include "flow/hub/session.hpp"
+
+namespace sluice::hub {
+
+/// References stay valid until the session is erased. Of one thread.
+class SessionTable {
+public:
+    explicit SessionTable(std::uint64_t seed) : seed_(seed) {}
+
+    [[nodiscard]] Session& operator[](SessionIndex index) { return sessions_[index]; }
+    [[nodiscard]] const Session& operator[](SessionIndex index) const { return sessions_[index]; }
+    /// kNoSession: not there.
+    [[nodiscard]] SessionIndex find(std::string_view client) const;
+    /// The client must not have one.
+    SessionIndex create(std::string_view client);
+    void erase(SessionIndex index);
+    [[nodiscard]] std::size_t size() const { return by_client_.size(); }
+
+    /// Absent sessions stand in a list in the order in which their clients left.
+    void mark_absent(SessionIndex index);
+    void mark_present(SessionIndex index);
+    /// kNoSession: nobody is absent.
+    [[nodiscard]] SessionIndex oldest_absent() const { return oldest_absent_; }
+
+private:
+    std::uint64_t seed_;
+    std::deque<Session> sessions_;
+    std::vector<SessionIndex> free_;
+    IndexTable by_client_;
+    SessionIndex oldest_absent_ = kNoSession;
+    SessionIndex newest_absent_ = kNoSession;
+    std::uint64_t last_serial_ = 0;
+};
+
+}  // namespace sluice::hub

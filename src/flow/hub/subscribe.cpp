@@ -1,0 +1,134 @@
+// SUBSCRIBE and UNSUBSCRIBE (MQTT 5.0 §3.8 to §3.11). With several shards a SUBACK waits until every shard knows the filters.
+#include <algorithm>
+
+#include "codec/mqtt/decode.hpp"
+#include "codec/mqtt/encode.hpp"
+#include "flow/hub/core.hpp"
+
+namespace sluice::hub {
+
+using mqtt::PacketType;
+using mqtt::Property;
+using mqtt::ReasonCode;
+
+namespace {
+
+SubscriptionOptions options_of(const mqtt::Subscription& wanted) {
+    return {static_cast<std::uint8_t>(static_cast<unsigned>(wanted.qos) | (wanted.no_local ? 4U : 0U) |
+                                      (wanted.retain_as_published ? 8U : 0U) | static_cast<unsigned>(wanted.retain_handling) << 4)};
+}
+
+/// Bytes of a tree node are about those of two subscriptions: long filters must not multiply the limit of subscriptions.
+constexpr std::size_t kNodesPerSubscription = 4;
+
+}  // namespace
+
+void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment& moment) {
+    mqtt::Subscribe packet;
+    if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    const std::uint32_t identifier = packet.properties.number_or(Property::subscription_identifier, 0);
+    PendingSuback pending{.connection = from.id, .packet_id = packet.packet_id, .codes = {}, .retained_for = {}};
+    const bool room = subacks_.size() < options_.limits.subscribes_pending_max;
+    for (const mqtt::Subscription wanted : packet.filters) {
+        const auto code = room ? subscribe(from.session, wanted, identifier, pending) : ReasonCode::quota_exceeded;
+        if (mqtt::is_error(code)) ++counters_.subscribes_refused;
+        ++counters_.subscribes;
+        pending.codes.push_back(static_cast<base::Byte>(code));
+    }
+    if (links_.alone()) return finish_subscribe(pending, moment.now);
+    pending.fence = links_.fence();
+    subacks_.push_back(std::move(pending));
+}
+
+ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wanted, std::uint32_t identifier, PendingSuback& pending) {
+    const Limits& limits = options_.limits;
+    Session& session = sessions_[index];
+    mqtt::SharedFilter shared{.group = {}, .filter = wanted.filter};
+    const bool to_group = mqtt::is_shared(wanted.filter);
+    if (to_group && !mqtt::split_shared_filter(wanted.filter, shared)) return ReasonCode::topic_filter_invalid;
+    if (count_levels(shared.filter) > kLevelsMax) return ReasonCode::topic_filter_invalid;
+    if (session.subscriptions.size() >= limits.subscriptions_per_session_max || counters_.subscriptions >= limits.subscriptions_max ||
+        subscriptions_.nodes() >= limits.subscriptions_max * kNodesPerSubscription)
+        return ReasonCode::quota_exceeded;
+    if (options_.authenticator != nullptr && !options_.authenticator->may_subscribe({session.client, session.principal}, shared.filter))
+        return ReasonCode::not_authorized;
+
+    const SubscriptionOptions options = options_of(wanted);
+    const auto added = to_group ? subscriptions_.add_to_group(shared.filter, shared.group, index, options, identifier)
+                                : subscriptions_.add(shared.filter, index, options, identifier);
+    if (!added.existed) {
+        session.subscriptions.push_back({added.node, added.group});
+        ++counters_.subscriptions;
+        if (to_group) tell_members(added.group);
+    }
+    if (added.first && !links_.alone()) links_.control_to_all({.kind = RecordKind::interest, .a = 1, .filter = shared.filter});
+    using enum mqtt::RetainHandling;
+    const bool wants_retained = wanted.retain_handling == send || (wanted.retain_handling == send_if_new && !added.existed);
+    if (!to_group && wants_retained) pending.retained_for.push_back({added.node, options, identifier});  // §4.8.2: none for groups
+    return static_cast<ReasonCode>(wanted.qos);
+}
+
+void Hub::Core::finish_subscribe(const PendingSuback& pending, base::Monotonic now) {
+    Connection* to = find(pending.connection);
+    if (to == nullptr) return;
+    if (base::Bytes* out = port_.output(to->id))
+        mqtt::encode_suback(*out, {.packet_id = pending.packet_id, .codes = pending.codes, .properties = {}}, to->version);
+    Session& session = sessions_[to->session];
+    for (const auto& [node, options, identifier] : pending.retained_for) {
+        const bool still = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
+                                       [&](const Subscribed& one) { return one.node == node && one.group == kNoGroup; });
+        if (!still) continue;  // unsubscribed while this waited
+        retained_.match(subscriptions_.filter(node), [&](NodeIndex message, RetainStamp stamp) {
+            deliverer_.wish(session, {.stamp = stamp, .node = message, .identifier = identifier, .options = options});
+        });
+    }
+    if (!pending.retained_for.empty()) deliverer_.resume(to->session, now);
+}
+
+void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment) {
+    mqtt::Unsubscribe packet;
+    if (const auto verdict = mqtt::decode_unsubscribe(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    scratch_.clear();
+    for (const mqtt::Subscription unwanted : packet.filters)
+        scratch_.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
+    if (base::Bytes* out = port_.output(from.id))
+        mqtt::encode_unsuback(*out, {.packet_id = packet.packet_id, .codes = scratch_, .properties = {}}, from.version);
+}
+
+ReasonCode Hub::Core::unsubscribe(SessionIndex index, std::string_view filter) {
+    mqtt::SharedFilter shared{.group = {}, .filter = filter};
+    const bool of_group = mqtt::is_shared(filter);
+    if (of_group && !mqtt::split_shared_filter(filter, shared)) return ReasonCode::topic_filter_invalid;
+    const NodeIndex node = count_levels(shared.filter) > kLevelsMax ? 0 : subscriptions_.find(shared.filter);
+    const GroupIndex group = of_group && node != 0 ? subscriptions_.find_group(shared.filter, shared.group) : kNoGroup;
+    if (node == 0 || (of_group && group == kNoGroup)) return ReasonCode::no_subscription_existed;
+    auto& list = sessions_[index].subscriptions;
+    const auto at = std::find_if(list.begin(), list.end(), [&](const Subscribed& one) { return one.node == node && one.group == group; });
+    if (at == list.end()) return ReasonCode::no_subscription_existed;
+    const Subscribed subscribed = *at;
+    list.erase(at);
+    remove_subscription(index, subscribed);
+    return ReasonCode::success;
+}
+
+void Hub::Core::remove_subscription(SessionIndex index, Subscribed subscribed) {
+    --counters_.subscriptions;
+    if (subscribed.group != kNoGroup) {
+        subscriptions_.remove_from_group(subscribed.group, index);
+        tell_members(subscribed.group);
+        subscriptions_.release_group(subscribed.group);
+        return;
+    }
+    const std::string filter = links_.alone() ? std::string() : subscriptions_.filter(subscribed.node);
+    const bool last = subscriptions_.remove(subscribed.node, index);
+    if (last && !links_.alone()) links_.control_to_all({.kind = RecordKind::interest, .a = 0, .filter = filter});
+}
+
+void Hub::Core::tell_members(GroupIndex index) {
+    if (links_.alone()) return;
+    const Group& group = subscriptions_.group(index);
+    const std::string filter = subscriptions_.filter(group.node);
+    links_.control_to_all({.kind = RecordKind::members, .a = group.members.size(), .group = group.name, .filter = filter});
+}
+
+}  // namespace sluice::hub
