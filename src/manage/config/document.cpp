@@ -36,9 +36,9 @@ public:
     }
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
         complain(mark, "aliases (*name) are not supported: write the value out");
-        add(Node{.offset = offset(mark), .at = position(mark)});
+        add(node_at(mark, Node::Kind::null));
     }
-    void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(Node{.offset = offset(mark), .at = position(mark)}); }
+    void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(node_at(mark, Node::Kind::null)); }
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
         refuse_tag(mark, tag);
         if (!source_.quote_is_closed(offset(mark))) throw YAML::ParserException(mark, "illegal EOF in scalar");
@@ -47,7 +47,10 @@ public:
             add_key(mark, value);
             return;
         }
-        add(Node{.kind = Node::Kind::scalar, .offset = offset(mark), .at = position(mark), .plain = plain, .text = value});
+        Node node = node_at(mark, Node::Kind::scalar);
+        node.plain = plain;
+        node.text = value;
+        add(std::move(node));
     }
     void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
         refuse_tag(mark, tag);
@@ -74,6 +77,13 @@ private:
 
     [[nodiscard]] std::size_t offset(const YAML::Mark& mark) const { return source_.offset(mark.line, mark.column); }
     [[nodiscard]] Position position(const YAML::Mark& mark) const { return source_.position(offset(mark)); }
+    [[nodiscard]] Node node_at(const YAML::Mark& mark, Node::Kind kind) const {
+        Node node;
+        node.kind = kind;
+        node.offset = offset(mark);
+        node.at = position(mark);
+        return node;
+    }
     [[nodiscard]] bool expects_key() const {
         return !stack_.empty() && stack_.back().node.kind == Node::Kind::map && !stack_.back().has_key;
     }
@@ -121,9 +131,7 @@ private:
     void open(const YAML::Mark& mark, Node::Kind kind) {
         if (stack_.size() >= kDepthMax) throw YAML::ParserException(mark, fmt::format("nested deeper than {} levels", kDepthMax));
         Open next;
-        next.node.kind = kind;
-        next.node.offset = offset(mark);
-        next.node.at = position(mark);
+        next.node = node_at(mark, kind);
         stack_.push_back(std::move(next));
     }
     void close() {

@@ -21,11 +21,11 @@ struct Node {
     enum class Kind : std::uint8_t { null, scalar, sequence, map };
     Kind kind = Kind::null;
     std::size_t offset = 0;  ///< in the file
-    Position at{};
-    bool plain = true;   ///< scalar without quotes or block style
-    std::string text{};  ///< scalar
-    std::vector<Node> items{};
-    std::vector<Entry> entries{};
+    Position at;
+    bool plain = true;  ///< scalar without quotes or block style
+    std::string text;   ///< scalar
+    std::vector<Node> items;
+    std::vector<Entry> entries;
 
     /// The first entry with this key, or null.
     [[nodiscard]] const Entry* find(std::string_view key) const;

@@ -26,7 +26,9 @@ void expect_sound(std::span<const Key> keys) {
         EXPECT_EQ(key.kind == KeyKind::choice, !key.choices.empty());
         for (const std::string_view text : {key.fallback, key.min, key.max}) {
             if (text.empty() || text == "[]") continue;
-            const Node node{.kind = Node::Kind::scalar, .offset = 0, .at = {}, .plain = true, .text = std::string(text)};
+            Node node;
+            node.kind = Node::Kind::scalar;
+            node.text = text;
             EXPECT_EQ(scalar_problem(key, node), "");
         }
     }
