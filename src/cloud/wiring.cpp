@@ -1,0 +1,147 @@
+#include "cloud/wiring.hpp"
+
+#include <csignal>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "cloud/sqlite_store.hpp"
+
+namespace sluice::cloud {
+
+namespace {
+
+std::vector<Token> tokens_of(const config::CloudConfig& config) {
+    std::vector<Token> tokens;
+    for (const auto& row : config.auth.tokens) tokens.push_back({row.gateway, row.token});
+    return tokens;
+}
+
+Front::Options front_options(const config::CloudConfig& config) {
+    Front::Options out;
+    out.hub.connections_max = config.limits.connections;
+    out.hub.connect_timeout = std::chrono::ceil<std::chrono::seconds>(config.limits.connect_timeout);
+    out.hub.keep_alive_max = std::chrono::floor<std::chrono::seconds>(config.limits.keep_alive_max);
+    out.hub.payload_bytes_max = config.limits.payload;
+    out.hub.receive_maximum = static_cast<std::uint16_t>(std::min<std::uint32_t>(config.limits.in_flight, 65'535));
+    // Gateways keep their events themselves: sessions end with their connections, nothing is retained or queued here.
+    out.hub.sessions_max = config.limits.connections;
+    out.hub.retained_messages_max = 0;
+    out.store_queue_bytes_max = config.limits.store_queue_bytes;
+    return out;
+}
+
+std::string listen_message(const std::string& address, const base::Error& error) {
+    switch (error.code) {
+        case base::Errc::in_use:
+            return fmt::format("cannot listen on {}: the port is in use by another program; stop it or choose another port", address);
+        case base::Errc::not_found:
+            return fmt::format("cannot listen on {}: no such address on this machine", address);
+        case base::Errc::permission:
+            return fmt::format("cannot listen on {}: not permitted (ports below 1024 need rights)", address);
+        default:
+            return fmt::format("cannot listen on {}: {}", address, base::describe(error));
+    }
+}
+
+std::string data_message(const std::string& path, const base::Error& error) {
+    switch (error.code) {
+        case base::Errc::in_use:
+            return fmt::format("{} is in use by another cloud", path);
+        case base::Errc::permission:
+            return fmt::format("{} cannot be used: expected a folder that this user may write", path);
+        case base::Errc::version:
+            return fmt::format("{}/events.db was made by another program or a newer Sluice; use that one, or move the file away", path);
+        case base::Errc::corrupt:
+            return fmt::format(
+                "{}/events.db is damaged or no database; restore it from a backup, or move it away to begin with an empty one", path);
+        default:
+            return fmt::format("{} cannot be used: {}", path, base::describe(error));
+    }
+}
+
+}  // namespace
+
+Cloud::Cloud(const config::CloudConfig& config, World world)
+    : config_(config), world_(world), admission_(tokens_of(config), config.auth.anonymous) {}
+
+std::unique_ptr<Cloud> Cloud::start(const config::CloudConfig& config, World world, StartError& error) {
+    std::unique_ptr<Cloud> cloud(new Cloud(config, world));
+    if (!cloud->open_listeners(error) || !cloud->open_data(error)) return nullptr;
+    cloud->run();
+    return cloud;
+}
+
+bool Cloud::open_listeners(StartError& error) {
+    front_ = std::make_unique<Front>(front_options(config_), world_.clock, admission_, gateways_);
+    for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
+        auto& each = config_.listen.mqtt[i];
+        const auto port = front_->listen(each.host, each.port);
+        if (!port) {
+            error = {each.at, fmt::format("listen.mqtt[{}]", i), listen_message(each.text(), port.error())};
+            return false;
+        }
+        each.port = *port;
+    }
+    if (!config_.listen.http) return true;
+    const auto& http = *config_.listen.http;
+    auto api = Api::start(http.host, http.port, world_.clock);
+    if (!api) {
+        error = {http.at, "listen.http", listen_message(fmt::format("{}:{}", http.host, http.port), api.error())};
+        return false;
+    }
+    api_ = std::move(*api);
+    return true;
+}
+
+bool Cloud::open_data(StartError& error) {
+    const std::string& path = config_.cloud.data.value;
+    const auto fail = [&](const base::Error& why) {
+        error = {config_.cloud.data.at, "cloud.data", data_message(path, why)};
+        return false;
+    };
+    if (auto made = world_.files.make_directory(path); !made) return fail(made.error());
+    // Two writers would each trust their own memory of what is stored.
+    auto pid_file = posix::PidFile::take(path + "/cloud.pid");
+    if (!pid_file) return fail(pid_file.error());
+    pid_file_ = std::move(*pid_file);
+    const auto database = path + "/events.db";
+    auto store = SqliteStore::open(database);
+    if (!store) return fail(store.error());
+    auto query = EventQuery::open(database);
+    if (!query) return fail(query.error());
+    auto known = (*query)->gateways();
+    if (!known) return fail(known.error());
+    for (auto& row : *known)
+        gateways_.restore({.id = row.id, .online = false, .last_seen = base::from_ms(row.last_seen_ms), .ledger = std::move(row.ledger)});
+    store_ = std::make_unique<StoreThread>(world_.clock, std::move(*store));
+    query_ = std::move(*query);
+    return true;
+}
+
+void Cloud::run() {
+    // Signals are for the main thread: new threads inherit a mask without them.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    store_->start(front_->loop());
+    front_->start(*store_);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    for (const auto& each : config_.listen.mqtt) spdlog::info("listening for gateways on {}", each.text());
+    if (api_) {
+        api_->ready(std::move(query_), gateways_, *front_, *store_);
+        spdlog::info("API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
+    }
+    spdlog::info("cloud {} runs", config_.cloud.id);
+}
+
+void Cloud::stop() {
+    if (api_) api_->not_ready();
+    front_->stop();
+    if (store_) store_->stop();
+}
+
+Cloud::~Cloud() { stop(); }
+
+}  // namespace sluice::cloud
