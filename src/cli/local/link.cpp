@@ -18,6 +18,7 @@ base::Result<std::unique_ptr<Link>> Link::open(posix::EventLoop& loop, std::uint
 
 void Link::cut() {
     up_ = false;
+    ++counters_.cuts;
     for (const auto& [id, other] : other_end_) connections_.abort(id);
     counters_.broken += other_end_.size() / 2;
 }

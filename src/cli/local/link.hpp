@@ -26,9 +26,10 @@ public:
 
     struct Counters {
         std::uint64_t connections = 0;  ///< let through
-        std::uint64_t broken = 0;       ///< by cut()
-        std::uint64_t refused = 0;      ///< while cut
-        std::uint64_t bytes = 0;        ///< both directions
+        std::uint64_t cuts = 0;
+        std::uint64_t broken = 0;   ///< by cut()
+        std::uint64_t refused = 0;  ///< while cut
+        std::uint64_t bytes = 0;    ///< both directions
     };
     [[nodiscard]] const Counters& counters() const { return counters_; }
 

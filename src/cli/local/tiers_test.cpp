@@ -6,9 +6,15 @@
 #include <gtest/gtest.h>
 
 #include "env/posix/clock.hpp"
+#include "env/posix/tcp.hpp"
 
 namespace sluice::local {
 namespace {
+
+class Nobody final : public posix::TcpListener::Sink {
+public:
+    void on_accept(posix::DetachedConnection&&) override {}
+};
 
 TEST(TempFolder, is_gone_with_its_object_unless_kept) {
     std::string gone, kept;
@@ -30,9 +36,13 @@ TEST(TempFolder, is_gone_with_its_object_unless_kept) {
 TEST(FreePort, a_taken_port_is_not_free) {
     const posix::PosixClock clock;
     posix::EventLoop loop(clock, std::chrono::microseconds(0));
-    const auto first = free_port(loop);
-    ASSERT_NE(first, 0);
-    EXPECT_EQ(free_port(loop, first), first) << "free again, so it may be had";
+    Nobody nobody;
+    const auto taken = posix::TcpListener::open(loop, nobody, "127.0.0.1", 0);
+    ASSERT_TRUE(taken);
+    const auto other = free_port(loop, (*taken)->port());
+    EXPECT_NE(other, 0);
+    EXPECT_NE(other, (*taken)->port());
+    EXPECT_EQ(free_port(loop, other), other) << "free, so it is preferred";
 }
 
 }  // namespace
