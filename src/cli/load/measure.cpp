@@ -11,6 +11,7 @@
 #include "cli/load/subscriber.hpp"
 #include "env/posix/clock.hpp"
 #include "env/posix/event_loop.hpp"
+#include "env/posix/signal_watch.hpp"
 
 namespace sluice::load {
 namespace {
@@ -31,6 +32,7 @@ public:
     explicit Run(const MeasureOptions& options)
         : options_(options),
           loop_(clock_, std::chrono::microseconds(0)),
+          signals_(loop_),
           fleet_(loop_, {.host = options.target.host,
                          .port = options.target.port,
                          .plant = {.seed = options.seed, .sensors = options.connections, .spike_probability = options.spikes},
@@ -147,20 +149,21 @@ private:
     }
 
     void turns_until(Monotonic until) {
-        while (clock_.now() < until && !fleet_.failure()) loop_.run_once(until);
+        while (clock_.now() < until && !fleet_.failure() && !signals_.requested()) loop_.run_once(until);
     }
 
     template <class Condition>
     bool wait(Condition holds, nanoseconds at_most = kAnswerMax) {
         const auto give_up = clock_.now() + at_most;
         while (!holds()) {
-            if (fleet_.failure() || subscriber_.failure() || clock_.now() > give_up) return false;
+            if (fleet_.failure() || subscriber_.failure() || signals_.requested() || clock_.now() > give_up) return false;
             loop_.run_once(loop_.now() + milliseconds(50));
         }
         return true;
     }
 
     [[nodiscard]] base::Error failure() const {
+        if (signals_.requested()) return base::Error{base::Errc::unavailable};
         if (fleet_.failure()) return *fleet_.failure();
         if (subscriber_.failure()) return *subscriber_.failure();
         return base::Error{base::Errc::timeout};
@@ -173,6 +176,7 @@ private:
     MeasureOptions options_;
     posix::PosixClock clock_;
     posix::EventLoop loop_;
+    posix::SignalWatch signals_;
     Fleet fleet_;
     Subscriber subscriber_;
     AlertBook book_;

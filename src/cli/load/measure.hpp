@@ -51,7 +51,8 @@ struct Measurement {
 };
 
 /// Connects, warms up, measures, disconnects. Blocks; call it with no event loop running on this thread.
-/// Errors: those of a Fleet's failure (refused, denied, closed, …); limit (open files); timeout (the other side stopped reading or acking).
+/// Errors: those of a Fleet's failure (refused, denied, closed, …); limit (open files); timeout (the other side stopped reading or acking);
+/// unavailable (Ctrl-C or SIGTERM).
 [[nodiscard]] base::Result<Measurement> measure(const MeasureOptions& options);
 
 /// One line of JSON, times in milliseconds or microseconds as the names say.
