@@ -1,0 +1,385 @@
+// links: sluice_flow_hub
+// Several connections to two hubs: raw bytes, well-formed packets, time, tickets, broken links. Whatever comes, what the hub sends is
+// well-formed, its counts stay true, and after everybody has gone nothing is left.
+//
+// Input: a list of steps. Each is a byte of what (low 4 bits) and whom (high 4 bits), then its arguments; text is picked from small lists,
+// so that topics meet filters.
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/hash.hpp"
+#include "codec/mqtt/decode.hpp"
+#include "codec/mqtt/encode.hpp"
+#include "codec/mqtt/framing.hpp"
+#include "data/reading.hpp"
+#include "flow/hub/hub.hpp"
+
+namespace {
+
+using namespace sluice;
+using base::Byte;
+using base::Bytes;
+using base::ByteView;
+
+void require(bool condition) {
+    if (!condition) std::abort();
+}
+
+constexpr std::array<std::string_view, 8> kTopics{"a", "a/b", "a/b/c", "b", "/", "$SYS/x", "$x/y", "a//b"};
+constexpr std::array<std::string_view, 8> kFilters{"#", "a/#", "+/b", "a/b", "$share/g/a/#", "$share/g/#", "a/+/c", "$x/#"};
+constexpr std::array<std::string_view, 4> kClients{"c0", "c1", "c2", ""};
+constexpr std::uint16_t kShards = 2;
+constexpr std::size_t kConnections = 8;
+
+class Input {
+public:
+    explicit Input(ByteView bytes) : left_(bytes) {}
+    [[nodiscard]] bool empty() const { return left_.empty(); }
+    Byte byte() {
+        if (left_.empty()) return 0;
+        const Byte value = left_.front();
+        left_ = left_.subspan(1);
+        return value;
+    }
+    ByteView bytes(std::size_t n) {
+        n = std::min(n, left_.size());
+        const auto value = left_.first(n);
+        left_ = left_.subspan(n);
+        return value;
+    }
+
+private:
+    ByteView left_;
+};
+
+struct Link {
+    hub::ConnectionId id{};
+    bool open = false;
+    mqtt::Version version = mqtt::Version::v311;
+    bool spoke = false;    // its first packet is complete
+    bool greeted = false;  // it was answered
+    Bytes output;
+    Bytes unconsumed;
+};
+
+/// Every packet the hub sends must be one that a client of that version can read.
+void check_output(Link& link) {
+    for (ByteView rest(link.output); !rest.empty();) {
+        const auto framed = mqtt::frame(rest);
+        require(framed.status == mqtt::FrameStatus::complete && !framed.overlong);
+        const auto body = framed.body(rest);
+        require(link.greeted || framed.type() == mqtt::PacketType::connack);
+        link.greeted = true;
+        if (framed.type() == mqtt::PacketType::publish) {
+            mqtt::Publish packet;
+            require(mqtt::decode_publish(framed.first, body, link.version, packet).good() && !packet.topic.empty());
+        } else if (framed.type() == mqtt::PacketType::suback) {
+            mqtt::Suback packet;
+            require(mqtt::decode_suback(body, link.version, packet).good());
+        } else if (framed.type() == mqtt::PacketType::connack) {
+            mqtt::Connack packet;
+            require(mqtt::decode_connack(body, link.version, packet).good());
+        } else {
+            require(framed.type() != mqtt::PacketType::connect && framed.type() != mqtt::PacketType::subscribe);
+        }
+        rest = rest.subspan(framed.total);
+    }
+    link.output.clear();
+}
+
+class World;
+
+class Shard final : public hub::Port {
+public:
+    Shard(World& world, std::uint16_t index) : world_(world), index_(index) {}
+    Bytes* output(hub::ConnectionId to) override {
+        Link& link = links[static_cast<std::uint32_t>(to.value())];
+        return link.open && link.id == to ? &link.output : nullptr;
+    }
+    [[nodiscard]] std::size_t queued_bytes(hub::ConnectionId of) const override {
+        return links[static_cast<std::uint32_t>(of.value())].output.size();
+    }
+    void close(hub::ConnectionId connection) override {
+        Link& link = links[static_cast<std::uint32_t>(connection.value())];
+        require(link.open && link.id == connection);
+        link.open = false;
+    }
+    hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
+    bool to_shard(data::ShardIndex to, hub::ShardMessage&& message) override;
+
+    std::array<Link, kConnections> links;
+    std::unique_ptr<hub::Hub> hub;
+    std::deque<hub::ShardMessage> inbox;  // from the other shard
+
+private:
+    World& world_;
+    std::uint16_t index_;
+};
+
+class World {
+public:
+    World() {
+        hub::Limits limits;
+        limits.connections_max = 7;
+        limits.sessions_max = 4;
+        limits.inflight_max = 3;
+        limits.queue_messages_max = 4;
+        limits.receive_maximum = 5;
+        limits.acks_pending_max = 4;
+        limits.payload_bytes_max = 100;
+        limits.output_bytes_max = 500;
+        limits.output_bytes_hard = 2'000;
+        limits.retained_messages_max = 3;
+        limits.subscriptions_per_session_max = 5;
+        limits.subscribes_pending_max = 3;
+        limits.shard_backlog_bytes_max = 2'000;
+        for (std::uint16_t i = 0; i < kShards; ++i) {
+            shards[i] = std::make_unique<Shard>(*this, i);
+            shards[i]->hub = std::make_unique<hub::Hub>(
+                hub::Options{.shard = data::ShardIndex(i), .shards = kShards, .limits = limits, .seed = 1}, *shards[i]);
+        }
+    }
+
+    void run(Input& in) {
+        while (!in.empty()) {
+            const Byte what = in.byte();
+            step(what & 15U, *shards[(what >> 4) & 1U], (what >> 5) & 7U, in);
+            check();
+        }
+        finish();
+    }
+
+    hub::Ticket next_ticket = 0;
+    Byte mailbox_capacity = 4;
+    bool echo = false;
+    base::Monotonic now{std::chrono::seconds(10)};
+    [[nodiscard]] base::WallTime wall() const { return base::from_ms(1'700'000'000'000) + now.time_since_epoch(); }
+    std::array<std::unique_ptr<Shard>, kShards> shards;
+
+private:
+    void step(unsigned what, Shard& shard, std::size_t slot, Input& in) {
+        Link& link = shard.links[slot];
+        Bytes out;
+        switch (what) {
+            case 0:
+                return send(shard, link, slot, in.bytes(in.byte()));
+            case 1:
+                return connect(shard, link, slot, in);
+            case 2:
+                if (std::exchange(link.open, false)) shard.hub->on_closed(link.id, now, wall());
+                return;
+            case 3:
+                return pass_time(std::chrono::milliseconds(1 << (in.byte() & 15U)));
+            case 4:
+                return shard.hub->on_durable(next_ticket == 0 ? 0 : next_ticket - 1);
+            case 5:
+                return settle();
+            case 6:
+                check_output(link);  // the client reads
+                return;
+            case 7:
+                mailbox_capacity = in.byte() & 7U;
+                next_ticket += (in.byte() & 1U);
+                echo = (in.byte() & 1U) != 0;
+                return;
+            case 8:
+            case 9:
+                encode_subscribe(out, link.version, in);
+                break;
+            case 10: {
+                const std::string_view filter = kFilters[in.byte() & 7U];
+                mqtt::encode_unsubscribe(out, 9, std::span(&filter, 1), link.version);
+                break;
+            }
+            case 11:
+            case 12:
+            case 13:
+                encode_publish(out, link.version, in);
+                break;
+            case 14: {
+                constexpr std::array kTypes{mqtt::PacketType::puback, mqtt::PacketType::pubrec, mqtt::PacketType::pubrel,
+                                            mqtt::PacketType::pubcomp};
+                mqtt::encode_ack(out, kTypes[in.byte() & 3U],
+                                 {.packet_id = static_cast<mqtt::PacketId>(1 + (in.byte() & 7U)), .properties = {}}, link.version);
+                break;
+            }
+            default:
+                mqtt::encode_disconnect(out, {.reason = mqtt::ReasonCode::success, .properties = {}}, link.version);
+        }
+        send(shard, link, slot, out);
+    }
+
+    void connect(Shard& shard, Link& link, std::size_t slot, Input& in) {
+        if (link.open) return;
+        const Byte flags = in.byte();
+        const std::string_view client = kClients[in.byte() & 3U];
+        Shard& home = client.empty() ? shard : *shards[base::shard_of(base::hash64(client), kShards)];
+        Link& at = home.links[slot];
+        if (at.open) return;
+        Bytes properties;
+        Bytes will_properties;
+        mqtt::PropertyWriter writer(properties);
+        mqtt::PropertyWriter will_writer(will_properties);
+        mqtt::Connect packet{.version = (flags & 1U) != 0 ? mqtt::Version::v5 : mqtt::Version::v311,
+                             .clean_start = (flags & 2U) != 0 || client.empty(),
+                             .client_id = client,
+                             .will = {},
+                             .user = {},
+                             .password = {},
+                             .properties = {}};
+        packet.keep_alive = std::chrono::duration<std::uint16_t>(static_cast<std::uint16_t>((flags & 4U) != 0 ? 10 : 0));
+        if ((flags & 8U) != 0) writer.number(mqtt::Property::session_expiry_interval, 1U + flags);
+        if ((flags & 16U) != 0) writer.number(mqtt::Property::receive_maximum, 1U + (flags >> 6));
+        if ((flags & 32U) != 0) writer.number(mqtt::Property::maximum_packet_size, 40);
+        packet.properties = writer.done();
+        if ((flags & 64U) != 0) {
+            if ((flags & 128U) != 0) will_writer.number(mqtt::Property::will_delay_interval, 5);
+            packet.will = mqtt::Will{.topic = "a/b", .payload = {}, .qos = mqtt::Qos::at_least_once, .properties = will_writer.done()};
+        }
+        Bytes out;
+        mqtt::encode_connect(out, packet);
+        send(home, at, slot, out);
+    }
+
+    static void encode_subscribe(Bytes& out, mqtt::Version version, Input& in) {
+        const Byte options = in.byte();
+        const std::string_view filter = kFilters[in.byte() & 7U];
+        Bytes properties;
+        mqtt::PropertyWriter writer(properties);
+        if ((options & 128U) != 0) writer.number(mqtt::Property::subscription_identifier, 1U + options);
+        const bool v5 = version == mqtt::Version::v5;
+        const mqtt::Subscription one{.filter = filter,
+                                     .qos = static_cast<mqtt::Qos>((options & 3U) % 3),
+                                     .no_local = v5 && (options & 4U) != 0 && !mqtt::is_shared(filter),
+                                     .retain_as_published = v5 && (options & 8U) != 0,
+                                     .retain_handling = static_cast<mqtt::RetainHandling>(v5 ? ((options >> 4) & 3U) % 3 : 0)};
+        mqtt::encode_subscribe(out, 8, std::span(&one, 1), version, writer.done());
+    }
+
+    static void encode_publish(Bytes& out, mqtt::Version version, Input& in) {
+        const Byte options = in.byte();
+        const Byte size = in.byte();
+        const auto payload = in.bytes(size & 127U);
+        Bytes properties;
+        mqtt::PropertyWriter writer(properties);
+        if ((options & 64U) != 0) writer.number(mqtt::Property::topic_alias, 1U + (size & 15U));
+        if ((options & 128U) != 0) writer.number(mqtt::Property::message_expiry_interval, size & 7U);
+        const auto qos = static_cast<mqtt::Qos>((options & 3U) % 3);
+        mqtt::encode_publish(out,
+                             {.topic = kTopics[(options >> 3) & 7U],
+                              .payload = payload,
+                              .packet_id = static_cast<mqtt::PacketId>(qos == mqtt::Qos::at_most_once ? 0 : 1 + (size & 7U)),
+                              .qos = qos,
+                              .retain = (options & 4U) != 0,
+                              .properties = writer.done()},
+                             version);
+    }
+
+    void send(Shard& shard, Link& link, std::size_t slot, ByteView bytes) {
+        if (!link.open) {
+            link = Link{};
+            link.id = hub::ConnectionId((std::uint64_t{++generation_} << 32) | slot);
+            link.open = true;
+            shard.hub->on_connected(link.id, {}, now);
+        }
+        base::append(link.unconsumed, bytes);
+        const auto framed = mqtt::frame(link.unconsumed);
+        if (framed.status == mqtt::FrameStatus::complete && !std::exchange(link.spoke, true) &&
+            framed.type() == mqtt::PacketType::connect) {
+            mqtt::Connect packet;
+            static_cast<void>(mqtt::decode_connect(framed.body(link.unconsumed), packet));  // only its version is wanted
+            link.version = packet.version;
+        }
+        // A buffer of its own of exactly this size: reading past the padding is found by the sanitizer.
+        Bytes padded;
+        padded.reserve(link.unconsumed.size() + data::kReadablePadding);
+        padded = link.unconsumed;
+        padded.resize(link.unconsumed.size() + data::kReadablePadding);
+        const auto consumed = shard.hub->on_bytes(link.id, ByteView(padded).first(link.unconsumed.size()), now, wall());
+        require(consumed <= link.unconsumed.size());
+        link.unconsumed.erase(link.unconsumed.begin(), link.unconsumed.begin() + static_cast<std::ptrdiff_t>(consumed));
+        if (!link.open) check_output(link);
+    }
+
+    void pass_time(std::chrono::nanoseconds by) {
+        now += by;
+        for (auto& shard : shards) shard->hub->on_tick(now, wall());
+    }
+
+    void settle() {
+        for (std::uint16_t i = 0; i < kShards; ++i) {
+            shards[i]->hub->end_of_turn(now);
+            for (auto& box = shards[i]->inbox; !box.empty();) {
+                const hub::ShardMessage message = std::move(box.front());
+                box.pop_front();
+                shards[i]->hub->on_shard_message(data::ShardIndex(static_cast<std::uint16_t>(1 - i)), message, now, wall());
+            }
+        }
+    }
+
+    void check() {
+        for (auto& shard : shards) {
+            std::uint64_t open = 0;
+            for (const Link& link : shard->links) open += link.open ? 1 : 0;
+            const auto& counters = shard->hub->counters();
+            require(counters.connections == open);
+            require(counters.sessions <= 4 && counters.subscriptions <= 20 && counters.retained_messages <= 3);
+            require(counters.messages_waiting <= 4 * (3 + 4));
+        }
+    }
+
+    /// Everybody leaves, all sessions end: nothing may be left but retained messages.
+    void finish() {
+        mailbox_capacity = 255;
+        for (auto& shard : shards)
+            for (Link& link : shard->links) {
+                if (link.open) check_output(link);
+                if (std::exchange(link.open, false)) shard->hub->on_closed(link.id, now, wall());
+            }
+        for (int i = 0; i < 4; ++i) {
+            pass_time(std::chrono::hours(24 * 8));
+            settle();
+        }
+        for (auto& shard : shards) {
+            shard->hub->on_durable(next_ticket);
+            const auto& counters = shard->hub->counters();
+            require(counters.connections == 0 && counters.sessions == 0 && counters.subscriptions == 0);
+            require(counters.messages_waiting == 0 && counters.acks_pending == 0);
+        }
+    }
+
+    std::uint32_t generation_ = 0;
+};
+
+hub::Ticket Shard::accept(const data::Reading& reading, bool acknowledged) {
+    require(!reading.topic.empty());
+    volatile Byte sink = 0;
+    for (std::size_t i = 0; i < data::kReadablePadding; ++i) sink = reading.payload.data()[reading.payload.size() + i];
+    static_cast<void>(sink);
+    if (world_.echo) hub->publish({.topic = "a/b", .payload = reading.payload, .qos = 1, .retain = true}, world_.now, world_.wall());
+    return acknowledged && world_.next_ticket != 0 ? world_.next_ticket++ : 0;
+}
+
+bool Shard::to_shard(data::ShardIndex to, hub::ShardMessage&& message) {
+    require(to.value() != index_);
+    auto& box = world_.shards[to.value()]->inbox;
+    if (box.size() >= world_.mailbox_capacity) return false;
+    box.push_back(std::move(message));
+    return true;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    World world;
+    Input in({data, size});
+    world.run(in);
+    return 0;
+}
