@@ -21,7 +21,7 @@ struct CloudIdentity {
 struct GatewayToken {
     std::string gateway;
     std::string token;  ///< from `token` or the contents of `token_file`
-    Position at;
+    Place at;
     friend bool operator==(const GatewayToken&, const GatewayToken&) = default;
 };
 

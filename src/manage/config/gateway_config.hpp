@@ -62,7 +62,7 @@ struct Destination {
     LocatedText topic;             ///< template: `alerts/{device}`; empty value: not a topic
     std::string cloud;             ///< name of a class
     std::uint8_t class_index = 0;  ///< index into Uplink::classes when `cloud` is set
-    Position at;
+    Place at;
     [[nodiscard]] bool is_topic() const { return cloud.empty(); }
     friend bool operator==(const Destination&, const Destination&) = default;
 };
@@ -71,7 +71,7 @@ struct RuleConfig {
     Located id;
     LocatedText sql;
     std::vector<Destination> to;
-    Position at;
+    Place at;
     friend bool operator==(const RuleConfig&, const RuleConfig&) = default;
 };
 
@@ -92,7 +92,7 @@ struct FunctionConfig {
     unsigned workers = 1;
     LocatedText key;
     std::uint64_t memory = 64 * 1024 * 1024;
-    Position at;
+    Place at;
     friend bool operator==(const FunctionConfig&, const FunctionConfig&) = default;
 };
 
@@ -116,7 +116,7 @@ struct ModuleConfig {
     std::chrono::milliseconds health_timeout{5'000};
     std::uint64_t memory = 128 * 1024 * 1024;
     double cpus = 1;
-    Position at;
+    Place at;
     friend bool operator==(const ModuleConfig&, const ModuleConfig&) = default;
 };
 
@@ -127,7 +127,7 @@ struct ModelConfig {
     std::vector<std::string> inputs;
     std::chrono::milliseconds budget_latency{10};
     std::uint64_t budget_memory = 16 * 1024 * 1024;
-    Position at;
+    Place at;
     friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 
@@ -162,7 +162,7 @@ struct Uplink {
     std::chrono::milliseconds retry_max{30'000};    ///< longest pause between attempts
     std::uint32_t drain_rate = 100'000;             ///< events a second of all classes; 0: no limit
     std::uint32_t in_flight = 16;                   ///< unacknowledged batches
-    Position at;
+    Place at;
     /// In order of data::ClassIndex: alert, aggregate, sample, then the user's own as they stand in the file. At most data::kClassesMax.
     std::vector<ClassConfig> classes{
         {"alert", 0, std::chrono::hours(24 * 7)}, {"aggregate", 1, std::chrono::hours(24 * 2)}, {"sample", 2, std::chrono::hours(24)}};

@@ -93,7 +93,7 @@ TEST(GatewayConfig, the_whole_of_the_design_is_read_and_what_is_not_built_is_not
     EXPECT_EQ(config.gateway.data.at, (Position{3, 9}));
     ASSERT_EQ(config.listen.mqtt.size(), 3U);
     EXPECT_EQ(config.listen.mqtt[0].text(), "tcp://127.0.0.1:1883");
-    EXPECT_EQ(config.listen.mqtt[0].at, (Position{7, 7}));
+    EXPECT_EQ(Position(config.listen.mqtt[0].at), (Position{7, 7}));
     EXPECT_EQ(config.listen.mqtt[1].scheme, Scheme::tls);
     EXPECT_EQ(config.listen.mqtt[1].cert.value, "etc/server.crt");
     EXPECT_TRUE(config.listen.mqtt[1].require_client_cert);
@@ -407,6 +407,17 @@ TEST(GatewayConfig, a_file_without_its_top_key_is_checked_as_what_it_was_meant_f
     files.contents["broken.yaml"] = "[\n";
     EXPECT_FALSE(is_valid(check_file(files, "broken.yaml", nullptr).problems));
     EXPECT_EQ(check_file(files, "none.yaml", nullptr).tier, Tier::unknown);
+}
+
+TEST(GatewayConfig, two_files_that_mean_the_same_are_equal) {
+    const std::string listen = "listen: {mqtt: [tcp://127.0.0.1:1]}\n";
+    const std::string rules = "rules: [{id: a, sql: SELECT * FROM 't', to: [{topic: x}]}]\n";
+    const auto one = read_gateway(std::string(kHead) + listen + rules, "g.yaml", nullptr, nullptr).config;
+    const auto moved = read_gateway("# moved\n\n" + rules + std::string(kHead) + listen, "g.yaml", nullptr, nullptr).config;
+    EXPECT_EQ(one, moved);
+    const auto other =
+        read_gateway(std::string(kHead) + rules + "listen: {mqtt: [tcp://127.0.0.1:2]}\n", "g.yaml", nullptr, nullptr).config;
+    EXPECT_NE(one, other);
 }
 
 TEST(Problems, json_carries_the_same_as_the_text) {

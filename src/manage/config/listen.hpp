@@ -25,7 +25,7 @@ struct MqttListener {
     Path key;
     Path ca;  ///< of clients
     bool require_client_cert = false;
-    Position at;                             ///< of the url: report "port in use" there
+    Place at;                                ///< of the url: report "port in use" there
     [[nodiscard]] bool is_local() const;     ///< loopback address or unix socket
     [[nodiscard]] std::string text() const;  ///< `tcp://127.0.0.1:1883`
     friend bool operator==(const MqttListener&, const MqttListener&) = default;
@@ -35,7 +35,7 @@ struct MqttListener {
 struct HttpListener {
     std::string host;
     std::uint16_t port = 0;
-    Position at;
+    Place at;
     [[nodiscard]] bool is_local() const;
     friend bool operator==(const HttpListener&, const HttpListener&) = default;
 };

@@ -17,7 +17,6 @@ struct LocatedText {
     struct Piece {
         std::uint32_t offset;
         Position at;
-        friend bool operator==(const Piece&, const Piece&) = default;
     };
 
     std::string value;
@@ -28,14 +27,14 @@ struct LocatedText {
     /// character. Exact for literal blocks, plain and quoted scalars.
     [[nodiscard]] Position position(std::size_t offset) const;
 
-    friend bool operator==(const LocatedText&, const LocatedText&) = default;
+    friend bool operator==(const LocatedText& a, const LocatedText& b) { return a.value == b.value; }  ///< wherever they stand
 };
 
 /// Text that needs only its place.
 struct Located {
     std::string value;
     Position at;
-    friend bool operator==(const Located&, const Located&) = default;
+    friend bool operator==(const Located& a, const Located& b) { return a.value == b.value; }  ///< wherever they stand
 };
 
 /// A path, made absolute or relative to the process: relative ones in the file are relative to the file's folder. Empty: not given.
@@ -43,7 +42,7 @@ struct Path {
     std::string value;
     Position at;
     [[nodiscard]] bool empty() const { return value.empty(); }
-    friend bool operator==(const Path&, const Path&) = default;
+    friend bool operator==(const Path& a, const Path& b) { return a.value == b.value; }  ///< wherever they stand
 };
 
 }  // namespace sluice::config

@@ -16,6 +16,14 @@ struct Position {
     friend constexpr auto operator<=>(const Position&, const Position&) = default;
 };
 
+/// The position of a value. All are equal, so that two configurations are equal when they mean the same, wherever it stands in the file.
+struct Place : Position {
+    constexpr Place() = default;
+    constexpr Place(Position position)
+        : Position(position) {}  // NOLINT(google-explicit-constructor): a position is given wherever one is known
+    friend constexpr bool operator==(const Place&, const Place&) { return true; }
+};
+
 enum class Severity : std::uint8_t {
     error,    ///< nothing may start with this file
     warning,  ///< works, but probably not as meant
