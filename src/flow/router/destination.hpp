@@ -22,7 +22,8 @@ struct TemplateError {
 
 /// A compiled topic template: `alerts/{device}`, `maintenance/{topic(2)}`. `{{` and `}}` stand for the braces themselves.
 /// A value put into a topic is made safe: each `/`, `+`, `#`, control character (U+0000 to U+001F, U+007F) becomes `_`; an empty or NULL
-/// value becomes `_`; a value is cut to kValueBytesMax (at a character's border). So a value can never add or remove a level.
+/// value becomes `_`; a value is cut to kValueBytesMax (at a character's border). So a value can never add or remove a level;
+/// nor can it make a topic begin with `$`: that becomes `_` as well.
 class TopicTemplate {
 public:
     static constexpr std::size_t kValueBytesMax = 256;
@@ -46,8 +47,9 @@ struct TemplateResult {
     std::vector<TemplateError> errors;  ///< all of them
 };
 
-/// `columns`: names of the rule's output columns. Errors: a column that the rule does not produce (with a suggestion), an unclosed brace, an
-/// empty name, a bad `topic(n)`, a wildcard or an empty topic. Column names that are quoted in SQL are written as they are: `{Air temperature [K]}`.
+/// `columns`: names of the rule's output columns. Errors: a column that the rule does not produce (with a suggestion), an unclosed brace,
+/// an empty name, a bad `topic(n)`, a wildcard or an empty topic. Column names that are quoted in SQL are written as they are: `{Air
+/// temperature [K]}`.
 [[nodiscard]] TemplateResult compile_template(std::string_view text, std::span<const std::string> columns);
 
 /// The columns that a template names, in order, without `topic` and `topic(n)`; wrong templates give what can be read of them.

@@ -16,7 +16,8 @@
 
 namespace sluice::rules {
 
-/// Which rules of a reading are meant: a bit stands for the stateless rules, each other bit for one or more partitions (GROUP BY or PARTITION BY).
+/// Which rules of a reading are meant: a bit stands for the stateless rules, each other bit for one or more partitions (GROUP BY or
+/// PARTITION BY).
 using PartitionMask = std::uint64_t;
 inline constexpr PartitionMask kAllPartitions = ~PartitionMask{0};
 
@@ -41,10 +42,11 @@ public:
 
 /// Per rule, since the engine was made. Nothing is dropped without being counted here.
 struct RuleCounters {
-    std::uint64_t evaluated = 0;   ///< readings of the rule's topics that were evaluated
-    std::uint64_t rows = 0;        ///< output rows
-    std::uint64_t malformed = 0;   ///< readings not evaluated: the payload is not JSON, or not an object where `*` needs one
-    std::uint64_t bad_value = 0;   ///< NULL, text, NaN or infinity where state needs a number; text where arithmetic needs one; division by zero; NaN results
+    std::uint64_t evaluated = 0;  ///< readings of the rule's topics that were evaluated
+    std::uint64_t rows = 0;       ///< output rows
+    std::uint64_t malformed = 0;  ///< readings not evaluated: the payload is not JSON, or not an object where `*` needs one
+    std::uint64_t bad_value =
+        0;  ///< NULL, text, NaN or infinity where state needs a number; text where arithmetic needs one; division by zero; NaN results
     std::uint64_t late = 0;        ///< readings for a window that had closed (event time only)
     std::uint64_t state_full = 0;  ///< readings not evaluated: no room for another key; values a full window could not take
 };
@@ -71,9 +73,9 @@ public:
     struct Options {
         unsigned shard = 0;
         unsigned shards = 1;
-        std::size_t keys_max = 100'000;                       ///< per rule and shard; further keys are not evaluated (state_full)
+        std::size_t keys_max = 100'000;                      ///< per rule and shard; further keys are not evaluated (state_full)
         std::size_t state_bytes_max = std::size_t{1} << 30;  ///< of this engine; beyond it no new keys (state_full)
-        std::size_t payload_bytes_max = 1024 * 1024;          ///< larger payloads count as malformed
+        std::size_t payload_bytes_max = 1024 * 1024;         ///< larger payloads count as malformed
         unsigned json_depth_max = 32;
     };
 

@@ -17,9 +17,9 @@ namespace sluice::rules {
 struct Limits {
     std::size_t sql_bytes_max = 64 * 1024;  ///< of one rule
     std::size_t rules_max = 1024;
-    std::size_t columns_max = 256;      ///< of one SELECT
-    std::size_t depth_max = 64;         ///< of nested expressions
-    std::size_t nodes_max = 4096;       ///< of one rule's expressions, after aliases are put in
+    std::size_t columns_max = 256;         ///< of one SELECT
+    std::size_t depth_max = 64;            ///< of nested expressions
+    std::size_t nodes_max = 4096;          ///< of one rule's expressions, after aliases are put in
     std::size_t window_rows_max = 10'000;  ///< n of zscore, rms, ROWS n PRECEDING and of windows that must keep their values
 };
 

@@ -1,0 +1,187 @@
+#include "flow/rules/key_table.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "base/hash.hpp"
+
+namespace sluice::rules {
+namespace {
+
+using json::Kind;
+using json::Value;
+
+/// The first byte of an encoded key, or of a component of one. A text of its own begins with none of these, or gets kText.
+enum Tag : unsigned char { kNull = 1, kInteger, kNumber, kFalse, kTrue, kText, kRaw, kSeveral };
+constexpr unsigned char kPlainTextFrom = 0x20;
+
+/// Rows are allocated in blocks of about this size: large enough to be rare, small enough not to waste a small gateway's memory.
+constexpr std::size_t kChunkBytes = 64 * 1024;
+constexpr std::size_t kSlotsMin = 16;
+
+void append_component(base::Bytes& to, const Value& value) {
+    const auto with_size = [&to](Tag tag, std::string_view text) {
+        to.push_back(tag);
+        base::append_le(to, static_cast<std::uint32_t>(text.size()));
+        base::append(to, text);
+    };
+    const auto with_word = [&to](Tag tag, std::uint64_t word) {
+        to.push_back(tag);
+        base::append_le(to, word);
+    };
+    switch (value.kind()) {
+        case Kind::missing:
+        case Kind::null:
+            return to.push_back(kNull);
+        case Kind::boolean:
+            return to.push_back(value.is_true() ? kTrue : kFalse);
+        case Kind::integer:
+            return with_word(kInteger, static_cast<std::uint64_t>(value.as_integer()));
+        case Kind::number: {
+            const double number = value.as_number();
+            constexpr double kTwo63 = 9223372036854775808.0;
+            if (number == std::floor(number) && number >= -kTwo63 && number < kTwo63)
+                return with_word(kInteger, static_cast<std::uint64_t>(static_cast<std::int64_t>(number)));
+            return with_word(kNumber, std::bit_cast<std::uint64_t>(number));
+        }
+        case Kind::text:
+            return with_size(kText, value.as_view());
+        case Kind::raw:
+            return with_size(kRaw, value.as_view());
+    }
+}
+
+bool take_component(std::string_view& key, Value& value) {
+    if (key.empty()) return false;
+    const auto tag = static_cast<unsigned char>(key.front());
+    key.remove_prefix(1);
+    const auto word = [&key](std::size_t size, std::uint64_t& to) {
+        if (key.size() < size) return false;
+        to = 0;
+        std::memcpy(&to, key.data(), size);
+        key.remove_prefix(size);
+        return true;
+    };
+    std::uint64_t number = 0;
+    switch (tag) {
+        case kNull:
+            value = Value::null();
+            return true;
+        case kFalse:
+        case kTrue:
+            value = Value::boolean(tag == kTrue);
+            return true;
+        case kInteger:
+            if (!word(8, number)) return false;
+            value = Value::integer(static_cast<std::int64_t>(number));
+            return true;
+        case kNumber:
+            if (!word(8, number)) return false;
+            value = Value::number(std::bit_cast<double>(number));
+            return true;
+        case kText:
+        case kRaw: {
+            if (!word(4, number) || key.size() < number) return false;
+            const std::string_view text = key.substr(0, number);
+            value = tag == kText ? Value::text(text) : Value::raw(text);
+            key.remove_prefix(number);
+            return true;
+        }
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+std::string_view encode_key(std::span<const Value> components, base::Bytes& scratch) {
+    if (components.empty()) return {};
+    if (components.size() == 1 && components[0].is_text()) {
+        const std::string_view text = components[0].as_view();
+        if (!text.empty() && static_cast<unsigned char>(text.front()) >= kPlainTextFrom) return text;
+    }
+    scratch.clear();
+    if (components.size() > 1) scratch.push_back(kSeveral);
+    for (const Value& value : components) append_component(scratch, value);
+    return base::as_text(scratch);
+}
+
+bool decode_key(std::string_view key, std::span<Value> components) {
+    if (components.empty()) return key.empty();
+    if (key.empty()) return false;
+    const auto tag = static_cast<unsigned char>(key.front());
+    if (tag >= kPlainTextFrom) {
+        components[0] = Value::text(key);
+        return components.size() == 1;
+    }
+    if ((tag == kSeveral) != (components.size() > 1)) return false;
+    if (tag == kSeveral) key.remove_prefix(1);
+    for (Value& component : components) {
+        if (!take_component(key, component)) return false;
+    }
+    return key.empty();
+}
+
+KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, StateBudget& budget)
+    : stride_(state_bytes + sizeof(Head)), keys_max_(std::min<std::size_t>(keys_max, UINT32_MAX / 2)), budget_(budget), slots_(kSlotsMin) {
+    rows_per_chunk_ = static_cast<std::uint32_t>(std::bit_floor(std::max<std::size_t>(1, kChunkBytes / stride_)));
+    shift_ = static_cast<unsigned>(std::countr_zero(rows_per_chunk_));
+}
+
+std::string_view KeyTable::key(std::uint32_t series) const {
+    const auto* head_of = reinterpret_cast<const Head*>(head(series));
+    if (head_of->size <= Head::kInlineBytes) return {head_of->inline_bytes, head_of->size};
+    const char* at = nullptr;
+    std::memcpy(&at, head_of->inline_bytes, sizeof at);
+    return {at, head_of->size};
+}
+
+std::optional<std::uint32_t> KeyTable::find(std::string_view wanted, std::uint64_t hash) const {
+    const auto tag = static_cast<std::uint32_t>(hash);
+    for (std::size_t at = (hash >> 32) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+        const Slot& slot = slots_[at];
+        if (slot.series == 0) return std::nullopt;
+        if (slot.tag == tag && key(slot.series - 1) == wanted) return slot.series - 1;
+    }
+}
+
+std::optional<std::uint32_t> KeyTable::add(std::string_view wanted, std::uint64_t hash) {
+    if (const auto known = find(wanted, hash)) return known;
+    if (size_ >= keys_max_ || wanted.size() > kKeyBytesMax) return std::nullopt;
+    const bool is_long = wanted.size() > Head::kInlineBytes;
+    if (!budget_.take(stride_ + (is_long ? wanted.size() : 0) + 2 * sizeof(Slot))) return std::nullopt;
+    if ((size_ + 1) * 2 > slots_.size()) grow();
+    const auto series = static_cast<std::uint32_t>(size_);
+    if ((series & (rows_per_chunk_ - 1)) == 0) chunks_.push_back(std::make_unique<std::byte[]>(stride_ * rows_per_chunk_));
+    auto* head_of = reinterpret_cast<Head*>(head(series));
+    head_of->size = static_cast<std::uint32_t>(wanted.size());
+    if (is_long) {
+        long_keys_.push_back(std::make_unique<char[]>(wanted.size()));
+        const char* at = long_keys_.back().get();
+        std::memcpy(long_keys_.back().get(), wanted.data(), wanted.size());
+        std::memcpy(head_of->inline_bytes, &at, sizeof at);
+    } else if (!wanted.empty()) {
+        std::memcpy(head_of->inline_bytes, wanted.data(), wanted.size());
+    }
+    ++size_;
+    std::size_t at = (hash >> 32) & (slots_.size() - 1);
+    while (slots_[at].series != 0) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = {.tag = static_cast<std::uint32_t>(hash), .series = series + 1};
+    return series;
+}
+
+void KeyTable::grow() {
+    std::vector<Slot> larger(slots_.size() * 2);
+    for (const Slot& slot : slots_) {
+        if (slot.series == 0) continue;
+        const std::uint64_t hash = base::hash64(key(slot.series - 1));
+        std::size_t at = (hash >> 32) & (larger.size() - 1);
+        while (larger[at].series != 0) at = (at + 1) & (larger.size() - 1);
+        larger[at] = slot;
+    }
+    slots_.swap(larger);
+}
+
+}  // namespace sluice::rules

@@ -1,0 +1,72 @@
+// Keys (of GROUP BY or PARTITION BY) to rows of state.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "codec/json/value.hpp"
+#include "flow/rules/stored_value.hpp"
+
+namespace sluice::rules {
+
+/// The bytes that stand for the components of a key. One component that is text stands for itself, so that a device's name as a key and as
+/// a client id belong to the same shard; everything else is tagged. Whole floats equal whole numbers; NULL is a key like any other.
+/// The result may point into `scratch` or into the value.
+[[nodiscard]] std::string_view encode_key(std::span<const json::Value> components, base::Bytes& scratch);
+/// Back to values; texts point into `key`. False: not the key of that many components (it came from outside and is damaged).
+[[nodiscard]] bool decode_key(std::string_view key, std::span<json::Value> components);
+
+/// Keys get series numbers 0, 1, … in the order of their first reading, and a row of zeroed bytes each. Keys stay until the table goes.
+/// The key lies at the head of its row: comparing it touches memory that is needed anyway.
+class KeyTable {
+public:
+    /// Longer keys are not taken.
+    static constexpr std::size_t kKeyBytesMax = 1024;
+
+    /// `state_bytes`: size of a row without its key, a multiple of 8.
+    KeyTable(std::size_t state_bytes, std::size_t keys_max, StateBudget& budget);
+
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key, std::uint64_t hash) const;
+    /// Finds or adds; nothing when the table or the budget is full, or the key is too long.
+    [[nodiscard]] std::optional<std::uint32_t> add(std::string_view key, std::uint64_t hash);
+
+    /// The state bytes of a row. Stays where it is.
+    [[nodiscard]] std::byte* row(std::uint32_t series) { return head(series) + sizeof(Head); }
+    [[nodiscard]] const std::byte* row(std::uint32_t series) const { return head(series) + sizeof(Head); }
+    [[nodiscard]] std::string_view key(std::uint32_t series) const;
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+private:
+    struct Head {
+        static constexpr std::size_t kInlineBytes = 28;
+        std::uint32_t size = 0;
+        char inline_bytes[kInlineBytes] = {};  ///< the key, or the pointer to it
+    };
+    struct Slot {
+        std::uint32_t tag = 0;
+        std::uint32_t series = 0;  ///< plus one; 0: free
+    };
+
+    [[nodiscard]] std::byte* head(std::uint32_t series) const {
+        return chunks_[series >> shift_].get() + (series & (rows_per_chunk_ - 1)) * stride_;
+    }
+    void grow();
+
+    std::size_t stride_;
+    std::size_t keys_max_;
+    StateBudget& budget_;
+    unsigned shift_ = 0;
+    std::uint32_t rows_per_chunk_ = 1;
+    std::size_t size_ = 0;
+    std::vector<Slot> slots_;
+    std::vector<std::unique_ptr<std::byte[]>> chunks_;
+    std::vector<std::unique_ptr<char[]>> long_keys_;
+};
+
+}  // namespace sluice::rules

@@ -1,0 +1,128 @@
+#include "flow/rules/program_builder.hpp"
+
+#include <algorithm>
+
+#include "base/hash.hpp"
+#include "flow/rules/state_bytes.hpp"
+
+namespace sluice::rules {
+namespace {
+
+Type type_of(const Value& value) {
+    switch (value.kind()) {
+        case json::Kind::missing:
+        case json::Kind::null:
+            return Type::null;
+        case json::Kind::boolean:
+            return Type::boolean;
+        case json::Kind::text:
+            return Type::text;
+        case json::Kind::raw:
+            return Type::any;
+        default:
+            return Type::number;
+    }
+}
+
+}  // namespace
+
+std::uint64_t mix(std::initializer_list<std::uint64_t> parts) {
+    base::Bytes bytes;
+    for (const std::uint64_t part : parts) base::append_le(bytes, part);
+    return base::hash64(base::as_text(bytes));
+}
+
+std::string path_text(const json::Path& path) {
+    std::string text;
+    for (const json::PathStep& step : path) {
+        if (const auto* key = std::get_if<std::string>(&step))
+            text += "." + std::to_string(key->size()) + ":" + *key;
+        else
+            text += "[" + std::to_string(std::get<std::uint32_t>(step)) + "]";
+    }
+    return text;
+}
+
+NodeId ProgramBuilder::add(const Node& node, const std::string& identity, std::span<const NodeId> children, bool foldable) {
+    std::string key = std::to_string(static_cast<int>(node.op)) + (node.negated ? "!" : ":") + identity;
+    std::string canonical = key;
+    bool constant = foldable;
+    for (const NodeId child : children) {
+        key += "," + std::to_string(child);
+        canonical += "," + std::to_string(fingerprints_[child]);
+        constant = constant && is_constant(child);
+    }
+    const auto [at, fresh] = known_.try_emplace(key, static_cast<NodeId>(data_.program.nodes.size()));
+    if (!fresh) return at->second;
+    data_.program.nodes.push_back(node);
+    fingerprints_.push_back(base::hash64(canonical));
+    if (constant) at->second = folded(at->second);
+    return at->second;
+}
+
+NodeId ProgramBuilder::folded(NodeId id) {
+    arena_.reset();
+    Scope scope;
+    scope.program = &data_.program;
+    scope.arena = &arena_;
+    const Value value = evaluate(scope, id);
+    if (scope.bad_values != 0) return id;  // it counts as bad each time it is evaluated
+    return constant(value);
+}
+
+NodeId ProgramBuilder::constant(const Value& value) {
+    base::Bytes identity;
+    save_value(identity, value);
+    Value kept = value;
+    if (value.is_text() || value.kind() == json::Kind::raw) {
+        // Padded: the inner loops over text read whole words.
+        data_.program.texts.emplace_back(value.as_view());
+        std::string& text = data_.program.texts.back();
+        text.reserve(text.size() + sizeof(std::uint64_t));
+        kept = value.is_text() ? Value::text(text) : Value::raw(text);
+    }
+    const auto index = static_cast<std::uint32_t>(data_.program.constants.size());
+    data_.program.constants.push_back(kept);
+    return add({.op = Op::constant, .type = type_of(value), .a = index}, std::string(base::as_text(identity)), {}, false);
+}
+
+std::uint32_t ProgramBuilder::slot(const json::Path& path) {
+    const auto known = std::find(data_.fields.begin(), data_.fields.end(), path);
+    if (known != data_.fields.end()) return static_cast<std::uint32_t>(known - data_.fields.begin());
+    data_.fields.push_back(path);
+    return static_cast<std::uint32_t>(data_.fields.size() - 1);
+}
+
+NodeId ProgramBuilder::field(const json::Path& path) {
+    return add({.op = Op::slot, .type = Type::any, .a = slot(path)}, path_text(path), {}, false);
+}
+
+NodeId ProgramBuilder::field_or(const json::Path& path, NodeId other) {
+    const NodeId children[] = {other};
+    return add({.op = Op::slot_or, .type = Type::any, .a = slot(path), .b = other}, path_text(path), children, false);
+}
+
+NodeId ProgramBuilder::indexed(Op op, Type type, std::uint32_t index, std::uint64_t identity) {
+    return add({.op = op, .type = type, .a = index}, std::to_string(index) + "#" + std::to_string(identity), {}, false);
+}
+
+NodeId ProgramBuilder::unary(Op op, Type type, NodeId a, bool negated) {
+    const NodeId children[] = {a};
+    return add({.op = op, .type = type, .negated = negated, .a = a}, "", children, true);
+}
+
+NodeId ProgramBuilder::binary(Op op, Type type, NodeId a, NodeId b) {
+    const NodeId children[] = {a, b};
+    return add({.op = op, .type = type, .a = a, .b = b}, "", children, true);
+}
+
+NodeId ProgramBuilder::with_arguments(Op op, Type type, std::span<const NodeId> arguments, bool negated, Function function) {
+    const auto first = static_cast<std::uint32_t>(data_.program.arguments.size());
+    data_.program.arguments.insert(data_.program.arguments.end(), arguments.begin(), arguments.end());
+    const bool pure = op != Op::function || info(function).kind == FunctionKind::scalar;
+    return add(
+        {.op = op, .type = type, .negated = negated, .function = function, .a = first, .b = static_cast<std::uint32_t>(arguments.size())},
+        op == Op::function ? std::string(info(function).name) : "", arguments, pure);
+}
+
+}  // namespace sluice::rules

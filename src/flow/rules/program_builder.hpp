@@ -1,0 +1,52 @@
+// Builds the shared program: equal expressions become one node, constant ones are computed now.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "flow/rules/expression.hpp"
+#include "flow/rules/plan_data.hpp"
+
+namespace sluice::rules {
+
+class ProgramBuilder {
+public:
+    explicit ProgramBuilder(PlanData& data) : data_(data) {}
+
+    [[nodiscard]] NodeId constant(const Value& value);
+    [[nodiscard]] std::uint32_t slot(const json::Path& path);
+    [[nodiscard]] NodeId field(const json::Path& path);
+    /// The field, or `other` for readings without it.
+    [[nodiscard]] NodeId field_or(const json::Path& path, NodeId other);
+    /// `identity` tells what a register, aggregate or key stands for, for fingerprints.
+    [[nodiscard]] NodeId indexed(Op op, Type type, std::uint32_t index, std::uint64_t identity);
+    [[nodiscard]] NodeId unary(Op op, Type type, NodeId a, bool negated = false);
+    [[nodiscard]] NodeId binary(Op op, Type type, NodeId a, NodeId b);
+    [[nodiscard]] NodeId with_arguments(Op op, Type type, std::span<const NodeId> arguments, bool negated = false,
+                                        Function function = Function::abs);
+
+    [[nodiscard]] Type type(NodeId id) const { return data_.program.nodes[id].type; }
+    [[nodiscard]] bool is_constant(NodeId id) const { return data_.program.nodes[id].op == Op::constant; }
+    [[nodiscard]] const Value& constant_value(NodeId id) const { return data_.program.constants[data_.program.nodes[id].a]; }
+    /// The same for the same expression in any plan.
+    [[nodiscard]] std::uint64_t fingerprint(NodeId id) const { return fingerprints_[id]; }
+
+private:
+    NodeId add(const Node& node, const std::string& identity, std::span<const NodeId> children, bool foldable);
+    NodeId folded(NodeId id);
+
+    PlanData& data_;
+    std::map<std::string, NodeId> known_;
+    std::vector<std::uint64_t> fingerprints_;
+    TextArena arena_;
+};
+
+/// A fingerprint of fingerprints and texts.
+[[nodiscard]] std::uint64_t mix(std::initializer_list<std::uint64_t> parts);
+[[nodiscard]] std::string path_text(const json::Path& path);
+
+}  // namespace sluice::rules

@@ -1,0 +1,286 @@
+#include "flow/rules/rule_compiler.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/hash.hpp"
+#include "codec/json/writer.hpp"
+#include "data/topic.hpp"
+
+namespace sluice::rules {
+namespace {
+
+/// A count window that keeps no values may be this long.
+constexpr std::int64_t kCountMax = 1'000'000'000;
+/// A year, about: longer time windows would outlive most gateways' uptime and every use we know.
+constexpr std::int64_t kSpanMax = std::int64_t{366} * 24 * 3600 * 1000;
+
+struct Unit {
+    std::string_view name;
+    std::int64_t milliseconds;
+};
+constexpr std::array kUnits{
+    Unit{"ms", 1},
+    Unit{"millisecond", 1},
+    Unit{"milliseconds", 1},
+    Unit{"ss", 1000},
+    Unit{"s", 1000},
+    Unit{"second", 1000},
+    Unit{"seconds", 1000},
+    Unit{"mi", 60'000},
+    Unit{"minute", 60'000},
+    Unit{"minutes", 60'000},
+    Unit{"hh", 3'600'000},
+    Unit{"hour", 3'600'000},
+    Unit{"hours", 3'600'000},
+    Unit{"dd", 86'400'000},
+    Unit{"day", 86'400'000},
+    Unit{"days", 86'400'000},
+};
+
+std::size_t round_up(std::size_t bytes) { return (bytes + 7) / 8 * 8; }
+
+/// Is the name used as an input column somewhere below?
+bool mentions(const Expr& expr, const std::string& name) {
+    if (expr.kind == Expr::Kind::column && std::get<std::string>(expr.path[0]) == name) return true;
+    const auto any = [&](const std::vector<ExprPtr>& list) {
+        return std::any_of(list.begin(), list.end(), [&](const ExprPtr& child) { return mentions(*child, name); });
+    };
+    return any(expr.args) || (expr.over != nullptr && any(expr.over->partition));
+}
+
+}  // namespace
+
+std::uint32_t PlanBuilder::key(const std::vector<NodeId>& nodes) {
+    for (std::uint32_t i = 0; i < data.keys.size(); ++i) {
+        if (data.keys[i].nodes == nodes) return i;
+    }
+    data.keys.push_back({.nodes = nodes});
+    return static_cast<std::uint32_t>(data.keys.size() - 1);
+}
+
+std::uint32_t PlanBuilder::filter_set(std::vector<std::string> filters) {
+    std::sort(filters.begin(), filters.end());
+    filters.erase(std::unique(filters.begin(), filters.end()), filters.end());
+    const auto known = std::find(data.filter_sets.begin(), data.filter_sets.end(), filters);
+    if (known != data.filter_sets.end()) return static_cast<std::uint32_t>(known - data.filter_sets.begin());
+    data.filter_sets.push_back(std::move(filters));
+    return static_cast<std::uint32_t>(data.filter_sets.size() - 1);
+}
+
+std::uint32_t PlanBuilder::partition(std::uint32_t key_index, const std::string& whole, std::uint32_t filters) {
+    for (std::uint32_t i = 0; i < data.partitions.size(); ++i) {
+        const PartitionPlan& known = data.partitions[i];
+        if (known.key == key_index && known.whole == whole && known.filter_set == filters) return i;
+    }
+    // Bit 0 is for stateless rules; with more partitions than bits some share one, which costs a shard a look at a key that it does not
+    // own.
+    const auto bit = 1 + data.partitions.size() % 63;
+    PartitionPlan partition;
+    partition.key = key_index;
+    partition.whole = whole;
+    partition.filter_set = filters;
+    partition.mask = std::uint64_t{1} << bit;
+    data.partitions.push_back(std::move(partition));
+    return static_cast<std::uint32_t>(data.partitions.size() - 1);
+}
+
+std::uint32_t PlanBuilder::table(std::uint32_t key_index, std::uint32_t owner) {
+    for (std::uint32_t i = 0; i < data.tables.size(); ++i) {
+        if (data.tables[i].key == key_index && data.tables[i].owner == owner) return i;
+    }
+    TablePlan table;
+    table.key = key_index;
+    table.owner = owner;
+    table.fingerprint = base::hash64(data.partitions[owner].whole);
+    for (const NodeId node : data.keys[key_index].nodes) table.fingerprint = mix({table.fingerprint, program.fingerprint(node)});
+    for (const std::string& filter : data.filter_sets[data.partitions[owner].filter_set])
+        table.fingerprint = mix({table.fingerprint, base::hash64(filter)});
+    data.tables.push_back(table);
+    return static_cast<std::uint32_t>(data.tables.size() - 1);
+}
+
+std::uint32_t PlanBuilder::reserve(std::uint32_t table_index, std::size_t bytes) {
+    const std::size_t at = data.tables[table_index].row_bytes;
+    data.tables[table_index].row_bytes = at + round_up(bytes);
+    return static_cast<std::uint32_t>(at);
+}
+
+void RuleCompiler::run(RuleInfo& info) {
+    index_ = static_cast<std::uint32_t>(plan_.data.rules.size());
+    info.id = spec_.id;
+    info.star = query_.star;
+    compile_from(info);
+    find_owner();
+    if (query_.grouped) compile_window();
+    if (query_.star)
+        compile_star(info);
+    else
+        compile_items(info);
+    if (query_.where != nullptr) rule_.where = compile_condition(*query_.where, Place::where, "WHERE");
+    if (query_.having != nullptr) {
+        if (!query_.grouped)
+            problems_.error(query_.having->offset, "HAVING belongs to GROUP BY with a window; conditions on readings belong to WHERE");
+        else
+            rule_.having = compile_condition(*query_.having, Place::having, "HAVING");
+    }
+    if (rule_.window) place_window();
+    warn_about_aliases();
+    info.windowed = query_.grouped;
+    info.keyed = rule_.partition.has_value();
+    if (rule_.partition) plan_.data.partitions[*rule_.partition].rules.push_back(index_);
+    plan_.data.rules.push_back(std::move(rule_));
+}
+
+void RuleCompiler::compile_from(RuleInfo& info) {
+    for (const FromTopic& topic : query_.from) {
+        if (topic.filter.starts_with("$share/"))
+            problems_.error(topic.offset, "a rule sees every reading of its topics: $share belongs to subscriptions");
+        else if (!data::is_topic_filter(topic.filter))
+            problems_.error(topic.offset, "not a topic filter: '" + topic.filter + "' ('+' is a whole level, '#' the whole last level)");
+        info.filters.push_back(topic.filter);
+    }
+    rule_.filter_set = plan_.filter_set(info.filters);
+}
+
+void RuleCompiler::collect_partitions(const Expr& expr, std::vector<std::vector<NodeId>>& found) {
+    if (expr.kind == Expr::Kind::call) {
+        const FunctionInfo* function = find_function(expr.name);
+        const bool stateful = function != nullptr && (function->kind == FunctionKind::stateful ||
+                                                      (function->kind == FunctionKind::aggregate && expr.over != nullptr));
+        if (stateful) {
+            std::vector<NodeId> nodes;
+            if (expr.over != nullptr) nodes = compile_all(expr.over->partition, Place::key).value_or(nodes);
+            if (std::find(found.begin(), found.end(), nodes) == found.end()) found.push_back(std::move(nodes));
+        }
+    }
+    for (const ExprPtr& argument : expr.args) collect_partitions(*argument, found);
+}
+
+/// The shard that runs a rule with state is the owner of its key; if it has several keys, there is one place for the whole stream.
+void RuleCompiler::find_owner() {
+    std::vector<std::vector<NodeId>> found;
+    for (const SelectItem& item : query_.items) {
+        if (item.expr != nullptr) collect_partitions(*item.expr, found);
+    }
+    if (query_.where != nullptr) collect_partitions(*query_.where, found);
+    if (query_.having != nullptr) collect_partitions(*query_.having, found);
+    if (query_.grouped) {
+        group_ = compile_all(query_.group_by, Place::key).value_or(std::vector<NodeId>(query_.group_by.size()));
+        if (std::find(found.begin(), found.end(), group_) == found.end()) found.push_back(group_);
+    }
+    if (found.empty()) return;
+    const bool by_key = found.size() == 1 && !found[0].empty();
+    owner_ = plan_.partition(plan_.key(by_key ? found[0] : std::vector<NodeId>{}), by_key ? std::string{} : spec_.id, rule_.filter_set);
+    rule_.partition = owner_;
+}
+
+void RuleCompiler::compile_star(RuleInfo& info) {
+    rule_.star = true;
+    if (query_.grouped)
+        problems_.error(query_.star_offset, "SELECT * has no meaning in a query with a window: name group columns and aggregates");
+    for (const std::string& name : spec_.columns_wanted) {
+        if (std::find(info.columns.begin(), info.columns.end(), name) != info.columns.end()) continue;
+        info.columns.push_back(name);
+        rule_.items.push_back(program_.field({name}));
+        rule_.slots.push_back(program_.slot({name}));
+    }
+}
+
+void RuleCompiler::compile_items(RuleInfo& info) {
+    for (const SelectItem& item : query_.items) {
+        if (item.expr == nullptr) continue;
+        if (std::find(info.columns.begin(), info.columns.end(), item.name) != info.columns.end())
+            problems_.error(item.name_offset, "two output columns are called " + item.name + ": give one of them another name with AS");
+        base::Bytes prefix;
+        prefix.push_back(info.columns.empty() ? '{' : ',');
+        json::append_string(prefix, item.name);
+        prefix.push_back(':');
+        info.columns.push_back(item.name);
+        rule_.prefixes.emplace_back(base::as_text(prefix));
+        rule_.items.push_back(compile(*item.expr, query_.grouped ? Place::grouped : Place::select).value_or(0));
+    }
+}
+
+void RuleCompiler::compile_window() {
+    if (query_.window_failed) {
+        rule_.window.emplace();
+        return;
+    }
+    if (!query_.window) {
+        problems_.error(query_.group_offset, "GROUP BY needs a window: add COUNTWINDOW(10) or TUMBLINGWINDOW(ss, 10)");
+        return;
+    }
+    const WindowCall& call = *query_.window;
+    rule_.window.emplace();
+    if (call.name == "countwindow") return count_window(call, *rule_.window);
+    if (call.name == "tumblingwindow") return time_window(call, *rule_.window);
+    problems_.not_built(call.offset, (call.name == "hoppingwindow"   ? "HOPPINGWINDOW"
+                                      : call.name == "slidingwindow" ? "SLIDINGWINDOW"
+                                                                     : "SESSIONWINDOW") +
+                                         std::string(" is not built yet"));
+}
+
+void RuleCompiler::count_window(const WindowCall& call, WindowPlan& window) {
+    window.by_count = true;
+    const auto most = static_cast<std::int64_t>(call.numbers.size() > 1 ? static_cast<std::int64_t>(limits_.window_rows_max) : kCountMax);
+    if (call.numbers.size() > 2) problems_.error(call.number_offsets[2], "COUNTWINDOW(length[, hop]) has at most two numbers");
+    for (std::size_t i = 0; i < std::min<std::size_t>(call.numbers.size(), 2); ++i) {
+        if (call.numbers[i] < 1 || call.numbers[i] > most)
+            problems_.error(call.number_offsets[i],
+                            std::string(i == 0 ? "the length" : "the hop") + " of COUNTWINDOW must be from 1 to " + std::to_string(most));
+    }
+    window.length = static_cast<std::uint32_t>(call.numbers[0]);
+    window.hop = call.numbers.size() > 1 ? static_cast<std::uint32_t>(call.numbers[1]) : window.length;
+}
+
+void RuleCompiler::time_window(const WindowCall& call, WindowPlan& window) {
+    const auto* unit = std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& known) { return known.name == call.unit; });
+    if (unit == kUnits.end()) {
+        problems_.error(call.unit_offset, "there is no unit " + call.unit + ": ms, ss, mi, hh or dd");
+        return;
+    }
+    if (call.numbers.size() != 1) problems_.error(call.number_offsets[1], "TUMBLINGWINDOW(unit, length) has one number");
+    if (call.numbers[0] < 1 || call.numbers[0] > kSpanMax / unit->milliseconds) {
+        problems_.error(call.number_offsets[0], "the length of TUMBLINGWINDOW must be at least 1 and at most 366 days");
+        return;
+    }
+    window.span = std::chrono::milliseconds(call.numbers[0] * unit->milliseconds);
+}
+
+void RuleCompiler::place_window() {
+    WindowPlan& window = *rule_.window;
+    window.table = plan_.table(plan_.key(group_), owner_);
+    std::size_t bytes = sizeof(WindowHead);
+    std::uint64_t fingerprint = mix({window.length, window.hop, static_cast<std::uint64_t>(window.span.count()),
+                                     plan_.data.tables[window.table].fingerprint, rule_.where ? program_.fingerprint(*rule_.where) : 0});
+    for (AccumulatorPlan& accumulator : window.accumulators) {
+        const bool keeps_all = accumulator.kind == Accumulator::numbers || accumulator.kind == Accumulator::list;
+        if (keeps_all && window.by_count && window.length > limits_.window_rows_max)
+            problems_.error(query_.window->number_offsets[0], "median, percentile and collect keep all values: at most " +
+                                                                  std::to_string(limits_.window_rows_max) + " readings");
+        accumulator.offset = static_cast<std::uint32_t>(bytes);
+        bytes += round_up(state_bytes(accumulator.kind));
+        fingerprint = mix({fingerprint, static_cast<std::uint64_t>(accumulator.kind),
+                           accumulator.kind == Accumulator::rows ? 0 : program_.fingerprint(accumulator.argument)});
+    }
+    window.fingerprint = mix({fingerprint, base::hash64(spec_.id)});
+    window.state_bytes = bytes;
+    window.offset = plan_.reserve(window.table, bytes);
+}
+
+void RuleCompiler::warn_about_aliases() {
+    if (query_.where == nullptr) return;
+    for (const SelectItem& item : query_.items) {
+        if (!item.aliased || item.expr == nullptr || !mentions(*query_.where, item.name)) continue;
+        const bool itself =
+            item.expr->kind == Expr::Kind::column && item.expr->path.size() == 1 && std::get<std::string>(item.expr->path[0]) == item.name;
+        const bool input = std::any_of(query_.items.begin(), query_.items.end(),
+                                       [&](const SelectItem& other) { return other.expr != nullptr && mentions(*other.expr, item.name); });
+        if (itself || !input) continue;
+        problems_.warning(item.name_offset,
+                          "the alias " + item.name + " is also an input column: in WHERE the column is meant, not the alias");
+    }
+}
+
+}  // namespace sluice::rules

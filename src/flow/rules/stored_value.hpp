@@ -1,0 +1,70 @@
+// Values that outlive their reading: in the rows of a table, with their texts and lists in pools.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/json/value.hpp"
+
+namespace sluice::rules {
+
+/// 16 bytes, valid and empty when zeroed. Text lies in a pool.
+struct StoredValue {
+    json::Kind kind = json::Kind::missing;
+    std::uint32_t handle = 0;  ///< of the text; kept for reuse when the kind changes; 0: none
+    union {
+        std::int64_t whole = 0;
+        double number;
+    };
+};
+static_assert(sizeof(StoredValue) == 16);
+
+/// How much state an engine holds, against its limit.
+struct StateBudget {
+    std::size_t bytes = 0;
+    std::size_t bytes_max = 0;
+    [[nodiscard]] bool take(std::size_t more) {
+        if (more > bytes_max - (bytes < bytes_max ? bytes : bytes_max)) return false;
+        bytes += more;
+        return true;
+    }
+    void give(std::size_t less) { bytes -= less; }
+};
+
+/// Texts and lists by handle; a handle stays valid until it is freed. Owned by one engine.
+class ValuePool {
+public:
+    /// A longer text is not kept: it counts as a bad value. Bounds what hostile payloads can make us hold.
+    static constexpr std::size_t kTextBytesMax = 4096;
+
+    explicit ValuePool(StateBudget& budget);
+
+    /// False: a text that is too long, or no room; `to` is then unchanged.
+    bool store(const json::Value& value, StoredValue& to);
+    /// Valid until the value is stored into again or freed.
+    [[nodiscard]] json::Value load(const StoredValue& value) const;
+    void free(StoredValue& value);
+
+    using List = std::vector<StoredValue>;
+    /// A new, empty list.
+    [[nodiscard]] std::uint32_t make_list();
+    [[nodiscard]] List& list(std::uint32_t handle) { return lists_[handle]; }
+    [[nodiscard]] const List& list(std::uint32_t handle) const { return lists_[handle]; }
+    /// False: no room.
+    bool append(std::uint32_t handle, const json::Value& value);
+    /// Empty again, with its memory kept where it is small.
+    void clear_list(std::uint32_t handle);
+    void free_list(std::uint32_t handle);
+
+private:
+    StateBudget& budget_;
+    std::vector<std::string> texts_;
+    std::vector<std::uint32_t> free_texts_;
+    std::vector<List> lists_;
+    std::vector<std::uint32_t> free_lists_;
+};
+
+}  // namespace sluice::rules
