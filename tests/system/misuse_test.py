@@ -105,8 +105,10 @@ class BrokenConfigurations(SystemCase):
                     self.assertRegex(checked.stdout + checked.stderr, rf":{line}:[0-9]+: note: ")
 
     def test_all_problems_are_reported_and_not_only_the_first(self):
-        lines = ("gateway: {{id: 'not an id!', data: {data}}}", "listen: {{mqtt: ['ftp://x'], http: nowhere}}", "spool: {{max_bytes: lots}}")
-        file = self.write("\n".join(lines) + "\n")
+        file = self.write("""gateway: {{id: 'not an id!', data: {data}}}
+listen: {{mqtt: ['ftp://x'], http: nowhere}}
+spool: {{max_bytes: lots}}
+""")
         result = run("check", "-c", str(file))
         self.assertEqual(result.returncode, 2)
         lines = {row.split(":")[1] for row in result.stderr.splitlines() if ": error: " in row}
