@@ -22,13 +22,19 @@ public:
     }
 };
 
+/// What we refuse ourselves, in our words.
+class Refused final : public YAML::ParserException {
+public:
+    using YAML::ParserException::ParserException;
+};
+
 /// Builds the tree from yaml-cpp's events; its Node API would lose duplicate keys.
 class Builder final : public YAML::EventHandler {
 public:
     Builder(const Source& source, Problems& problems) : source_(source), problems_(problems) {}
 
     void OnDocumentStart(const YAML::Mark& mark) override {
-        if (documents_++ != 0) throw YAML::ParserException(mark, "a configuration is one document: the second `---` begins another");
+        if (documents_++ != 0) throw Refused(mark, "a configuration is one document: the second `---` begins another");
     }
     void OnDocumentEnd() override {}
     void OnAnchor(const YAML::Mark& mark, const std::string& anchor) override {
@@ -108,7 +114,7 @@ private:
     }
 
     void add(Node&& node) {
-        if (++nodes_ > kNodesMax) throw YAML::ParserException(YAML::Mark(), fmt::format("more than {} values in one file", kNodesMax));
+        if (++nodes_ > kNodesMax) throw Refused(YAML::Mark(), fmt::format("more than {} values in one file", kNodesMax));
         if (stack_.empty()) {
             root_ = std::move(node);
             return;
@@ -129,7 +135,7 @@ private:
     }
 
     void open(const YAML::Mark& mark, Node::Kind kind) {
-        if (stack_.size() >= kDepthMax) throw YAML::ParserException(mark, fmt::format("nested deeper than {} levels", kDepthMax));
+        if (stack_.size() >= kDepthMax) throw Refused(mark, fmt::format("nested deeper than {} levels", kDepthMax));
         Open next;
         next.node = node_at(mark, kind);
         stack_.push_back(std::move(next));
@@ -170,7 +176,7 @@ std::string explain(const std::string& message, std::string_view line) {
     for (const Row& row : kRows) {
         if (message == row.theirs) return std::string(row.ours);
     }
-    return message;
+    return "not valid YAML: " + message;
 }
 
 }  // namespace
@@ -195,6 +201,9 @@ std::optional<Node> parse_document(const Source& source, Problems& problems) {
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(builder)) {
         }
+    } catch (const Refused& error) {
+        problems.push_back({Severity::error, source.position(source.offset(error.mark.line, error.mark.column)), {}, error.msg, false});
+        return std::nullopt;
     } catch (const YAML::Exception& error) {
         const std::size_t offset = error.mark.is_null() ? 0 : source.offset(error.mark.line, error.mark.column);
         problems.push_back({Severity::error, source.position(offset), {}, explain(error.msg, source.line_at(offset)), false});

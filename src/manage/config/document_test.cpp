@@ -81,6 +81,10 @@ TEST(Document, syntax_errors_have_a_place_and_words) {
     EXPECT_EQ(problems_of("a: b: c\n"), "f:1:5: error: not valid YAML: a `:` where none can stand (text that holds `: ` needs quotes)\n");
 }
 
+TEST(Document, other_syntax_errors_keep_the_words_of_the_library) {
+    EXPECT_EQ(problems_of("a: &x &y 1\n"), "f:1:7: error: not valid YAML: cannot assign multiple anchors to the same node\n");
+}
+
 TEST(Document, bytes_that_are_not_text_are_refused_before_parsing) {
     EXPECT_EQ(problems_of("a: \xff\n"), "f:1:4: error: not valid UTF-8\n");
     EXPECT_EQ(problems_of(std::string_view("a: \0", 4)), "f:1:4: error: a control character (0x00) cannot stand in a configuration\n");

@@ -380,7 +380,9 @@ TEST(GatewayConfig, hostile_files_end_in_bounded_messages) {
     std::string many = "gateway: {id: x}\n";
     for (int i = 0; i < 5'000; ++i) many += "k" + std::to_string(i) + ": 1\n";
     const auto loaded = read_gateway(many, "g.yaml", nullptr, nullptr);
-    EXPECT_LE(loaded.problems.size(), 2 * 200U);
+    ASSERT_EQ(loaded.problems.size(), kProblemsMax + 1);
+    EXPECT_EQ(loaded.problems.back().message, "and 4800 more problems from here on");
+    EXPECT_EQ(loaded.problems.back().severity, Severity::error);
     EXPECT_EQ(problems_of("gateway: {id: \"" + std::string(100'000, 'x') + "\"}\n").size(), 162U);
     EXPECT_EQ(problems_behind_head("log: {level: \"\\u0007\\u001b[31m\"}\n"),
               "g.yaml:2:14: error: level: expected one of debug | info | warning | error, found `\\x07\\x1b[31m`\n")

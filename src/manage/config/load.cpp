@@ -25,6 +25,21 @@ std::string folder_of(const std::string& file) {
     return slash == 0 ? "/" : file.substr(0, slash);
 }
 
+/// In the order of the file, and at most kProblemsMax and a last line that stands for the others.
+void bound(Problems& problems) {
+    std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) { return a.at < b.at; });
+    if (problems.size() <= kProblemsMax) return;
+    const auto rest = problems.begin() + static_cast<std::ptrdiff_t>(kProblemsMax);
+    Problem last;
+    last.at = rest->at;
+    last.message = fmt::format("and {} more problems from here on", problems.end() - rest);
+    last.severity =
+        std::min_element(rest, problems.end(), [](const Problem& a, const Problem& b) { return a.severity < b.severity; })->severity;
+    last.not_built = std::any_of(rest, problems.end(), [](const Problem& problem) { return problem.not_built; });
+    problems.erase(rest, problems.end());
+    problems.push_back(std::move(last));
+}
+
 std::string_view without_mark(std::string_view text) {
     if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
     return text;
@@ -142,12 +157,15 @@ Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& fil
     auto out = read<GatewayConfig>(text, file, files, gateway_keys(),
                                    [&](const View& root, Problems& problems) { return read_gateway_values(root, files, problems); });
     if (rules != nullptr) rules->check(out.config, out.problems);
+    bound(out.problems);
     return out;
 }
 
 Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files) {
-    return read<CloudConfig>(text, file, files, cloud_keys(),
-                             [&](const View& root, Problems& problems) { return read_cloud_values(root, files, problems); });
+    auto out = read<CloudConfig>(text, file, files, cloud_keys(),
+                                 [&](const View& root, Problems& problems) { return read_cloud_values(root, files, problems); });
+    bound(out.problems);
+    return out;
 }
 
 Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules) {

@@ -25,6 +25,9 @@ namespace sluice::config {
 /// Larger files are refused unread; the largest hand-written configuration we can imagine is a tenth of it.
 inline constexpr std::size_t kFileBytesMax = 1024 * 1024;
 
+/// Problems of one file that are reported; who has more does not read them all.
+inline constexpr std::size_t kProblemsMax = 200;
+
 template <class Config>
 struct Loaded {
     Config config;      ///< complete with defaults; to be used only if is_valid()

@@ -24,6 +24,7 @@ struct Place : Position {
     friend constexpr bool operator==(const Place&, const Place&) { return true; }
 };
 
+/// Worst first.
 enum class Severity : std::uint8_t {
     error,    ///< nothing may start with this file
     warning,  ///< works, but probably not as meant

@@ -185,8 +185,6 @@ private:
     }
 
     void error(Position at, std::string key, std::string message) {
-        if (problems_.size() == kProblemsMax) message = "more problems than are shown";
-        if (problems_.size() > kProblemsMax) return;
         problems_.push_back({Severity::error, at, std::move(key), std::move(message), false});
     }
     void note(Position at, const std::string& path) {

@@ -13,8 +13,6 @@
 
 namespace sluice::config {
 
-inline constexpr std::size_t kProblemsMax = 200;  ///< of one file; who has more does not read them all
-
 struct SchemaNode {
     const Key* key = nullptr;  ///< null for the root
     std::string_view name;
