@@ -46,12 +46,8 @@ private:
         ConnectionId connection{};
         mqtt::PacketId packet_id = 0;
         base::Bytes codes;
-        struct NewFilter {
-            NodeIndex node;
-            SubscriptionOptions options;
-            std::uint32_t identifier;
-        };
-        std::vector<NewFilter> retained_for;
+        std::vector<RetainedSearch> retained_for;
+        std::size_t filters = 0;  // counted in filters_pending_
     };
 
     // hub.cpp: dispatch, connections, time.
@@ -137,6 +133,7 @@ private:
     Timers timers_;
     std::vector<Connection> connections_;  // by slot
     Ring<PendingSuback> subacks_;
+    std::size_t filters_pending_ = 0;
     Ticket durable_ = 0;
     std::uint64_t retain_time_ = 0;
     std::uint64_t assigned_ids_ = 0;

@@ -273,8 +273,30 @@ bool Deliverer::send_next(Session& session, base::Bytes& out, base::Monotonic no
             send_new(session, out, std::move(next), now);
         return true;
     }
-    if (box.wishes.empty()) return false;
+    if (box.wishes.empty()) return search(session);
     grant_wish(session, out, now);
+    return true;
+}
+
+/// Looks up the retained messages of one subscription. False: there is none to look up, or not in this turn.
+bool Deliverer::search(Session& session) {
+    Outbox& box = *session.outbox;
+    if (box.searches.empty()) return false;
+    if (search_budget_ == 0) {
+        hold_back(session.index);
+        return false;
+    }
+    const RetainedSearch wanted = box.searches.pop_front();
+    const std::size_t cost = retained_.match(subscriptions_.filter(wanted.filter), [&](NodeIndex node, RetainStamp stamp) {
+        if (wishes_ >= kWishesMax) {
+            ++counters_.dropped_queue_full;
+            return;
+        }
+        ++wishes_;
+        box.wishes.push_back(
+            {.stamp = stamp, .node = node, .filter = wanted.filter, .identifier = wanted.identifier, .options = wanted.options});
+    });
+    search_budget_ -= std::min(search_budget_, cost);
     return true;
 }
 
@@ -288,13 +310,16 @@ void Deliverer::grant_wish(Session& session, base::Bytes& out, base::Monotonic n
     send_new(session, out, std::move(delivery), now);
 }
 
-void Deliverer::wish(Session& session, const RetainedWish& wish) {
-    if (wishes_ >= kWishesMax) {
-        ++counters_.dropped_queue_full;
-        return;
-    }
-    ++wishes_;
-    outbox(session).wishes.push_back(wish);
+void Deliverer::send_retained(Session& session, const RetainedSearch& search) {
+    auto& searches = outbox(session).searches;
+    searches.erase_if([&](const RetainedSearch& one) { return one.filter == search.filter; });  // asked for twice: the later options count
+    searches.push_back(search);
+}
+
+void Deliverer::forget_retained(Session& session, NodeIndex filter) {
+    if (!session.outbox) return;
+    session.outbox->searches.erase_if([&](const RetainedSearch& one) { return one.filter == filter; });
+    wishes_ -= session.outbox->wishes.erase_if([&](const RetainedWish& one) { return one.filter == filter; });
 }
 
 /// Takes one out of those in flight.
@@ -339,6 +364,7 @@ void Deliverer::suspend(Session& session) {
     box.sent = 0;
     wishes_ -= box.wishes.size();
     box.wishes.clear();
+    box.searches.clear();
 }
 
 void Deliverer::discard(Session& session) {
@@ -356,6 +382,7 @@ void Deliverer::hold_back(SessionIndex index) {
 }
 
 void Deliverer::retry(base::Monotonic now) {
+    search_budget_ = kSearchPerTurn;
     if (held_back_.empty()) return;
     retrying_.swap(held_back_);
     for (const SessionIndex index : retrying_) {

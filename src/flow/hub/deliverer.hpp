@@ -16,8 +16,9 @@ namespace sluice::hub {
 /// Never closes a connection and never calls Port::accept(), so it may be used while a publish is being handled.
 class Deliverer {
 public:
-    Deliverer(const Limits& limits, Port& port, SessionTable& sessions, RetainedStore& retained, Counters& counters)
-        : limits_(limits), port_(port), sessions_(sessions), retained_(retained), counters_(counters) {}
+    Deliverer(const Limits& limits, Port& port, SessionTable& sessions, const Subscriptions& subscriptions, const RetainedStore& retained,
+              Counters& counters)
+        : limits_(limits), port_(port), sessions_(sessions), subscriptions_(subscriptions), retained_(retained), counters_(counters) {}
 
     /// One publication: begin(), then target() for each matching subscription (several of one session make one copy, §3.3.4), then
     /// deliver().
@@ -31,8 +32,10 @@ public:
     /// PUBACK, PUBREC or PUBCOMP of the subscriber.
     void on_ack(SessionIndex session, mqtt::PacketType type, mqtt::PacketId id, mqtt::ReasonCode reason, base::Monotonic now);
 
-    /// Retained messages for a new subscription; they are sent by resume().
-    void wish(Session& session, const RetainedWish& wish);
+    /// The retained messages of a new subscription are to be looked up and sent; resume() does.
+    void send_retained(Session& session, const RetainedSearch& search);
+    /// A subscription ended: what was retained for it is not sent any more.
+    void forget_retained(Session& session, NodeIndex filter);
     /// Sends what can be sent: in flight from an earlier connection, queued, retained.
     void resume(SessionIndex session, base::Monotonic now);
     /// The connection is gone.
@@ -45,6 +48,10 @@ public:
     [[nodiscard]] bool holding_back() const { return !held_back_.empty(); }
 
 private:
+    /// Tree nodes that searches for retained messages may look at in one turn, after which the next one waits for the next turn. A search
+    /// itself is not cut: the longest costs as many as there are nodes.
+    static constexpr std::size_t kSearchPerTurn = 20'000;
+
     struct Target {
         SessionIndex session = kNoSession;
         std::uint32_t identifier = 0;
@@ -62,6 +69,7 @@ private:
     void send_new(Session& session, base::Bytes& out, Delivery&& delivery, base::Monotonic now);
     bool send_again(Session& session, base::Bytes& out, Delivery& delivery, base::Monotonic now);
     bool send_next(Session& session, base::Bytes& out, base::Monotonic now);
+    bool search(Session& session);
     void grant_wish(Session& session, base::Bytes& out, base::Monotonic now);
     void write(Session& session, base::Bytes& out, const Delivery& delivery, bool dup, base::Monotonic now);
     [[nodiscard]] bool fits(const Session& session, const Delivery& delivery) const;
@@ -74,7 +82,8 @@ private:
     const Limits& limits_;
     Port& port_;
     SessionTable& sessions_;
-    RetainedStore& retained_;
+    const Subscriptions& subscriptions_;
+    const RetainedStore& retained_;
     Counters& counters_;
 
     // Of the publication under way.
@@ -87,7 +96,8 @@ private:
 
     std::vector<SessionIndex> held_back_;
     std::vector<SessionIndex> retrying_;
-    std::size_t wishes_ = 0;
+    std::size_t wishes_ = 0;  // of all sessions
+    std::size_t search_budget_ = kSearchPerTurn;
 };
 
 }  // namespace sluice::hub

@@ -31,7 +31,7 @@ Hub::Core::Core(const Options& options, Port& port)
       subscriptions_(secret_),
       retained_(secret_, {options.limits.retained_messages_max, options.limits.retained_bytes_max}),
       links_(options.shard.value(), options.shards, options_.limits, port, counters_),
-      deliverer_(options_.limits, port, sessions_, retained_, counters_),
+      deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, counters_),
       packet_bytes_max_(
           static_cast<std::uint32_t>(std::min<std::size_t>(options.limits.payload_bytes_max + kPacketOverheadMax, mqtt::kPacketBytesMax))) {
     base::check(options.limits.receive_maximum != 0 && options.limits.inflight_max != 0, "hub: a window of 0");

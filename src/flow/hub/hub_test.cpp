@@ -445,6 +445,29 @@ TEST(Hub, the_limit_of_retained_messages_keeps_the_old_and_delivers_the_new) {
     EXPECT_EQ(world.hub().counters().retained_refused, 1U);
 }
 
+TEST(Hub, an_unsubscribe_ends_the_retained_messages_that_still_wait) {
+    World world(1, {.inflight_max = 1});
+    Client& publisher = world.client("p");
+    for (mqtt::PacketId id = 1; id <= 3; ++id) publisher.publish(fmt::format("t/{}", id), "x", {.qos = 1, .id = id, .retain = true});
+    Client& tap = world.client("tap").subscribe("t/+", {.qos = 1});
+    EXPECT_EQ(tap.take().size(), 2U);
+    EXPECT_EQ(tap.unsubscribe("t/+").text(), "UNSUBACK #2");
+    EXPECT_EQ(tap.ack(PacketType::puback, 1).text(), "");
+}
+
+TEST(Hub, a_flood_of_subscribes_looks_up_retained_messages_once_a_turn) {
+    World world;
+    Client& publisher = world.client("p");
+    for (int i = 0; i < 25'000; ++i) publisher.publish(fmt::format("t/{}", i), "x", {.retain = true});
+    Client& flood = world.client("flood");
+    Client& other = world.client("other");
+    for (int i = 0; i < 200; ++i) flood.subscribe("+/none");
+    other.subscribe("t/7");
+    world.turn(0), world.turn(0);
+    EXPECT_EQ(other.text(), "SUBACK #1 0x0; PUBLISH t/7 'x' retain");
+    EXPECT_EQ(flood.take().size(), 200U);
+}
+
 // Shared subscriptions
 
 TEST(Hub, members_of_a_group_take_turns) {

@@ -111,14 +111,16 @@ public:
     }
 
     /// Calls visit(value, node) for every node whose path, as a topic, is matched by the filter. The tree must not change meanwhile.
+    /// Returns the number of nodes looked at: a filter can match little and still cost the whole tree.
     template <class Visit>
-    void match_filter(std::string_view filter, Visit&& visit) const {
+    std::size_t match_filter(std::string_view filter, Visit&& visit) const {
         struct Step {
             NodeIndex node;
             std::size_t at;
         };
         std::vector<Step> open{{kRoot, 0}};
-        while (!open.empty()) {
+        std::size_t looked_at = 0;
+        for (; !open.empty(); ++looked_at) {
             const auto [index, at] = open.back();
             open.pop_back();
             if (at > filter.size()) {
@@ -136,6 +138,7 @@ public:
                 open.push_back({next, end + 1});
             }
         }
+        return looked_at;
     }
 
 private:

@@ -31,7 +31,7 @@ struct Limits {
     std::size_t queue_bytes_max = 1024 * 1024;               ///< the same in bytes of topic and payload
     std::size_t subscriptions_per_session_max = 1'000;       ///< more: SUBACK "quota exceeded" (3.1.1: failure)
     std::size_t subscriptions_max = 500'000;                 ///< of all sessions; the same reaction
-    std::size_t subscribes_pending_max = 64 * 1024;          ///< SUBSCRIBEs waiting for other shards; more: "quota exceeded"
+    std::size_t subscribes_pending_max = 64 * 1024;          ///< filters of SUBSCRIBEs waiting for other shards; more: "quota exceeded"
 
     // Retained messages (each shard holds all of them)
     std::size_t retained_messages_max = 100'000;        ///< more: delivered, not retained

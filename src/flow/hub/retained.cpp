@@ -4,14 +4,8 @@ namespace sluice::hub {
 
 namespace {
 
-/// Bytes of memory, about: so that many levels or empty-looking messages cannot go round the limit.
-std::size_t cost(const Passing& message) {
-    constexpr std::size_t kPerMessage = 64;
-    constexpr std::size_t kPerLevel = 112;
-    return message.topic.size() + message.properties.size() + message.payload.size() + kPerMessage +
-           count_levels(message.topic) * kPerLevel;
-}
-std::size_t cost(const MessageRef& message) { return message ? cost(message.passing()) : 0; }
+/// Bytes of memory beside the message itself, about: so that many levels or tiny messages cannot go round the limit.
+std::size_t overhead(std::size_t levels) { return 64 + levels * 112; }
 
 }  // namespace
 
@@ -19,14 +13,17 @@ RetainedStore::Change RetainedStore::set(const Passing& message, RetainStamp sta
     using enum Outcome;
     NodeIndex node = tree_.find(message.topic);
     if (node != 0 && !tree_.value(node).empty() && stamp < tree_.value(node).stamp) return {older};
+    const std::size_t levels = count_levels(message.topic);
+    const bool replaces = node != 0 && tree_.value(node).message;
+    const std::size_t before = replaces ? tree_.value(node).message.size() + overhead(levels) : 0;
 
     if (message.payload.empty()) {
-        const bool room = tree_.size() < 2 * limits_.messages_max && count_levels(message.topic) <= kLevelsMax;
+        const bool room = tree_.size() < 2 * limits_.messages_max && levels <= kLevelsMax;
         if (node == 0 && remember_removal && room) node = tree_.ensure(message.topic);
         if (node == 0) return {removed};
+        bytes_ -= before;
+        if (replaces) --count_;
         Entry& entry = tree_.value(node);
-        bytes_ -= cost(entry.message);
-        if (entry.message) --count_;
         entry.message = {};
         entry.stamp = stamp;
         if (remember_removal && !std::exchange(entry.listed, true)) removals_.push_back(node);
@@ -34,15 +31,13 @@ RetainedStore::Change RetainedStore::set(const Passing& message, RetainStamp sta
         return {removed};
     }
 
-    const std::size_t before = node != 0 ? cost(tree_.value(node).message) : 0;
-    if (count_ + (before == 0 ? 1 : 0) > limits_.messages_max || bytes_ - before + cost(message) > limits_.bytes_max) return {refused};
-    if (node == 0) {
-        if (count_levels(message.topic) > kLevelsMax) return {refused};
-        node = tree_.ensure(message.topic);
-    }
+    const std::size_t after = message.topic.size() + message.properties.size() + message.payload.size() + overhead(levels);
+    if ((!replaces && count_ >= limits_.messages_max) || bytes_ - before + after > limits_.bytes_max || levels > kLevelsMax)
+        return {refused};
+    if (node == 0) node = tree_.ensure(message.topic);
+    bytes_ += after - before;
+    if (!replaces) ++count_;
     Entry& entry = tree_.value(node);
-    count_ += before == 0 ? 1 : 0;
-    bytes_ += cost(message) - before;
     entry.stamp = stamp;
     if (!entry.message.overwrite(message)) entry.message = MessageRef(message);
     return {stored, node};
@@ -60,7 +55,7 @@ MessageRef RetainedStore::get(NodeIndex node, RetainStamp stamp) const {
 bool RetainedStore::expire(NodeIndex node, RetainStamp stamp) {
     if (!current(node, stamp)) return false;
     Entry& entry = tree_.value(node);
-    bytes_ -= cost(entry.message);
+    bytes_ -= entry.message.size() + overhead(count_levels(entry.message.topic()));
     --count_;
     entry.message = {};
     tree_.prune(node);

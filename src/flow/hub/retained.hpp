@@ -43,11 +43,11 @@ public:
     /// `time` is of the kind of RetainStamp::time.
     void forget_old_removals(std::uint64_t time);
 
-    /// Calls visit(node, stamp) for each kept message that the filter matches.
+    /// Calls visit(node, stamp) for each kept message that the filter matches. Returns the number of tree nodes looked at.
     template <class Visit>
-    void match(std::string_view filter, Visit&& visit) const {
-        if (count_ == 0) return;
-        tree_.match_filter(filter, [&](const Entry& entry, NodeIndex node) {
+    std::size_t match(std::string_view filter, Visit&& visit) const {
+        if (count_ == 0) return 0;
+        return tree_.match_filter(filter, [&](const Entry& entry, NodeIndex node) {
             if (entry.message) visit(node, entry.stamp);
         });
     }

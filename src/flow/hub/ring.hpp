@@ -38,6 +38,18 @@ public:
         --count_;
         return value;
     }
+    /// Removes those for which drop(value) holds; the others keep their order. Returns how many went.
+    template <class Drop>
+    std::size_t erase_if(Drop&& drop) {
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < count_; ++i) {
+            if (drop(std::as_const((*this)[i]))) continue;
+            if (kept != i) (*this)[kept] = std::move((*this)[i]);
+            ++kept;
+        }
+        for (std::size_t i = kept; i < count_; ++i) (*this)[i] = T{};
+        return count_ - std::exchange(count_, kept);
+    }
     void clear() {
         slots_.clear();
         slots_.shrink_to_fit();

@@ -37,7 +37,15 @@ struct Delivery {
 /// A retained message that a new subscription is still to get. It is skipped if another has taken its place: that one was delivered live.
 struct RetainedWish {
     RetainStamp stamp;
-    NodeIndex node = 0;
+    NodeIndex node = 0;    ///< of the message
+    NodeIndex filter = 0;  ///< of the subscription
+    std::uint32_t identifier = 0;
+    SubscriptionOptions options{};
+};
+
+/// A new subscription whose retained messages are still to be looked up.
+struct RetainedSearch {
+    NodeIndex filter = 0;
     std::uint32_t identifier = 0;
     SubscriptionOptions options{};
 };
@@ -48,7 +56,8 @@ struct Outbox {
     std::size_t sent = 0;     ///< of inflight, how many were sent on this connection: the others follow as the client acknowledges
     Ring<Delivery> queue;     ///< behind those in flight
     std::size_t queue_bytes = 0;
-    Ring<RetainedWish> wishes;  ///< behind the queue
+    Ring<RetainedWish> wishes;      ///< behind the queue
+    Ring<RetainedSearch> searches;  ///< behind the wishes, one at a time
     mqtt::PacketId last_packet_id = 0;
     bool went_round = false;  ///< identifiers began again while some were in flight
     bool listed = false;      ///< among those that are tried again at the end of a turn
@@ -89,6 +98,7 @@ struct Session {
     Principal principal{};
     std::uint32_t expiry_seconds = 0;
     std::uint32_t packet_bytes_max = ~0U;  ///< the client's
+    SessionIndex index = kNoSession;       ///< its own
     SessionIndex older_absent = kNoSession;
     SessionIndex newer_absent = kNoSession;
     std::uint32_t target = 0;  ///< place among the targets of the publication `stamp`

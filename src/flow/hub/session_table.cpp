@@ -19,6 +19,7 @@ SessionIndex SessionTable::create(std::string_view client) {
         free_.pop_back();
     }
     sessions_[index].client = client;
+    sessions_[index].index = index;
     sessions_[index].serial = ++last_serial_;
     by_client_.insert(base::hash64(client, seed_), index);
     return index;

@@ -152,7 +152,11 @@ void Hub::Core::on_publication(const Record& record, base::Monotonic now) {
 }
 
 void Hub::Core::on_passed(base::Monotonic now) {
-    while (!subacks_.empty() && links_.all_passed(subacks_.front().fence)) finish_subscribe(subacks_.pop_front(), now);
+    while (!subacks_.empty() && links_.all_passed(subacks_.front().fence)) {
+        const PendingSuback pending = subacks_.pop_front();
+        filters_pending_ -= pending.filters;
+        finish_subscribe(pending, now);
+    }
 }
 
 }  // namespace sluice::hub

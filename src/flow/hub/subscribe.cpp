@@ -28,15 +28,18 @@ void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment
     if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
     const std::uint32_t identifier = packet.properties.number_or(Property::subscription_identifier, 0);
     PendingSuback pending{.connection = from.id, .packet_id = packet.packet_id, .codes = {}, .retained_for = {}};
-    const bool room = subacks_.size() < options_.limits.subscribes_pending_max;
+    const Limits& limits = options_.limits;
+    const std::size_t room = std::min(limits.subscriptions_per_session_max, limits.subscribes_pending_max - filters_pending_);
     for (const mqtt::Subscription wanted : packet.filters) {
-        const auto code = room ? subscribe(from.session, wanted, identifier, pending) : ReasonCode::quota_exceeded;
+        const auto code = pending.codes.size() < room ? subscribe(from.session, wanted, identifier, pending) : ReasonCode::quota_exceeded;
         if (mqtt::is_error(code)) ++counters_.subscribes_refused;
         ++counters_.subscribes;
         pending.codes.push_back(static_cast<base::Byte>(code));
     }
     if (links_.alone()) return finish_subscribe(pending, moment.now);
     pending.fence = links_.fence();
+    pending.filters = std::min(room, pending.codes.size());
+    filters_pending_ += pending.filters;
     subacks_.push_back(std::move(pending));
 }
 
@@ -64,7 +67,7 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
     if (added.first && !links_.alone()) links_.control_to_all({.kind = RecordKind::interest, .a = 1, .filter = shared.filter});
     using enum mqtt::RetainHandling;
     const bool wants_retained = wanted.retain_handling == send || (wanted.retain_handling == send_if_new && !added.existed);
-    if (!to_group && wants_retained) pending.retained_for.push_back({added.node, options, identifier});  // §4.8.2: none for groups
+    if (!to_group && wants_retained) pending.retained_for.push_back({added.node, identifier, options});  // §4.8.2: none for groups
     return static_cast<ReasonCode>(wanted.qos);
 }
 
@@ -74,13 +77,10 @@ void Hub::Core::finish_subscribe(const PendingSuback& pending, base::Monotonic n
     if (base::Bytes* out = port_.output(to->id))
         mqtt::encode_suback(*out, {.packet_id = pending.packet_id, .codes = pending.codes, .properties = {}}, to->version);
     Session& session = sessions_[to->session];
-    for (const auto& [node, options, identifier] : pending.retained_for) {
+    for (const RetainedSearch& search : pending.retained_for) {
         const bool still = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                                       [&](const Subscribed& one) { return one.node == node && one.group == kNoGroup; });
-        if (!still) continue;  // unsubscribed while this waited
-        retained_.match(subscriptions_.filter(node), [&](NodeIndex message, RetainStamp stamp) {
-            deliverer_.wish(session, {.stamp = stamp, .node = message, .identifier = identifier, .options = options});
-        });
+                                       [&](const Subscribed& one) { return one.node == search.filter && one.group == kNoGroup; });
+        if (still) deliverer_.send_retained(session, search);  // else: unsubscribed while this waited
     }
     if (!pending.retained_for.empty()) deliverer_.resume(to->session, now);
 }
@@ -119,6 +119,7 @@ void Hub::Core::remove_subscription(SessionIndex index, Subscribed subscribed) {
         subscriptions_.release_group(subscribed.group);
         return;
     }
+    deliverer_.forget_retained(sessions_[index], subscribed.node);
     const std::string filter = links_.alone() ? std::string() : subscriptions_.filter(subscribed.node);
     const bool last = subscriptions_.remove(subscribed.node, index);
     if (last && !links_.alone()) links_.control_to_all({.kind = RecordKind::interest, .a = 0, .filter = filter});
