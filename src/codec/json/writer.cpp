@@ -9,8 +9,6 @@
 namespace sluice::json {
 namespace {
 
-/// Longest: "-2.2250738585072014e-308", 24; an integer has 20.
-constexpr std::size_t kNumberBytesMax = 32;
 /// All whole numbers up to here are exact in a double.
 constexpr double kWholeMax = 9007199254740992.0;
 
@@ -43,13 +41,21 @@ void append_integer(base::Bytes& to, std::int64_t value) {
     base::append(to, std::string_view(text, static_cast<std::size_t>(stop - text)));
 }
 
+char* write_number(char* to, double value) {
+    char* const end = to + kNumberBytesMax;
+    const double size = std::fabs(value);
+    if (value == std::floor(value) && size < kWholeMax && !(value == 0 && std::signbit(value)))
+        return std::to_chars(to, end, static_cast<std::int64_t>(value)).ptr;
+    // The longest of these: "-0.000012345678901234567", 24; others "-2.2250738585072014e-308", 24 as well.
+    constexpr double kPlainMin = 1e-5;
+    if (size >= kPlainMin && size < kWholeMax) return std::to_chars(to, end, value, std::chars_format::fixed).ptr;
+    return std::to_chars(to, end, value).ptr;
+}
+
 void append_number(base::Bytes& to, double value) {
     if (!std::isfinite(value)) return base::append(to, "null");
-    if (value == std::floor(value) && std::fabs(value) < kWholeMax && !(value == 0 && std::signbit(value)))
-        return append_integer(to, static_cast<std::int64_t>(value));
     char text[kNumberBytesMax];
-    const auto [stop, problem] = std::to_chars(text, text + sizeof text, value);
-    base::append(to, std::string_view(text, static_cast<std::size_t>(stop - text)));
+    base::append(to, std::string_view(text, static_cast<std::size_t>(write_number(text, value) - text)));
 }
 
 void append_string(base::Bytes& to, std::string_view text) {

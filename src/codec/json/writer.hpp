@@ -9,8 +9,12 @@
 
 namespace sluice::json {
 
-/// The shortest text that reads back as the same number; whole numbers below 2^53 without a point; NaN and infinity as null.
+/// The shortest text that reads back as the same number; whole numbers below 2^53 without a point,
+/// from 0.00001 up to there without an exponent; NaN and infinity as null.
 void append_number(base::Bytes& to, double value);
+/// The same without a buffer: to `to`, which has room for kNumberBytesMax characters. Finite values only. Returns the end.
+inline constexpr std::size_t kNumberBytesMax = 32;
+char* write_number(char* to, double value);
 void append_integer(base::Bytes& to, std::int64_t value);
 
 /// With quotes. `text` is valid UTF-8; quote, backslash and control characters are escaped.

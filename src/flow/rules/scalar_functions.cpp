@@ -287,17 +287,13 @@ Value as_text(Scope& scope, const Value& value) {
     if (value.is_null() || value.is_text()) return value.is_null() ? Value::null() : value;
     if (value.kind() == Kind::boolean) return Value::text(value.is_true() ? "true" : "false");
     if (value.kind() == Kind::raw) return Value::text(value.as_view());
-    constexpr std::size_t kNumberBytesMax = 32;
-    char* to = scope.arena->allocate(kNumberBytesMax);
-    if (to == nullptr) return bad_value(scope);
     if (value.kind() == Kind::number && !std::isfinite(value.as_number()))
         return Value::text(value.as_number() > 0 ? "Infinity" : "-Infinity");
-    constexpr double kWholeMax = 9007199254740992.0;  // whole floats below 2^53 are written without an exponent
-    const double number = value.as_double();
-    const bool is_whole = value.kind() == Kind::integer || (std::fabs(number) < kWholeMax && number == std::floor(number));
-    const std::int64_t whole = value.kind() == Kind::integer ? value.as_integer() : is_whole ? static_cast<std::int64_t>(number) : 0;
-    const auto result = is_whole ? std::to_chars(to, to + kNumberBytesMax, whole) : std::to_chars(to, to + kNumberBytesMax, number);
-    return Value::text({to, static_cast<std::size_t>(result.ptr - to)});
+    char* to = scope.arena->allocate(json::kNumberBytesMax);
+    if (to == nullptr) return bad_value(scope);
+    const char* end = value.kind() == Kind::integer ? std::to_chars(to, to + json::kNumberBytesMax, value.as_integer()).ptr
+                                                    : json::write_number(to, value.as_number());
+    return Value::text({to, static_cast<std::size_t>(end - to)});
 }
 
 Value copy_text(Scope& scope, const Value& value) {
