@@ -17,7 +17,8 @@ SpoolModel::SpoolModel(std::uint64_t seed) : random_(seed), rig_(seed * 7919 + 1
     rig_.options.bytes_max = random_.chance(1, 2) ? spool::kSpoolBytesMin : spool::kSpoolBytesMin * random_.between(1, 4);
     rig_.options.pending_bytes_max = random_.chance(1, 2) ? 64 << 10 : 1 << 20;
     if (random_.chance(1, 3)) rig_.options.classes[2].time_to_live = std::chrono::seconds(random_.between(5, 60));
-    if (random_.chance(1, 4)) rig_.disk.set_bytes_max(random_.between(kDiskBytes / 8, kDiskBytes));
+    space_short_ = random_.chance(1, 4);
+    if (space_short_) rig_.disk.set_bytes_max(random_.between(kDiskBytes / 8, kDiskBytes));
     reopen();
 }
 
@@ -102,8 +103,8 @@ void SpoolModel::upload(std::size_t index, bool ack_arrives) {
             return fail(fmt::format("class {}: a gap at {} where {} was next", index, gap.first.value(), expected));
         for (std::uint64_t n = gap.first.value(); n <= gap.last.value(); ++n) {
             model.told[n] = gap.reason;
-            const bool was_safe = n <= model.safe;
-            if (gap.reason == DropReason::corrupt && was_safe && !damage_possible_)
+            const bool was_safe = n <= model.safe && !model.never_safe.contains(n);
+            if (gap.reason == DropReason::corrupt && was_safe && !(space_short_ && calls_failed_))
                 return fail(fmt::format("class {}: number {} was safe and is now called corrupt", index, n));
         }
         if (gap.last.value() >= model.cloud_next) model.cloud_next = gap.last.value() + 1;
@@ -126,10 +127,10 @@ void SpoolModel::reopen() {
                     return fail(fmt::format("class {}: seen numbers are gone", i));
                 model.appended.erase(model.appended.upper_bound(last), model.appended.end());
                 model.reported = last;
-                model.safe = last;  // what recovery found is durable
+                for (std::uint64_t n = model.safe + 1; n <= last; ++n) model.never_safe.insert(n);
+                model.safe = last;
                 model.sent = rig_.spool->first_waiting(index_of(i)).value();
                 if (model.sent > model.cloud_next) return fail(fmt::format("class {}: positions are ahead of the cloud", i));
-                // What was lost in the cut and counted so has no content any more; reading it would be an error.
             }
             return;
         }
@@ -196,14 +197,21 @@ void SpoolModel::step() {
             reopen();
         }
     } else if (choice < 97) {
-        rig_.disk.fail_at(random_.between(1, 10), random_.chance(1, 2) ? base::Errc::io : base::Errc::disk_full);
+        const bool full = random_.chance(1, 2);
+        rig_.disk.fail_at(random_.between(1, 10), full ? base::Errc::disk_full : base::Errc::io);
+        (full ? space_short_ : calls_failed_) = true;
     } else if (choice < 98) {
         const std::uint32_t rate = random_.chance(1, 2) ? 0 : 50'000;
+        calls_failed_ = calls_failed_ || rate != 0;
         rig_.disk.set_faults({.write = rate, .sync = rate, .other = rate / 5});
     } else if (choice < 99) {
-        rig_.disk.set_dead(random_.chance(1, 2));
+        const bool dead = random_.chance(1, 2);
+        calls_failed_ = calls_failed_ || dead;
+        rig_.disk.set_dead(dead);
     } else {
-        rig_.disk.set_bytes_max(random_.chance(1, 2) ? UINT64_MAX : random_.between(kDiskBytes / 8, kDiskBytes));
+        const bool limited = random_.chance(1, 2);
+        space_short_ = space_short_ || limited;
+        rig_.disk.set_bytes_max(limited ? random_.between(kDiskBytes / 8, kDiskBytes) : UINT64_MAX);
     }
 }
 
@@ -243,7 +251,7 @@ void SpoolModel::final_checks() {
         std::uint64_t missing = 0;
         for (std::uint64_t n = 1; n <= model.reported; ++n) {
             if (model.cloud.contains(n)) continue;
-            ++missing;
+            if (!model.never_safe.contains(n)) ++missing;  // of a torn write nobody knows how many events it had
             if (!model.told.contains(n)) return fail(fmt::format("class {}: number {} is neither in the cloud nor told to be gone", i, n));
         }
         if (missing > stats.dropped_total())

@@ -42,7 +42,8 @@ private:
     };
     struct ClassModel {
         std::map<std::uint64_t, Content> appended;  ///< the latest with each number
-        std::uint64_t safe = 0;                     ///< up to here commit() reported durable
+        std::uint64_t safe = 0;                     ///< up to here commit() reported durable, or recovery found it
+        std::set<std::uint64_t> never_safe;         ///< found by recovery, never reported durable: may be the victim of a torn write
         std::map<std::uint64_t, Content> seen;      ///< what any reader ever saw: fixed for ever
         std::map<std::uint64_t, base::DropReason> told;
         std::uint64_t cloud_next = 1;  ///< the cloud takes numbers from here on
@@ -70,7 +71,10 @@ private:
     std::string problem_;
     Counts counts_;
     std::uint64_t next_payload_ = 0;
-    bool damage_possible_ = false;  ///< reads failed: corrupt is then a legal reason for safe events
+    /// No space for a manifest: files go first, and a cut before the gap is saved leaves a hole that is called corrupt
+    /// (docs/formats/spool.md, "Order of writes"). Only where space ran out and other calls failed too.
+    bool space_short_ = false;
+    bool calls_failed_ = false;
 };
 
 }  // namespace sluice::sim

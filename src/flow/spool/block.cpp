@@ -97,6 +97,19 @@ std::optional<BlockHeader> decode_block_header(ByteView bytes) {
     return header;
 }
 
+std::optional<BlockHeader> guess_block_header(ByteView bytes) {
+    if (bytes.size() < kBlockHeaderBytes) return std::nullopt;
+    BlockHeaderBytes flipped{};
+    std::copy_n(bytes.begin(), flipped.size(), flipped.begin());
+    for (std::size_t bit = 0; bit < flipped.size() * 8; ++bit) {
+        const auto mask = static_cast<Byte>(1U << (bit % 8));
+        flipped[bit / 8] = static_cast<Byte>(flipped[bit / 8] ^ mask);
+        if (const auto header = decode_block_header(flipped)) return header;
+        flipped[bit / 8] = static_cast<Byte>(flipped[bit / 8] ^ mask);
+    }
+    return std::nullopt;
+}
+
 void append_varint(Bytes& out, std::uint64_t value) {
     while (value >= 0x80) {
         out.push_back(static_cast<Byte>(value | 0x80U));

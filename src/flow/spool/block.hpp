@@ -55,6 +55,9 @@ using BlockHeaderBytes = std::array<base::Byte, kBlockHeaderBytes>;
 /// None: not a block header (too short, wrong magic or CRC, values out of range).
 [[nodiscard]] std::optional<BlockHeader> decode_block_header(base::ByteView bytes);
 
+/// The header that these bytes were before one of their bits flipped. Good enough to say how many events a damaged block had, no more.
+[[nodiscard]] std::optional<BlockHeader> guess_block_header(base::ByteView bytes);
+
 /// Collects the records of one block in plain bytes.
 class BlockBuilder {
 public:

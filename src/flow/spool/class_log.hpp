@@ -48,6 +48,7 @@ struct ClassLog {
     std::uint64_t handed_out = 1;  ///< one past the greatest number that read() gave as an event since open
     std::uint64_t delivered = 0;
     std::uint64_t unnumbered = 0;
+    std::uint64_t skipped = 0;  ///< numbers that no event is known to have had
     base::DropCounts dropped{};
     GapList gaps;
 
@@ -58,7 +59,7 @@ struct ClassLog {
     std::uint64_t nothing_expires_before_ms = 0;
     ReadCursor cursor;
 
-    [[nodiscard]] std::uint64_t created() const { return next - 1 + unnumbered; }
+    [[nodiscard]] std::uint64_t created() const { return next - 1 - skipped + unnumbered; }
     [[nodiscard]] std::uint64_t waiting() const { return next - acknowledged - gaps.total(); }
     /// None of the segment's events will be read again.
     [[nodiscard]] bool finished(const Segment& segment) const {

@@ -23,7 +23,7 @@ constexpr std::uint32_t kManifestMagic = 0x464d4c53;  // "SLMF"
 constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 63;
 constexpr std::uint64_t kEpochEnd = std::uint64_t{1} << 53;
 
-constexpr std::size_t kClassBytesMax = 1 + 1 + kClassNameBytesMax + 4 * 8 + 1 + base::kDropReasons * 8 + 1 + GapList::kGapsMax * 17;
+constexpr std::size_t kClassBytesMax = 1 + 1 + kClassNameBytesMax + 5 * 8 + 1 + base::kDropReasons * 8 + 1 + GapList::kGapsMax * 17;
 static_assert(kManifestHeaderBytes + 6 * 8 + 1 + data::kClassesMax * kClassBytesMax + kTagBytes <= kManifestSlotBytes,
               "a manifest with all classes and gaps fits into a slot");
 
@@ -66,6 +66,7 @@ void encode_class(Bytes& out, const ManifestClass& entry) {
     append_le(out, entry.acknowledged);
     append_le(out, entry.delivered);
     append_le(out, entry.unnumbered);
+    append_le(out, entry.skipped);
     append_le(out, static_cast<std::uint8_t>(entry.dropped.size()));
     for (const std::uint64_t count : entry.dropped) append_le(out, count);
     append_le(out, static_cast<std::uint8_t>(entry.gaps.size()));
@@ -83,6 +84,7 @@ bool decode_class(Reader& from, ManifestClass& out) {
     out.acknowledged = from.take<std::uint64_t>();
     out.delivered = from.take<std::uint64_t>();
     out.unnumbered = from.take<std::uint64_t>();
+    out.skipped = from.take<std::uint64_t>();
     const std::size_t reasons = from.take<std::uint8_t>();
     if (reasons > out.dropped.size()) return false;  // of a later version
     for (std::size_t i = 0; i < reasons; ++i) out.dropped[i] = from.take<std::uint64_t>();
@@ -108,14 +110,14 @@ bool holds_together(const ManifestClass& entry) {
         in_gaps += gap.last - gap.first + 1;
         at = gap.last + 1;
     }
+    if (entry.delivered >= kSequenceMax || entry.unnumbered >= kSequenceMax || entry.skipped >= kSequenceMax) return false;
     std::uint64_t settled = entry.delivered;
-    if (settled >= kSequenceMax || entry.unnumbered >= kSequenceMax) return false;
     for (const std::uint64_t count : entry.dropped) {
         if (count >= kSequenceMax) return false;
         settled += count;
         if (settled >= kSequenceMax) return false;
     }
-    return settled == entry.acknowledged - 1 + in_gaps + entry.unnumbered;
+    return settled + entry.skipped == entry.acknowledged - 1 + in_gaps + entry.unnumbered;
 }
 
 }  // namespace

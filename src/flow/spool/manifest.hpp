@@ -30,6 +30,7 @@ struct ManifestClass {
     std::uint64_t acknowledged = 1;  ///< everything below is settled
     std::uint64_t delivered = 0;
     std::uint64_t unnumbered = 0;  ///< dropped without a sequence number; in `dropped` too
+    std::uint64_t skipped = 0;     ///< numbers left out after damage that hides how many events it cost; not in `dropped`
     base::DropCounts dropped{};
     std::vector<GapList::Entry> gaps;
     friend bool operator==(const ManifestClass&, const ManifestClass&) = default;

@@ -130,14 +130,33 @@ private:
         const auto zero = found_.reader->is_zero(offset_, found_.size);
         if (!zero) return zero.error();
         if (*zero || manifest_next_ > expected_) return {};  // never written; or recovery knows from the manifest what is missing
-        // A record takes at least five bytes: reference, time, length and "{}".
-        constexpr std::uint64_t kRecordBytesMin = 5;
-        const std::uint64_t left = found_.size - offset_;
-        if (left < kBlockOverheadBytes + kRecordBytesMin) return {};
-        const std::uint64_t events = std::min<std::uint64_t>(left - kBlockOverheadBytes, kBlockBodyBytesMax) / kRecordBytesMin;
-        parts_.lose(log_, expected_, expected_ + events - 1, DropReason::corrupt);
-        expected_ += events;
+        const auto guess = found_.reader->guess(offset_, found_.size);
+        if (!guess) return guess.error();
+        const bool likely = *guess && (*guess)->first == expected_;
+        if (likely) {
+            parts_.lose(log_, expected_, (*guess)->end() - 1, DropReason::corrupt);
+            expected_ = (*guess)->end();
+            return {};
+        }
+        skip_numbers();
         return {};
+    }
+
+    /// Most likely a torn write that nobody was promised; if not, the cloud may have seen some of its numbers: as many as can have been in
+    /// so many bytes are not used again. One event is counted, so that it does not go unnoticed.
+    void skip_numbers() {
+        constexpr std::uint64_t kRecordBytesMin = 5;  // reference, time, length and "{}"
+        const std::uint64_t left = found_.size - offset_;
+        if (left < kBlockOverheadBytes + kRecordBytesMin) return;
+        const std::uint64_t numbers = std::min<std::uint64_t>(left - kBlockOverheadBytes, kBlockBodyBytesMax) / kRecordBytesMin;
+        const std::uint64_t before = log_.dropped[static_cast<std::size_t>(DropReason::corrupt)];
+        parts_.lose(log_, expected_, expected_ + numbers - 1, DropReason::corrupt);
+        std::uint64_t& corrupt = log_.dropped[static_cast<std::size_t>(DropReason::corrupt)];
+        if (corrupt > before + 1) {
+            log_.skipped += corrupt - before - 1;
+            corrupt = before + 1;
+        }
+        expected_ += numbers;
     }
 
     Parts& parts_;
@@ -293,6 +312,7 @@ private:
         log.durable_end = entry.next;
         log.delivered = entry.delivered;
         log.unnumbered = entry.unnumbered;
+        log.skipped = entry.skipped;
         log.dropped = entry.dropped;
         for (const GapList::Entry& gap : entry.gaps) (void)log.gaps.add(gap.first, gap.last, gap.reason);  // counted already
     }

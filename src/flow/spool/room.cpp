@@ -101,11 +101,15 @@ void Parts::make_memory(const ClassLog& log, std::size_t bytes) {
 
 Result<std::size_t> Parts::remove_doomed() {
     Status saved = save();
-    // No space for the manifest on a file system that never overwrites: the files must go first.
-    if (!saved && saved.error().code != Errc::disk_full) return saved.error();
+    if (!saved && saved.error().code == Errc::disk_full) saved = save();  // the slot is made anew
     std::size_t removed = 0;
     std::vector<Doomed> left;
     for (Doomed& file : doomed) {
+        // No space for a manifest at all: one file goes first, and then the manifest.
+        if (!saved && saved.error().code != Errc::disk_full) {
+            left.push_back(std::move(file));
+            continue;
+        }
         const auto gone = environment.files.remove(file.path);
         if (gone || gone.error().code == Errc::not_found) {
             used -= file.allocated;
@@ -113,9 +117,9 @@ Result<std::size_t> Parts::remove_doomed() {
         } else {
             left.push_back(std::move(file));
         }
+        if (!saved) saved = save();
     }
     doomed = std::move(left);
-    if (!saved) saved = save();
     if (!saved) return saved.error();
     return removed;
 }
@@ -138,6 +142,7 @@ Status Parts::save() {
         entry.acknowledged = log.acknowledged;
         entry.delivered = log.delivered;
         entry.unnumbered = log.unnumbered;
+        entry.skipped = log.skipped;
         entry.dropped = log.dropped;
         entry.gaps = log.gaps.entries();
         manifest.classes.push_back(std::move(entry));

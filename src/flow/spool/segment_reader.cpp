@@ -94,6 +94,12 @@ SegmentReader::Look SegmentReader::search(std::uint64_t offset, std::uint64_t li
     return nothing;
 }
 
+Result<std::optional<BlockHeader>> SegmentReader::guess(std::uint64_t offset, std::uint64_t limit) {
+    const auto bytes = view(offset, std::min<std::uint64_t>(kBlockHeaderBytes, limit - offset), limit);
+    if (!bytes) return bytes.error();
+    return guess_block_header(*bytes);
+}
+
 Result<bool> SegmentReader::is_zero(std::uint64_t from, std::uint64_t limit) {
     while (from < limit) {
         const auto bytes = view(from, std::min<std::uint64_t>(kPageBytes, limit - from), limit);

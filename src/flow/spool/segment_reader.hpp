@@ -43,6 +43,8 @@ public:
     /// The first block header at or behind an offset, by its magic and CRC; Found::end if there is none. Steps over pages that cannot be
     /// read.
     Look search(std::uint64_t offset, std::uint64_t limit);
+    /// What guess_block_header says about the bytes at an offset. Errors: io.
+    base::Result<std::optional<BlockHeader>> guess(std::uint64_t offset, std::uint64_t limit);
     /// Are all bytes from … limit zero (a write that never reached the medium)? Errors: io.
     base::Result<bool> is_zero(std::uint64_t from, std::uint64_t limit);
 

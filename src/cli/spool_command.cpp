@@ -1,0 +1,280 @@
+#include "cli/spool_command.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <memory>
+#include <numeric>
+
+#include <CLI/CLI.hpp>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "cli/exit.hpp"
+#include "env/posix/clock.hpp"
+#include "env/posix/entropy.hpp"
+#include "env/posix/file_system.hpp"
+#include "gateway/spool_sealer.hpp"
+#include "manage/config/load.hpp"
+#include "manage/identity/master_key.hpp"
+
+namespace sluice::cli {
+namespace {
+
+using base::Errc;
+
+std::string time_text(base::WallTime time) {
+    const std::int64_t ms = base::to_ms(time);
+    const std::int64_t seconds = ms >= 0 ? ms / 1000 : (ms - 999) / 1000;
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), ms - seconds * 1000);
+}
+
+/// JSON text in quotes. Rule ids and class names are checked by the configuration; whatever else is in there cannot break the line.
+std::string json_text(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if (byte < 0x20) {
+            out += fmt::format("\\u{:04x}", byte);
+        } else {
+            out += c;
+        }
+    }
+    return out + '"';
+}
+
+double amplification(const spool::Stats& stats) {
+    return stats.bytes_accepted == 0 ? 0 : static_cast<double>(stats.bytes_written) / static_cast<double>(stats.bytes_accepted);
+}
+
+class Printer final : public spool::EventVisitor {
+public:
+    Printer(std::string class_name, bool json, SpoolCatOutput& out) : class_(std::move(class_name)), json_(json), out_(out) {}
+
+    void on_event(data::Sequence sequence, const data::Event& event) override {
+        const std::string_view data = base::as_text(event.json);
+        line_.clear();
+        if (json_) {
+            fmt::format_to(std::back_inserter(line_), "{{\"class\":{},\"seq\":{},\"ts\":{},\"rule\":{},\"data\":{}}}", json_text(class_),
+                           sequence.value(), base::to_ms(event.made), json_text(event.rule), data);
+        } else {
+            fmt::format_to(std::back_inserter(line_), "{} {} {} {} {}", class_, sequence.value(), time_text(event.made), event.rule, data);
+        }
+        out_.line(line_);
+    }
+
+    void gap(const spool::Gap& gap) {
+        const auto first = gap.first.value();
+        const auto last = gap.last.value();
+        out_.line(json_ ? fmt::format("{{\"class\":{},\"first\":{},\"last\":{},\"gone\":\"{}\"}}", json_text(class_), first, last,
+                                      base::name(gap.reason))
+                        : fmt::format("{} {}-{} gone: {}", class_, first, last, base::name(gap.reason)));
+    }
+
+private:
+    std::string class_;
+    bool json_;
+    SpoolCatOutput& out_;
+    std::string line_;
+};
+
+/// Prints at most `left` events of a class and takes them off.
+base::Status cat_class(spool::Spool& spool, data::ClassIndex index, Printer& printer, std::uint64_t& left) {
+    data::Sequence next = spool.first_waiting(index);
+    while (left != 0 && next < spool.durable_end(index)) {
+        spool::ReadLimits limits;
+        limits.events = static_cast<std::size_t>(std::min<std::uint64_t>(left, limits.events));
+        const auto found = spool.read(index, next, limits, printer);
+        if (!found) return found.error();
+        if (found->gap) printer.gap(*found->gap);
+        if (found->next == next) break;
+        left -= found->events;
+        next = found->next;
+    }
+    return {};
+}
+
+struct Command {
+    std::string file;
+    bool json = false;
+    SpoolCatOptions cat;
+};
+
+/// Opens for reading, or says on standard error why not and sets the exit code.
+class OpenedSpool {
+public:
+    OpenedSpool(const std::string& file, Exit& exit) {
+        const auto loaded = config::load_gateway(files_, file, nullptr);
+        if (!loaded.is_valid()) {
+            fail(exit, kExitUsage, loaded.text());
+            return;
+        }
+        const std::string& data = loaded.config.gateway.data.value;
+        const auto key = identity::MasterKey::load(files_, data);
+        if (!key) {
+            fail(exit, kExitFailed, explain(data, key.error(), "the gateway's key"));
+            return;
+        }
+        sealer_ = std::make_unique<gateway::SpoolSealer>(*key);
+        spool::Options options;
+        options.directory = data + "/spool";
+        options.bytes_max = loaded.config.spool.max_bytes;
+        options.read_only = true;
+        for (const auto& each : loaded.config.uplink.classes) options.classes.push_back({each.name, each.priority, each.ttl});
+        auto opened = spool::Spool::open({files_, clock_, entropy_, *sealer_}, std::move(options));
+        if (!opened) {
+            fail(exit, opened.error().code == Errc::wrong_key ? kExitUsage : kExitFailed, explain(data, opened.error(), "the spool"));
+            return;
+        }
+        spool_ = std::move(*opened);
+    }
+    [[nodiscard]] spool::Spool* get() const { return spool_.get(); }
+
+private:
+    static void fail(Exit& exit, int code, const std::string& text) {
+        std::fputs(text.c_str(), stderr);
+        exit.code = code;
+    }
+    static std::string explain(const std::string& data, const base::Error& error, std::string_view what) {
+        switch (error.code) {
+            case Errc::not_found:
+                return fmt::format("sluice: {} in {} does not exist: no gateway with this configuration has run yet\n", what, data);
+            case Errc::wrong_key:
+                return fmt::format("sluice: the spool in {} was written with another key than {}/{}\n", data, data,
+                                   identity::kMasterKeyFile);
+            case Errc::permission:
+                return fmt::format("sluice: {} in {} may not be read: run as the gateway's user; the key needs mode 0600\n", what, data);
+            default:
+                return fmt::format("sluice: {} in {} cannot be read: {}\n", what, data, base::describe(error));
+        }
+    }
+
+    posix::PosixFileSystem files_;
+    posix::PosixClock clock_;
+    posix::PosixEntropy entropy_;
+    std::unique_ptr<gateway::SpoolSealer> sealer_;
+    std::unique_ptr<spool::Spool> spool_;
+};
+
+class StandardOutput final : public SpoolCatOutput {
+public:
+    void line(std::string_view text) override {
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        std::fputc('\n', stdout);
+    }
+};
+
+void run_stat(const Command& command, Exit& exit) {
+    const OpenedSpool opened(command.file, exit);
+    if (opened.get() == nullptr) return;
+    const spool::Stats stats = opened.get()->stats();
+    const data::Epoch epoch = opened.get()->epoch();
+    std::fputs((command.json ? spool_stat_json(stats, epoch) + "\n" : spool_stat_text(stats, epoch)).c_str(), stdout);
+}
+
+void run_cat(const Command& command, Exit& exit) {
+    const OpenedSpool opened(command.file, exit);
+    if (opened.get() == nullptr) return;
+    StandardOutput out;
+    SpoolCatOptions options = command.cat;
+    options.json = command.json;
+    const auto done = spool_cat(*opened.get(), options, out);
+    if (done) return;
+    if (done.error().code == Errc::not_found) {
+        std::string names;
+        for (const auto& each : opened.get()->classes()) names += (names.empty() ? "" : ", ") + each.name;
+        std::fputs(fmt::format("sluice: no class '{}'; there are: {}\n", options.only_class, names).c_str(), stderr);
+        exit.code = kExitUsage;
+        return;
+    }
+    std::fputs(fmt::format("sluice: reading the spool failed: {}\n", base::describe(done.error())).c_str(), stderr);
+    exit.code = kExitFailed;
+}
+
+}  // namespace
+
+std::string spool_stat_text(const spool::Stats& stats, data::Epoch epoch) {
+    std::string out = fmt::format("{:<12} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", "class", "created", "delivered", "waiting", "dropped",
+                                  "bytes", "why dropped");
+    for (const spool::ClassStats& entry : stats.classes) {
+        std::string reasons;
+        for (const auto& row : base::kDropReasonTable) {
+            const std::uint64_t count = entry.dropped[static_cast<std::size_t>(row.reason)];
+            if (count != 0) reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", row.name, count);
+        }
+        out += fmt::format("{:<12} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", entry.name, entry.created, entry.delivered, entry.waiting,
+                           entry.dropped_total(), entry.bytes, reasons);
+    }
+    out += fmt::format("epoch {}, {} bytes used of {}, {} segments", epoch.value(), stats.bytes_used, stats.bytes_max, stats.segments);
+    if (stats.bytes_accepted != 0) out += fmt::format(", {:.2f} bytes written per byte accepted", amplification(stats));
+    if (stats.foreign_segments != 0) out += fmt::format(", {} files of another spool", stats.foreign_segments);
+    if (stats.manifest_rebuilt) out += "; the manifests are unreadable: positions are guessed from the segments";
+    return out + "\n";
+}
+
+std::string spool_stat_json(const spool::Stats& stats, data::Epoch epoch) {
+    std::string classes;
+    for (const spool::ClassStats& entry : stats.classes) {
+        std::string reasons;
+        for (const auto& row : base::kDropReasonTable) {
+            const std::uint64_t count = entry.dropped[static_cast<std::size_t>(row.reason)];
+            if (count != 0) reasons += fmt::format("{}\"{}\":{}", reasons.empty() ? "" : ",", row.name, count);
+        }
+        classes += fmt::format(
+            "{}{}:{{\"created\":{},\"delivered\":{},\"waiting\":{},\"dropped\":{{{}}},\"bytes\":{},\"acknowledged\":{},\"durable\":{}}}",
+            classes.empty() ? "" : ",", json_text(entry.name), entry.created, entry.delivered, entry.waiting, reasons, entry.bytes,
+            entry.acknowledged.value(), entry.durable.value());
+    }
+    const std::uint64_t waiting = std::accumulate(stats.classes.begin(), stats.classes.end(), std::uint64_t{0},
+                                                  [](std::uint64_t sum, const spool::ClassStats& entry) { return sum + entry.waiting; });
+    return fmt::format(
+        "{{\"epoch\":{},\"events\":{},\"bytes\":{},\"max_bytes\":{},\"segments\":{},\"bytes_accepted\":{},\"bytes_written\":{},"
+        "\"classes\":{{{}}}}}",
+        epoch.value(), waiting, stats.bytes_used, stats.bytes_max, stats.segments, stats.bytes_accepted, stats.bytes_written, classes);
+}
+
+base::Status spool_cat(spool::Spool& spool, const SpoolCatOptions& options, SpoolCatOutput& out) {
+    const auto& classes = spool.classes();
+    std::vector<std::size_t> order(classes.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return classes[a].priority < classes[b].priority; });
+    std::uint64_t left = options.limit;
+    bool found = options.only_class.empty();
+    for (const std::size_t i : order) {
+        if (!options.only_class.empty() && classes[i].name != options.only_class) continue;
+        found = true;
+        Printer printer(classes[i].name, options.json, out);
+        if (auto done = cat_class(spool, data::ClassIndex(static_cast<std::uint8_t>(i)), printer, left); !done) return done;
+    }
+    if (!found) return base::Error{Errc::not_found};
+    return {};
+}
+
+void add_spool(CLI::App& app, Exit& exit) {
+    auto* command = app.add_subcommand("spool", "what waits on disk for the cloud");
+    command->require_subcommand(1);
+    command->footer(
+        "Examples:\n"
+        "  sluice spool stat -c gateway.yaml\n"
+        "  sluice spool cat -c gateway.yaml --class alert --limit 10\n"
+        "  sluice spool cat -c gateway.yaml --json | jq .data\n"
+        "\n"
+        "Reads with the gateway's key, changes nothing, and works while the gateway runs.");
+    auto options = std::make_shared<Command>();
+
+    auto* stat = command->add_subcommand("stat", "counts by class, space, losses with their reasons");
+    auto* cat = command->add_subcommand("cat", "the waiting events, most important class first, oldest first");
+    for (auto* each : {stat, cat}) {
+        each->add_option("-c,--config", options->file, "the gateway's configuration (YAML)")->required();
+        each->add_flag("--json", options->json, each == stat ? "one JSON object" : "one JSON object a line");
+    }
+    cat->add_option("--class", options->cat.only_class, "only this class");
+    cat->add_option("--limit", options->cat.limit, "at most this many events")->check(CLI::PositiveNumber);
+    stat->callback([options, &exit] { run_stat(*options, exit); });
+    cat->callback([options, &exit] { run_cat(*options, exit); });
+}
+
+}  // namespace sluice::cli
