@@ -13,7 +13,7 @@
 #include "cli/init.hpp"
 #include "cli/reload.hpp"
 #include "cli/replay.hpp"
-#include "cli/rule_test.hpp"
+#include "cli/rule_command.hpp"
 #include "cli/sim_command.hpp"
 #include "cli/spool_command.hpp"
 #include "cli/tap.hpp"

@@ -1,4 +1,4 @@
-#include "cli/rule_test.hpp"
+#include "cli/rule_command.hpp"
 
 #include <algorithm>
 #include <chrono>
