@@ -117,7 +117,10 @@ void add_init(CLI::App& app, Exit& exit) {
     };
     auto* command = app.add_subcommand("init", "write a commented configuration and keys to start from");
     auto options = std::make_shared<Options>();
-    command->add_option("what", options->words, "[gateway|cloud] DIR: a folder that is made if it is missing")->required()->expected(1, 2);
+    command->add_option("what", options->words, "a gateway by default; DIR is made if it is missing")
+        ->required()
+        ->expected(1, 2)
+        ->option_text("[gateway|cloud] DIR");
     command->add_option("--id", options->id, "its name; the folder's name by default");
     command->footer(
         "Examples:\n"

@@ -1,5 +1,6 @@
 #include "gateway/rule_checker.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,8 +12,15 @@
 namespace sluice::gateway {
 namespace {
 
+/// An error at the end of the query belongs behind its last character, not into the line after the block.
+std::size_t visible(const std::string& sql, std::size_t offset) {
+    const std::size_t last = sql.find_last_not_of(" \t\r\n");
+    return last == std::string::npos ? 0 : std::min(offset, last + 1);
+}
+
 config::Problem problem_of(const rules::SqlError& error, const config::LocatedText& sql, std::string key) {
-    config::Problem problem{config::Severity::error, sql.position(error.offset), std::move(key), "sql: " + error.message, false};
+    config::Problem problem{config::Severity::error, sql.position(visible(sql.value, error.offset)), std::move(key),
+                            "sql: " + error.message, false};
     switch (error.severity) {
         case rules::Severity::error:
             break;

@@ -53,6 +53,11 @@ TEST(RuleChecker, an_error_in_a_literal_block_has_its_line_and_column) {
         "6:9 error\n");
 }
 
+TEST(RuleChecker, an_error_at_the_end_of_a_block_stands_behind_its_last_character) {
+    EXPECT_EQ(places("rules:\n  - id: a\n    sql: |\n      SELECT v FROM 't'\n      WHERE abs(v\n\n    to: [{cloud: alert}]\n"),
+              "6:18 error\n");
+}
+
 TEST(RuleChecker, an_error_in_a_plain_scalar_has_its_column) {
     EXPECT_EQ(places("rules:\n  - id: a\n    sql: SELECT nosuch(v) FROM 't'\n    to: [{cloud: alert}]\n"), "4:17 error\n");
 }
@@ -61,8 +66,8 @@ TEST(RuleChecker, all_rules_are_judged) {
     EXPECT_EQ(places("rules:\n"
                      "  - {id: a, sql: \"SELEC v FROM 't'\", to: [{cloud: alert}]}\n"
                      "  - {id: b, sql: \"SELECT v FROM 't'\", to: [{cloud: alert}]}\n"
-                     "  - {id: c, sql: \"SELECT v FRM 't'\", to: [{cloud: alert}]}\n"),
-              "3:19 error\n5:28 error\n");
+                     "  - {id: c, sql: \"SELECT nosuch(v) FROM 't'\", to: [{cloud: alert}]}\n"),
+              "3:19 error\n5:26 error\n");
 }
 
 TEST(RuleChecker, a_column_that_the_sql_does_not_produce_is_an_error_in_the_template) {
