@@ -1,0 +1,47 @@
+// What the outside world knows: which readings a device published, and which of them were acknowledged. The checkers compare the cloud with
+// this.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "data/reading.hpp"
+
+namespace sluice::sim {
+
+class Journal {
+public:
+    struct Entry {
+        std::uint64_t id = 0;  ///< in the event's JSON; grows in the order in which the gateway took the events
+        data::ClassIndex event_class;
+        data::Epoch epoch;
+        data::Sequence sequence;
+        bool acked = false;
+    };
+
+    std::uint64_t next_id() { return ++ids_; }
+    void taken(Entry entry) { pending_.push_back(entry); }
+    /// The gateway says that all it has taken is safe.
+    void ack_pending() {
+        for (auto& entry : pending_) {
+            entry.acked = true;
+            entries_[entry.id] = entry;
+        }
+        pending_.clear();
+    }
+    /// The gateway has died: nobody was told about these. Each may be in the cloud once, or not.
+    void lose_pending() {
+        for (const auto& entry : pending_) entries_[entry.id] = entry;
+        pending_.clear();
+    }
+    [[nodiscard]] const std::map<std::uint64_t, Entry>& entries() const { return entries_; }
+    [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+
+private:
+    std::uint64_t ids_ = 0;
+    std::vector<Entry> pending_;
+    std::map<std::uint64_t, Entry> entries_;
+};
+
+}  // namespace sluice::sim

@@ -1,0 +1,27 @@
+// One run of the whole system under the faults of one seed: devices -> spool -> uplink -> network -> cloud -> store, in virtual time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sim/system_defect.hpp"
+#include "sim/system_plan.hpp"
+
+namespace sluice::sim {
+
+struct SystemResult {
+    std::string broken;  ///< empty: every promise was kept
+    std::uint64_t events = 0;
+    std::uint64_t acked = 0;
+    std::uint64_t stored = 0;
+    std::uint64_t duplicates = 0;  ///< resends that the cloud recognised
+    std::uint64_t gone = 0;        ///< numbers reported as dropped
+    std::uint64_t resets = 0;      ///< of connections
+    std::uint32_t boots = 0;       ///< of the gateway
+    double virtual_seconds = 0;
+};
+
+/// The same plan and defect give the same result, always and everywhere.
+[[nodiscard]] SystemResult simulate(const SystemPlan& plan, Defect defect = Defect::none);
+
+}  // namespace sluice::sim
