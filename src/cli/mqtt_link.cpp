@@ -128,7 +128,8 @@ void MqttLink::on_closed(posix::TcpId, const base::Error& why) {
     if (no_answer) {
         lost(fmt::format("{} does not answer", address()));
     } else if (!said_) {
-        lost(load::explain_failure(why, options_.target));
+        const bool broke = was_up_ && why.code == base::Errc::closed;
+        lost(broke ? fmt::format("the connection to {} was closed", address()) : load::explain_failure(why, options_.target));
     } else if (*said_ == mqtt::ReasonCode::unsupported_protocol_version && version_ == mqtt::Version::v5) {
         version_ = mqtt::Version::v311;
         start_connection();

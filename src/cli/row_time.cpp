@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 
 namespace sluice::cli {
 namespace {
@@ -106,10 +107,15 @@ std::optional<base::WallTime> parse_epoch(std::string_view text) {
     const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
     if (read.ec != std::errc{} || read.ptr != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
     const double size = std::fabs(value);
-    const double unit = size < kSecondsEnd ? 1e9 : size < kMillisecondsEnd ? 1e6 : size < kMicrosecondsEnd ? 1e3 : 1;
+    const std::int64_t unit = size < kSecondsEnd        ? 1'000'000'000
+                              : size < kMillisecondsEnd ? 1'000'000
+                              : size < kMicrosecondsEnd ? 1'000
+                                                        : 1;
     constexpr double kLimit = 8.8e18;  // nanoseconds, the year 2248
-    if (size * unit > kLimit) return std::nullopt;
-    return base::WallTime(nanoseconds(std::llround(value * unit)));
+    if (size * static_cast<double>(unit) > kLimit) return std::nullopt;
+    const double whole = std::floor(value);  // apart from the fraction, whose digits the product would lose
+    const auto fraction = std::llround((value - whole) * static_cast<double>(unit));
+    return base::WallTime(nanoseconds(static_cast<std::int64_t>(whole) * unit + fraction));
 }
 
 bool same_word(std::string_view a, std::string_view lower) {

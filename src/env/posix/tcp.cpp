@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -30,6 +31,40 @@ void no_delay(int fd) {
 
 }  // namespace
 
+/// The addresses of a host that are still to be tried: "localhost" is often ::1 first, where a listener on 127.0.0.1 is not.
+struct Candidates {
+    struct Address {
+        sockaddr_storage storage{};
+        socklen_t size = 0;
+    };
+    std::vector<Address> left;  // the next one is at the back
+
+    /// Starts the next connection that can be started. Errors: that of the last try.
+    base::Result<int> start_next(PeerAddress& peer) {
+        base::Error last{base::Errc::not_found};
+        while (!left.empty()) {
+            const Address at = left.back();
+            left.pop_back();
+            const int fd = ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+            if (fd >= 0) {
+                no_delay(fd);
+                if (::connect(fd, reinterpret_cast<const sockaddr*>(&at.storage), at.size) == 0 || errno == EINPROGRESS) {
+                    peer.v6 = at.storage.ss_family == AF_INET6;
+                    if (peer.v6) {
+                        std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in6*>(&at.storage)->sin6_addr, 16);
+                    } else {
+                        std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_addr, 4);
+                    }
+                    return fd;
+                }
+            }
+            last = base::from_errno(errno);
+            if (fd >= 0) ::close(fd);
+        }
+        return last;
+    }
+};
+
 struct TcpConnections::Connection {
     enum class State : std::uint8_t {
         connecting,
@@ -53,6 +88,7 @@ struct TcpConnections::Connection {
     PeerAddress peer;
     base::Error why{base::Errc::closed};
     base::Monotonic linger_until{};
+    std::unique_ptr<Candidates> others;  // while connecting, when the host has more than one address
     [[nodiscard]] TcpId id() const { return (static_cast<TcpId>(generation) << 32) | slot; }
     [[nodiscard]] bool alive() const { return state != State::failed && state != State::lingering; }
 };
@@ -120,35 +156,38 @@ base::Result<TcpId> TcpConnections::connect(const std::string& host, std::uint16
     addrinfo* found = nullptr;
     if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return base::Error{base::Errc::not_found};
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-    base::Error last{base::Errc::not_found};
+    auto candidates = std::make_unique<Candidates>();
     for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-        const int fd = ::socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (fd < 0) {
-            last = base::from_errno(errno);
-            continue;
-        }
-        no_delay(fd);
-        if (::connect(fd, at->ai_addr, at->ai_addrlen) != 0 && errno != EINPROGRESS) {
-            last = base::from_errno(errno);
-            ::close(fd);
-            continue;
-        }
-        PeerAddress peer;
-        peer.port = port;
-        peer.v6 = at->ai_family == AF_INET6;
-        if (peer.v6) {
-            std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in6*>(at->ai_addr)->sin6_addr, 16);
-        } else {
-            std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in*>(at->ai_addr)->sin_addr, 4);
-        }
-        const TcpId id = place(fd, peer, EPOLLOUT);
-        Connection& connection = *find(id);
-        connection.state = Connection::State::connecting;
-        connection.reading = false;
-        connection.writing = true;
-        return id;
+        Candidates::Address address;
+        address.size = at->ai_addrlen;
+        std::memcpy(&address.storage, at->ai_addr, at->ai_addrlen);
+        candidates->left.insert(candidates->left.begin(), address);
     }
-    return last;
+    PeerAddress peer;
+    peer.port = port;
+    const auto fd = candidates->start_next(peer);
+    if (!fd) return fd.error();
+    const TcpId id = place(*fd, peer, EPOLLOUT);
+    Connection& connection = *find(id);
+    connection.state = Connection::State::connecting;
+    connection.reading = false;
+    connection.writing = true;
+    if (!candidates->left.empty()) connection.others = std::move(candidates);
+    return id;
+}
+
+/// A connection could not be made: tries the host's next address in the same slot.
+void TcpConnections::try_next_address(Connection& connection, const base::Error& why) {
+    if (!connection.others) return schedule_close(connection, why);
+    const auto fd = connection.others->start_next(connection.peer);
+    if (!fd) {
+        connection.others.reset();
+        return schedule_close(connection, why);
+    }
+    loop_.unwatch(connection.fd);
+    ::close(connection.fd);
+    connection.fd = *fd;
+    loop_.watch(connection.fd, EPOLLOUT, *this, connection.id());
 }
 
 void TcpConnections::mark_dirty(Connection& connection) {
@@ -245,7 +284,8 @@ void TcpConnections::on_ready(std::uint32_t events, std::uint64_t tag) {
             int error = 0;
             socklen_t size = sizeof error;
             if (::getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
-            if (error != 0) return schedule_close(*connection, base::from_errno(error));
+            if (error != 0) return try_next_address(*connection, base::from_errno(error));
+            connection->others.reset();
             connection->state = Connection::State::open;
             update_interest(*connection);
             return handler_.on_open(connection->id(), connection->peer);

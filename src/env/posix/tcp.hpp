@@ -57,7 +57,7 @@ public:
     /// Takes an accepted socket over (non-blocking).
     void adopt(DetachedConnection&& connection);
     /// Starts a connection; on_open or on_closed tells how it went. `host` is a name or an address; names are looked up at once (may block;
-    /// data paths use addresses). Errors: not_found (name), io.
+    /// data paths use addresses), and all their addresses are tried in turn. Errors: not_found (name), io.
     base::Result<TcpId> connect(const std::string& host, std::uint16_t port);
 
     /// Appends to the output; it leaves at the end of the turn. Nothing happens for a connection that is gone.
@@ -87,6 +87,7 @@ private:
     Connection* find(TcpId id);
     [[nodiscard]] const Connection* find(TcpId id) const;
     TcpId place(int fd, const PeerAddress& peer, std::uint32_t events);
+    void try_next_address(Connection& connection, const base::Error& why);
     void read_from(Connection& connection);
     void present(Connection& connection, base::ByteView bytes);
     void write_to(Connection& connection);
