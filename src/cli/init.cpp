@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <memory>
 #include <string_view>
-#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -112,15 +111,14 @@ InitOutput initialise(env::FileSystem& files, env::Entropy& entropy, const InitO
 
 void add_init(CLI::App& app, Exit& exit) {
     struct Options {
-        std::vector<std::string> words;
+        std::string what;
+        std::string folder;
         std::string id;
     };
     auto* command = app.add_subcommand("init", "write a commented configuration and keys to start from");
     auto options = std::make_shared<Options>();
-    command->add_option("what", options->words, "a gateway by default; DIR is made if it is missing")
-        ->required()
-        ->expected(1, 2)
-        ->option_text("[gateway|cloud] DIR");
+    command->add_option("WHAT", options->what, "gateway or cloud; may be left out: gateway")->required();
+    command->add_option("DIR", options->folder, "its folder, made if it is missing");
     command->add_option("--id", options->id, "its name; the folder's name by default");
     command->footer(
         "Examples:\n"
@@ -130,17 +128,16 @@ void add_init(CLI::App& app, Exit& exit) {
         "\n"
         "Nothing that exists is overwritten. Exit: 0 written, 1 the disk refused, 2 wrong use or there is a configuration already.");
     command->callback([options, &exit] {
-        const std::vector<std::string>& words = options->words;
-        const bool tier_given = words.front() == "gateway" || words.front() == "cloud";
-        if (tier_given != (words.size() == 2)) {
+        const bool tier_given = options->what == "gateway" || options->what == "cloud";
+        if (tier_given == options->folder.empty()) {
             std::fprintf(stderr, "sluice init: expected `sluice init [gateway|cloud] DIR`, for example `sluice init gateway my-plant`\n");
             exit.code = kExitUsage;
             return;
         }
         posix::PosixFileSystem files;
         posix::PosixEntropy entropy;
-        const InitOutput result =
-            initialise(files, entropy, {.cloud = words.front() == "cloud", .folder = words.back(), .id = options->id});
+        const InitOutput result = initialise(
+            files, entropy, {.cloud = options->what == "cloud", .folder = tier_given ? options->folder : options->what, .id = options->id});
         std::fputs(result.err.c_str(), stderr);
         std::fputs(result.out.c_str(), stdout);
         exit.code = result.code;
