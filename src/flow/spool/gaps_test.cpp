@@ -72,7 +72,7 @@ TEST(GapList, AgreesWithASetOfNumbers) {
             const std::uint64_t first = 1 + below(200);
             const std::uint64_t last = first + below(20);
             std::uint64_t fresh = 0;
-            for (std::uint64_t n = first; n <= last; ++n) fresh += model.insert(n).second ? 1 : 0;
+            for (std::uint64_t n = first; n <= last; ++n) fresh += model.insert(n).second ? 1U : 0U;
             EXPECT_EQ(gaps.add(first, last, step % 2 == 0 ? DropReason::ttl : DropReason::corrupt), fresh);
             const std::uint64_t probe = 1 + below(220);
             EXPECT_EQ(gaps.find(probe) != nullptr, model.contains(probe));
