@@ -1,5 +1,8 @@
 #include "sim/system_sim.hpp"
 
+#include <algorithm>
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace sluice::sim {
@@ -45,8 +48,8 @@ TEST_P(DefectTest, is_caught) {
     FAIL() << "the checkers do not notice the defect " << GetParam().name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Deliberate, DefectTest, ::testing::ValuesIn(kDefects.begin() + 1, kDefects.end()), [](const auto& info) {
-    std::string name(info.param.name);
+INSTANTIATE_TEST_SUITE_P(Deliberate, DefectTest, ::testing::ValuesIn(kDefects.begin() + 1, kDefects.end()), [](const auto& row) {
+    std::string name(row.param.name);
     std::replace(name.begin(), name.end(), '-', '_');
     return name;
 });

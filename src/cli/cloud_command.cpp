@@ -73,7 +73,7 @@ void add_cloud(CLI::App& app, Exit& exit) {
     command->footer(
         "Examples:\n"
         "  sluice init cloud my-cloud && sluice cloud -c my-cloud/cloud.yaml\n"
-        "  curl 'http://127.0.0.1:8090/api/v1/events?class=alert&limit=10'\n"
+        "  curl 'http://127.0.0.1:8081/api/v1/events?class=alert&limit=10'\n"
         "\n"
         "SIGTERM or Ctrl-C stops it cleanly.\n"
         "Exit: 0 stopped as asked, 2 the configuration or its surroundings are not usable (nothing was touched).");

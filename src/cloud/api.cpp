@@ -1,5 +1,6 @@
 #include "cloud/api.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -65,9 +66,10 @@ public:
             if (std::find(known.begin(), known.end(), name) == known.end())
                 fail(fmt::format("unknown parameter '{}'; known are {}", name, fmt::join(known, ", ")));
     }
+    /// An empty value is none: `?gateway=&class=alert` asks for all gateways.
     std::optional<std::string> text(const std::string& name) const {
         const auto found = request_.query.find(name);
-        if (found == request_.query.end()) return std::nullopt;
+        if (found == request_.query.end() || found->second.empty()) return std::nullopt;
         return found->second;
     }
     std::int64_t integer(const std::string& name, std::int64_t otherwise, std::int64_t least, std::int64_t most) {
