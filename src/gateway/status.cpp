@@ -63,10 +63,11 @@ std::string status_json(const StatusInput& input, const BackboneView& view) {
     json::object out;
     out["id"] = input.id;
     out["uptime_s"] = input.uptime_s;
-    out["uplink"] = json::object{{"connected", view.uplink.connected},     {"url", input.uplink_url},
-                                 {"connections", view.uplink.connections}, {"failures", view.uplink.failures},
-                                 {"refusals", view.uplink.refusals},       {"stalls", view.uplink.stalls},
-                                 {"events_sent", view.uplink.events_sent}, {"events_acked", view.uplink.events_acked}};
+    out["uplink"] = json::object{{"connected", view.uplink.connected},         {"url", input.uplink_url},
+                                 {"connections", view.uplink.connections},     {"failures", view.uplink.failures},
+                                 {"refusals", view.uplink.refusals},           {"stalls", view.uplink.stalls},
+                                 {"messages_sent", view.uplink.messages_sent}, {"events_sent", view.uplink.events_sent},
+                                 {"events_acked", view.uplink.events_acked}};
     out["spool"] = spool_object(view.spool);
     out["ledger"] = ledger_object(view);
     out["readings"] = json::object{{"connections", input.connections},

@@ -119,6 +119,7 @@ base::Result<GatewayStatus> read_status(std::string_view body) {
     out.readings_in = count_at(*ledger, "readings_in");
     out.bytes_in = count_at(*ledger, "bytes_in");
     out.bytes_up = count_at(*ledger, "bytes_up");
+    out.messages_up = count_at(*uplink, "messages_sent");
     const json::value* connected = uplink->if_contains("connected");
     out.uplink_connected = connected != nullptr && connected->is_bool() && connected->get_bool();
     for (const auto& each : *events) {
@@ -166,7 +167,10 @@ Cost cost_of(const Facts& facts, double price_per_million) {
     cost.sent_all = static_cast<double>(facts.status.readings_in) * price_per_million / 1e6;
     cost.sent = static_cast<double>(facts.status.delivered()) * price_per_million / 1e6;
     cost.sent_all_month = facts.readings_per_second * kMonthSeconds * price_per_million / 1e6;
-    cost.sent_month = cost.sent_all == 0 ? 0 : cost.sent_all_month * cost.sent / cost.sent_all;
+    cost.batched = static_cast<double>(facts.status.messages_up) * price_per_million / 1e6;
+    if (cost.sent_all == 0) return cost;
+    cost.sent_month = cost.sent_all_month * cost.sent / cost.sent_all;
+    cost.batched_month = cost.sent_all_month * cost.batched / cost.sent_all;
     return cost;
 }
 
@@ -178,15 +182,17 @@ std::string report_text(const Facts& facts, const std::vector<Check>& checks, do
                            grouped(row.waiting), grouped(row.dropped), grouped(stored == facts.stored.end() ? 0 : stored->second.events));
     }
     const Cost cost = cost_of(facts, price_per_million);
-    out += fmt::format("\nCost at ${:.3f} per million messages{:>14}{:>14}{:>14}\n", price_per_million, "messages", "this run", "30 days");
-    out += fmt::format("  {:<46}{:>14}{:>14}{:>14}\n", "everything sent to the cloud", grouped(facts.status.readings_in),
-                       dollars(cost.sent_all), dollars(cost.sent_all_month));
-    out += fmt::format("  {:<46}{:>14}{:>14}{:>14}\n", "what Sluice sent (each event as a message)", grouped(facts.status.delivered()),
-                       dollars(cost.sent), dollars(cost.sent_month));
-    const double share = cost.sent_all == 0 ? 0 : 100.0 * (1.0 - cost.sent / cost.sent_all);
-    out += fmt::format("  {:<46}{:>13.1f}%{:>14}{:>14}\n", "saved", share, dollars(cost.sent_all - cost.sent),
-                       dollars(cost.sent_all_month - cost.sent_month));
-    out += fmt::format("  {:<46}{:>14}{:>14}\n", "bytes in, bytes up", grouped(facts.status.bytes_in), grouped(facts.status.bytes_up));
+    out += fmt::format("\n{:<48}{:>14}{:>14}{:>14}\n", fmt::format("Cost at ${:.3f} per million messages", price_per_million), "messages",
+                       "this run", "30 days");
+    const auto line = [&](std::string_view what, std::uint64_t messages, double run, double month) {
+        out += fmt::format("  {:<46}{:>14}{:>14}{:>14}\n", what, grouped(messages), dollars(run), dollars(month));
+    };
+    line("everything sent to the cloud", facts.status.readings_in, cost.sent_all, cost.sent_all_month);
+    line("only the events, a message each", facts.status.delivered(), cost.sent, cost.sent_month);
+    line("only the events, in batches, as they were sent", facts.status.messages_up, cost.batched, cost.batched_month);
+    const auto saved = [&](double part) { return cost.sent_all == 0 ? 0 : 100.0 * (1.0 - part / cost.sent_all); };
+    out += fmt::format("  saved: {:.1f} % by sending events only, {:.1f} % with batches; bytes in {}, bytes up {}\n", saved(cost.sent),
+                       saved(cost.batched), grouped(facts.status.bytes_in), grouped(facts.status.bytes_up));
     out += "\nChecks\n";
     for (const Check& check : checks) out += fmt::format("  {:<6}{}: {}\n", check.good ? "ok" : "FAILED", check.name, check.detail);
     out += all_good(checks) ? "\nNothing was lost, nothing came twice.\n" : "\nNot all of that is true: see FAILED above.\n";
@@ -218,8 +224,10 @@ std::string report_json(const Facts& facts, const std::vector<Check>& checks, do
         first = false;
     }
     const Cost cost = cost_of(facts, price_per_million);
-    out += fmt::format(R"(}},"cost":{{"price_per_million":{},"sent_all":{},"sent":{},"saved":{},"sent_all_month":{},"sent_month":{}}}}})",
-                       price_per_million, cost.sent_all, cost.sent, cost.sent_all - cost.sent, cost.sent_all_month, cost.sent_month);
+    out += fmt::format(R"(}},"cost":{{"price_per_million":{},"sent_all":{},"sent":{},"batched":{},"saved":{},)"
+                       R"("sent_all_month":{},"sent_month":{},"batched_month":{}}}}})",
+                       price_per_million, cost.sent_all, cost.sent, cost.batched, cost.sent_all - cost.sent, cost.sent_all_month,
+                       cost.sent_month, cost.batched_month);
     return out + "\n";
 }
 

@@ -26,6 +26,7 @@ struct GatewayStatus {
     std::uint64_t readings_in = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_up = 0;
+    std::uint64_t messages_up = 0;  ///< batches to the cloud, resent ones too
     bool uplink_connected = false;
     std::map<std::string, ClassLedger, std::less<>> classes;
     [[nodiscard]] std::uint64_t created() const;
@@ -64,9 +65,11 @@ struct Check {
 
 struct Cost {
     double sent_all = 0;        ///< each reading a message to the cloud
-    double sent = 0;            ///< each delivered event counted as a message (batches make it fewer)
-    double sent_all_month = 0;  ///< at the run's rate, 30 days
+    double sent = 0;            ///< each delivered event a message, as if there were no batches
+    double batched = 0;         ///< what went up: batches are messages
+    double sent_all_month = 0;  ///< the three at the run's rate, 30 days
     double sent_month = 0;
+    double batched_month = 0;
 };
 [[nodiscard]] Cost cost_of(const Facts& facts, double price_per_million);
 

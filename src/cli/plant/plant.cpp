@@ -8,10 +8,11 @@
 
 #include "base/check.hpp"
 
-// Each reading is the level (RMS, g) that a wireless vibration sensor reports for a window of 0.1 s:
+// Each reading is the level (RMS, g) that a wireless vibration sensor reports for a window of 0.11 s:
 //   level = base + wear + Σ a_k sin(k φ) + impacts + noise (+ spike)
-// φ is the position of the shaft at the end of the window. The shaft turns nearly, not exactly, 3 times per window (1,797 rpm, each
-// machine a little different), so the harmonics 1×, 2× and 3× show up aliased, as slow beats, as they do in a real plant.
+// φ is the position of the shaft at the end of the window. The shaft turns about 3.3 times per window (1,797 rpm, each machine a little
+// different), so the harmonics 1×, 2× and 3× show up aliased, as beats, as they do in a real plant. A whole number of turns would freeze
+// them, and the noise alone would be the spread that the z-score knows: many more readings would pass three deviations.
 // A damaged bearing adds impacts at its ball-pass frequency with a ring-down that has decayed to e^-5 when the next one comes. The
 // frequencies are those of SKF 6205-2RS, the bearing of the CWRU data set: 3.5848 × shaft speed for the outer race (BPFO) and
 // 5.4152 × for the inner race (BPFI); impacts of an inner-race fault are stronger while the fault is in the load zone, once per turn.
@@ -22,7 +23,7 @@
 namespace sluice::plant {
 namespace {
 
-constexpr double kWindowSeconds = 0.1;
+constexpr double kWindowSeconds = 0.11;
 constexpr double kNominalRpm = 1797;
 constexpr double kBallPassOuter = 3.5848;
 constexpr double kBallPassInner = 5.4152;
