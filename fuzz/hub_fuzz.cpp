@@ -351,7 +351,7 @@ private:
             shard->hub->on_durable(next_ticket);
             const auto& counters = shard->hub->counters();
             require(counters.connections == 0 && counters.sessions == 0 && counters.subscriptions == 0);
-            require(counters.messages_waiting == 0 && counters.acks_pending == 0);
+            require(counters.messages_waiting == 0 && counters.waiting_bytes == 0 && counters.acks_pending == 0);
         }
     }
 

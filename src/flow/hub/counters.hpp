@@ -47,6 +47,7 @@ struct Counters {
     std::uint64_t subscriptions = 0;
     std::uint64_t retained_messages = 0;
     std::uint64_t acks_pending = 0;
+    std::uint64_t waiting_bytes = 0;     ///< of those messages, as counted against waiting_bytes_max
     std::uint64_t messages_waiting = 0;  ///< in flight to or queued for subscribers
 };
 
@@ -94,6 +95,7 @@ inline constexpr std::array kCounterTable{
     CounterInfo{"subscriptions", &Counters::subscriptions, true},
     CounterInfo{"retained_messages", &Counters::retained_messages, true},
     CounterInfo{"acks_pending", &Counters::acks_pending, true},
+    CounterInfo{"waiting_bytes", &Counters::waiting_bytes, true},
     CounterInfo{"messages_waiting", &Counters::messages_waiting, true},
 };
 static_assert(kCounterTable.size() * sizeof(std::uint64_t) == sizeof(Counters), "a counter has no row, or two");

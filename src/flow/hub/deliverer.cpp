@@ -14,6 +14,9 @@ using mqtt::Version;
 namespace {
 /// Retained messages that may be on their way to new subscribers of one hub, 32 bytes each.
 constexpr std::size_t kWishesMax = 1'000'000;
+
+/// What a waiting message counts: itself and, about, its place in a queue and its header. Shared ones count for each that waits.
+std::size_t cost(const Delivery& delivery) { return delivery.message ? delivery.message.size() + 96 : 0; }
 }  // namespace
 
 void Deliverer::begin() {
@@ -146,21 +149,29 @@ void Deliverer::enqueue(SessionIndex index, Delivery&& delivery) {
     Session& session = sessions_[index];
     Outbox& box = outbox(session);
     const std::size_t size = delivery.message.size();
-    if (size > limits_.queue_bytes_max || limits_.queue_messages_max == 0) {
+    const auto full = [&] {
+        return box.queue.size() >= limits_.queue_messages_max || box.queue_bytes + size > limits_.queue_bytes_max || !affordable(delivery);
+    };
+    while (full()) {
         ++counters_.dropped_queue_full;
-        return;
+        if (box.queue.empty()) return;
+        static_cast<void>(take_queued(box));  // the oldest goes
     }
-    while (box.queue.size() >= limits_.queue_messages_max || box.queue_bytes + size > limits_.queue_bytes_max) drop_oldest(box);
     box.queue_bytes += size;
-    box.queue.push_back(std::move(delivery));
+    counters_.waiting_bytes += cost(delivery);
     ++counters_.messages_waiting;
+    box.queue.push_back(std::move(delivery));
     if (session.online() && box.inflight.size() < session.inflight_max) hold_back(index);  // no acknowledgement will call for it
 }
 
-void Deliverer::drop_oldest(Outbox& box) {
-    box.queue_bytes -= box.queue.pop_front().message.size();
-    ++counters_.dropped_queue_full;
+bool Deliverer::affordable(const Delivery& delivery) const { return counters_.waiting_bytes + cost(delivery) <= limits_.waiting_bytes_max; }
+
+Delivery Deliverer::take_queued(Outbox& box) {
+    Delivery oldest = box.queue.pop_front();
+    box.queue_bytes -= oldest.message.size();
+    counters_.waiting_bytes -= cost(oldest);
     --counters_.messages_waiting;
+    return oldest;
 }
 
 mqtt::PacketId Deliverer::next_packet_id(Outbox& box) {
@@ -217,11 +228,16 @@ void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery
     }
     Outbox& box = *session.outbox;
     if (delivery.qos != 0) {
+        if (!affordable(delivery)) {
+            ++counters_.dropped_queue_full;
+            return;
+        }
         delivery.packet_id = next_packet_id(box);
         delivery.phase = Delivery::Phase::sent;
     }
     write(session, out, delivery, false, now);
     if (delivery.qos == 0) return;
+    counters_.waiting_bytes += cost(delivery);
     box.inflight.push_back(std::move(delivery));
     ++box.sent;
     ++counters_.messages_waiting;
@@ -264,9 +280,7 @@ bool Deliverer::send_next(Session& session, base::Bytes& out, base::Monotonic no
         return true;
     }
     if (!box.queue.empty()) {
-        Delivery next = box.queue.pop_front();
-        box.queue_bytes -= next.message.size();
-        --counters_.messages_waiting;
+        Delivery next = take_queued(box);
         if (next.message.expires() <= now)
             ++counters_.dropped_expired;
         else
@@ -324,7 +338,7 @@ void Deliverer::forget_retained(Session& session, NodeIndex filter) {
 
 /// Takes one out of those in flight.
 void Deliverer::finish(Outbox& box, std::size_t place) {
-    static_cast<void>(box.inflight.take(place));  // done with
+    counters_.waiting_bytes -= cost(box.inflight.take(place));
     if (place < box.sent) --box.sent;
     --counters_.messages_waiting;
 }
@@ -344,6 +358,7 @@ void Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, R
         } else if (out != nullptr) {
             if (found) {
                 box.inflight[place].phase = Delivery::Phase::released;
+                counters_.waiting_bytes -= cost(box.inflight[place]);
                 box.inflight[place].message = {};
             }
             const auto outcome = found ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
@@ -370,9 +385,10 @@ void Deliverer::suspend(Session& session) {
 void Deliverer::discard(Session& session) {
     if (!session.outbox) return;
     suspend(session);
-    const std::size_t waiting = session.outbox->inflight.size() + session.outbox->queue.size();
-    counters_.messages_waiting -= waiting;
-    counters_.dropped_session_end += waiting;
+    Outbox& box = *session.outbox;
+    counters_.dropped_session_end += box.inflight.size() + box.queue.size();
+    while (!box.inflight.empty()) finish(box, 0);
+    while (!box.queue.empty()) static_cast<void>(take_queued(box));
     session.outbox.reset();
 }
 

@@ -65,7 +65,8 @@ private:
     void gather_identifiers(const Target& target);
     [[nodiscard]] const base::Bytes& encoded(const Passing& message, bool v5, bool retain, base::Monotonic now);
     void enqueue(SessionIndex index, Delivery&& delivery);
-    void drop_oldest(Outbox& box);
+    [[nodiscard]] bool affordable(const Delivery& delivery) const;
+    Delivery take_queued(Outbox& box);
     void send_new(Session& session, base::Bytes& out, Delivery&& delivery, base::Monotonic now);
     bool send_again(Session& session, base::Bytes& out, Delivery& delivery, base::Monotonic now);
     bool send_next(Session& session, base::Bytes& out, base::Monotonic now);

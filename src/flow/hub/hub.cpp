@@ -161,7 +161,10 @@ void Hub::Core::end_connection(Connection& connection, bool withdraw_will, const
     Session& session = sessions_[index];
     session.connection = {};
     deliverer_.suspend(session);
-    if (session.inbox) session.inbox->aliases.clear();
+    if (session.inbox) {
+        session.inbox->aliases = {};
+        session.inbox->alias_bytes = 0;
+    }
     port_.on_presence(session.client, false);
     if (withdraw_will) session.will.reset();
     if (session.expiry_seconds == 0) return end_session(index, moment);

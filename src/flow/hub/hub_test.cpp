@@ -341,6 +341,29 @@ TEST(Hub, packet_identifiers_go_round_without_meeting_one_in_flight) {
     }
 }
 
+TEST(Hub, what_waits_for_all_sessions_together_is_bounded) {
+    World world(1, {.inflight_max = 1, .waiting_bytes_max = 10'000});
+    std::vector<Client*> taps;
+    for (int i = 0; i < 4; ++i) taps.push_back(&world.client(fmt::format("tap{}", i)).subscribe("t", {.qos = 1}));
+    Client& publisher = world.client("p");
+    for (int i = 0; i < 100; ++i) publisher.publish("t", std::string(400, 'x'), {.qos = 1, .id = 1});
+    EXPECT_LE(world.hub().counters().waiting_bytes, 10'000U);
+    EXPECT_GT(world.hub().counters().waiting_bytes, 9'000U);
+    EXPECT_GT(world.hub().counters().dropped_queue_full, 300U);
+    for (Client* tap : taps) tap->drop();
+    EXPECT_EQ(world.hub().counters().waiting_bytes, 0U);
+    EXPECT_EQ(world.hub().counters().messages_waiting, 0U);
+}
+
+TEST(Hub, aliases_may_not_hold_more_than_their_bytes) {
+    World world(1, {.topic_alias_bytes_max = 100});
+    Client& client = world.client("c", {.version = v5});
+    const std::string topic(60, 't');
+    client.publish(topic, "x", {.alias = 1}).publish(topic, "x", {.alias = 1});
+    EXPECT_FALSE(client.closed());
+    EXPECT_EQ(client.publish(topic, "x", {.alias = 2}).text(), "DISCONNECT 0x97");
+}
+
 // Message expiry
 
 TEST(Hub, the_remaining_life_of_a_message_is_told) {

@@ -20,8 +20,9 @@ struct Limits {
     // Messages towards the hub
     std::uint16_t receive_maximum = 4096;  ///< QoS 1 and 2 publishes of one client not yet acknowledged; version 5: more is an error
     std::size_t acks_pending_max =
-        256 * 1024;                      ///< of all clients; from here Hub::wants_input() is false; twice as many: the client is closed
-    std::uint16_t topic_alias_max = 16;  ///< per client, inbound
+        256 * 1024;  ///< of all clients; from here Hub::wants_input() is false; twice as many: the client is closed
+    std::size_t topic_alias_bytes_max = 32 * 1024;  ///< of all its aliases' topics; more: DISCONNECT "quota exceeded"
+    std::uint16_t topic_alias_max = 16;             ///< per client, inbound
 
     // Sessions and what waits for them
     std::size_t sessions_max = 50'000;  ///< with the sessions of absent clients; then the absent ones that end first go
@@ -29,9 +30,10 @@ struct Limits {
     std::uint16_t inflight_max = 256;                        ///< sent with QoS 1 or 2 and not yet acknowledged, per session
     std::size_t queue_messages_max = 1'000;                  ///< QoS 1 and 2 waiting behind those, per session; the oldest goes first
     std::size_t queue_bytes_max = 1024 * 1024;               ///< the same in bytes of topic and payload
-    std::size_t subscriptions_per_session_max = 1'000;       ///< more: SUBACK "quota exceeded" (3.1.1: failure)
-    std::size_t subscriptions_max = 500'000;                 ///< of all sessions; the same reaction
-    std::size_t subscribes_pending_max = 64 * 1024;          ///< filters of SUBSCRIBEs waiting for other shards; more: "quota exceeded"
+    std::size_t waiting_bytes_max = 64 * 1024 * 1024;   ///< in flight and queued, of all sessions; then also a short queue loses its oldest
+    std::size_t subscriptions_per_session_max = 1'000;  ///< more: SUBACK "quota exceeded" (3.1.1: failure)
+    std::size_t subscriptions_max = 500'000;            ///< of all sessions; the same reaction
+    std::size_t subscribes_pending_max = 64 * 1024;     ///< filters of SUBSCRIBEs waiting for other shards; more: "quota exceeded"
 
     // Retained messages (each shard holds all of them)
     std::size_t retained_messages_max = 100'000;        ///< more: delivered, not retained

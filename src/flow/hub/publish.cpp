@@ -99,11 +99,15 @@ Verdict Hub::Core::resolve_alias(Session& session, mqtt::Publish& packet) {
     if (!session.inbox) session.inbox = std::make_unique<Inbox>();
     auto& aliases = session.inbox->aliases;
     if (aliases.size() < alias) aliases.resize(alias);
-    if (!packet.topic.empty())
-        aliases[alias - 1] = packet.topic;
-    else if (aliases[alias - 1].empty())
-        return ReasonCode::protocol_error;  // never set on this connection
-    packet.topic = aliases[alias - 1];
+    std::string& known = aliases[alias - 1];
+    if (packet.topic.empty()) {
+        if (known.empty()) return ReasonCode::protocol_error;  // never set on this connection
+    } else {
+        session.inbox->alias_bytes += packet.topic.size() - known.size();
+        if (session.inbox->alias_bytes > options_.limits.topic_alias_bytes_max) return ReasonCode::quota_exceeded;
+        known = packet.topic;
+    }
+    packet.topic = known;
     return {};
 }
 

@@ -67,6 +67,7 @@ struct Outbox {
 struct Inbox {
     std::vector<mqtt::PacketId> unreleased;  ///< QoS 2 publishes accepted, PUBREL not yet seen
     std::vector<std::string> aliases;        ///< topics by alias - 1
+    std::size_t alias_bytes = 0;             ///< of these topics
 };
 
 struct Will {

@@ -36,7 +36,7 @@ void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment
         ++counters_.subscribes;
         pending.codes.push_back(static_cast<base::Byte>(code));
     }
-    if (links_.alone()) return finish_subscribe(pending, moment.now);
+    if (links_.alone() || room == 0) return finish_subscribe(pending, moment.now);
     pending.fence = links_.fence();
     pending.filters = std::min(room, pending.codes.size());
     filters_pending_ += pending.filters;
