@@ -147,9 +147,12 @@ private:
                     break;
                 case csv::Step::need_input:
                     if (piece_.empty()) piece_ = read_piece();
-                    if (piece_.empty()) reader.finish();
-                    reader.give(piece_);
-                    piece_.clear();
+                    if (piece_.empty()) {
+                        reader.finish();
+                    } else {
+                        reader.give(piece_);
+                        piece_.clear();
+                    }
                     break;
                 case csv::Step::end:
                     return true;
