@@ -43,11 +43,11 @@ hub::Limits hub_limits(const config::Limits& from) {
     out.payload_bytes_max = from.payload;
     out.output_bytes_max = from.output_bytes;
     out.output_bytes_hard = from.output_bytes * 8;
-    out.receive_maximum = static_cast<std::uint16_t>(std::min<std::uint32_t>(from.in_flight, 65'535));
-    out.topic_alias_max = static_cast<std::uint16_t>(std::min<std::uint32_t>(from.topic_aliases, 65'535));
+    out.receive_maximum = from.receive_maximum;
+    out.topic_alias_max = from.topic_aliases;
     out.sessions_max = from.sessions;
     out.session_expiry_max = std::chrono::floor<std::chrono::seconds>(from.session_expiry_max);
-    out.inflight_max = static_cast<std::uint16_t>(std::min<std::uint32_t>(from.in_flight, 65'535));
+    out.inflight_max = from.in_flight;
     out.queue_messages_max = from.queue_messages;
     out.queue_bytes_max = from.queue_bytes;
     out.subscriptions_per_session_max = from.subscriptions;
@@ -161,6 +161,7 @@ bool Gateway::open_listeners(StartError& error) {
         options.rules.shard = i;
         options.rules.shards = shards;
         options.rules.keys_max = config_.limits.rule_keys;
+        options.rules.state_bytes_max = config_.limits.rule_state_bytes / shards;
         options.rules.payload_bytes_max = config_.limits.payload;
         options.rules.json_depth_max = config_.limits.json_depth;
         options.connections_max = config_.limits.connections;

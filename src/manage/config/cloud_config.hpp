@@ -40,11 +40,9 @@ struct CloudLimits {
     std::uint32_t connections = 10'000;                    ///< gateways at a time
     std::chrono::milliseconds connect_timeout{10'000};     ///< from the TCP connection to a complete CONNECT
     std::chrono::milliseconds keep_alive_max{64'800'000};  ///< 18 h
-    std::uint64_t payload = 1024 * 1024;                   ///< bytes of one batch as it travels
-    std::uint64_t batch_bytes = 8 * 1024 * 1024;           ///< bytes of one batch after decompression
-    std::uint32_t batch_events = 10'000;
-    std::uint32_t in_flight = 64;                        ///< unacknowledged batches of one gateway
-    std::uint64_t store_queue_bytes = 64 * 1024 * 1024;  ///< decoded, not yet committed, all gateways; then sockets are not read
+    std::uint64_t payload = 4 * 1024 * 1024;               ///< bytes of one batch as it travels; docs/formats/wire.md bounds it too
+    std::uint32_t in_flight = 64;                          ///< unacknowledged batches of one gateway
+    std::uint64_t store_queue_bytes = 64 * 1024 * 1024;    ///< decoded, not yet committed, all gateways; then sockets are not read
     friend bool operator==(const CloudLimits&, const CloudLimits&) = default;
 };
 

@@ -7,23 +7,14 @@
 namespace sluice::config {
 namespace {
 
-CloudLimits read_limits(const View& view, Problems& problems) {
+CloudLimits read_limits(const View& view) {
     CloudLimits out;
     out.connections = view.at("connections").integer_as<std::uint32_t>();
     out.connect_timeout = view.at("connect_timeout").duration();
     out.keep_alive_max = view.at("keep_alive_max").duration();
     out.payload = view.at("payload").size();
-    out.batch_bytes = view.at("batch_bytes").size();
-    out.batch_events = view.at("batch_events").integer_as<std::uint32_t>();
     out.in_flight = view.at("in_flight").integer_as<std::uint16_t>();
     out.store_queue_bytes = view.at("store_queue_bytes").size();
-    if (out.store_queue_bytes < out.batch_bytes) {
-        const View at = view.at("store_queue_bytes").present() ? view.at("store_queue_bytes") : view.at("batch_bytes");
-        add_error(
-            problems, at.position(), "limits.store_queue_bytes",
-            fmt::format("`store_queue_bytes` ({} bytes) must be at least `batch_bytes` ({} bytes): such a batch could never be stored",
-                        out.store_queue_bytes, out.batch_bytes));
-    }
     return out;
 }
 
@@ -98,7 +89,7 @@ CloudConfig read_cloud_values(const View& root, env::FileSystem* files, Problems
     out.cloud = {root.at("cloud").at("id").text(), root.at("cloud").at("data").path()};
     out.listen = read_listen(root.at("listen"), problems);
     out.auth = read_auth(root.at("auth"), files, problems);
-    out.limits = read_limits(root.at("limits"), problems);
+    out.limits = read_limits(root.at("limits"));
     read_part(root.at("store"), "store", "sqlite", StoreKind::sqlite, "postgres", StoreKind::postgres, out.store, out.store_url, problems);
     read_part(root.at("bus"), "bus", "embedded", BusKind::embedded, "nats", BusKind::nats, out.bus, out.bus_url, problems);
     out.lake_url = root.at("lake").at("url").text();
