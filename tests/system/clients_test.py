@@ -8,6 +8,8 @@ import subprocess
 import unittest
 
 import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import PATIENCE, wait_until
 from sluice_system.mqtt import Client
@@ -29,8 +31,8 @@ class Mosquitto(SystemCase):
 
     def subscriber(self, *arguments):
         """A running mosquitto_sub whose subscription is active."""
-        process = subprocess.Popen(
-            ["mosquitto_sub", "-p", str(self.at.mqtt_port), "-W", str(int(PATIENCE)), "-d", *arguments], stdout=subprocess.PIPE, text=True)
+        command = ["stdbuf", "-oL", "mosquitto_sub", "-p", str(self.at.mqtt_port), "-W", str(int(PATIENCE)), "-d", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -48,7 +50,7 @@ class Mosquitto(SystemCase):
                 found.append(line.rstrip("\n"))
             if len(found) == number:
                 return found
-        self.fail(f"mosquitto_sub ended after {found}")
+        self.fail(f"mosquitto_sub ended after {len(found)} messages, the last ones {found[-3:]}")
 
     def test_every_quality_of_service_and_version_delivers(self):
         for version in ("311", "5"):
@@ -78,9 +80,10 @@ class Mosquitto(SystemCase):
         self.assertEqual(self.messages(reader, 1), ["wills/rude gone"])
 
     def test_lines_from_standard_input_arrive_in_order(self):
+        # No more than limits.queue_messages: a slower reader could rightly lose what is beyond it.
         reader = self.subscriber("-q", "1", "-t", "lines")
-        self.publish("-q", "1", "-t", "lines", "-l", text="".join(f"{n}\n" for n in range(2000)))
-        self.assertEqual(self.messages(reader, 2000), [str(n) for n in range(2000)])
+        self.publish("-q", "1", "-t", "lines", "-l", text="".join(f"{n}\n" for n in range(1000)))
+        self.assertEqual(self.messages(reader, 1000), [str(n) for n in range(1000)])
 
     def test_a_silent_client_is_closed_after_one_and_a_half_keep_alives(self):
         reader = self.subscriber("-t", "wills/#")
@@ -105,7 +108,7 @@ class Paho(SystemCase):
         client.loop_start()
         self.addCleanup(client.loop_stop)
         self.addCleanup(client.disconnect)
-        self.assertEqual(int(connected.get(timeout=PATIENCE)[3]), 0)
+        self.assertEqual(str(connected.get(timeout=PATIENCE)[3]), "Success" if protocol == paho.MQTTv5 else "0")
 
         def subscribe(*arguments, **more):
             client.subscribe(*arguments, **more)
@@ -118,7 +121,7 @@ class Paho(SystemCase):
         _, subscribe, got = self.client(at, "reader")
         subscribe("answers/#", qos=1)
         writer, _, _ = self.client(at, "writer")
-        properties = paho.Properties(paho.PacketTypes.PUBLISH)
+        properties = Properties(PacketTypes.PUBLISH)
         properties.ResponseTopic = "answers/here"
         properties.CorrelationData = b"\x00\x01"
         properties.ContentType = "application/json"
@@ -139,18 +142,18 @@ class Paho(SystemCase):
         other.publish("echo/other", b"2", qos=1).wait_for_publish(PATIENCE)
         self.assertEqual(got.get(timeout=PATIENCE).topic, "echo/other")
 
-    def test_thousands_of_messages_of_each_quality_arrive_once_and_in_order(self):
+    def test_a_thousand_messages_of_each_quality_arrive_once_and_in_order(self):
         at = self.gateway()
         _, subscribe, got = self.client(at, "reader", protocol=paho.MQTTv311)
         subscribe("many/#", qos=2)
         writer, _, _ = self.client(at, "writer", protocol=paho.MQTTv311)
         writer.max_queued_messages_set(0)
         for qos in (1, 2):
-            for number in range(2000):
+            for number in range(1000):
                 last = writer.publish(f"many/{qos}", str(number), qos=qos)
             last.wait_for_publish(PATIENCE)
-            payloads = [int(got.get(timeout=PATIENCE).payload) for _ in range(2000)]
-            self.assertEqual(payloads, list(range(2000)))
+            payloads = [int(got.get(timeout=PATIENCE).payload) for _ in range(1000)]
+            self.assertEqual(payloads, list(range(1000)))
 
     def test_a_second_connection_with_the_same_name_takes_over(self):
         at = self.gateway()

@@ -42,7 +42,8 @@ MALFORMED = {
     "more than the payload limit": CONNECTED + b"\x30" + remaining(200 * 1024 * 1024) + text("a") + b"x" * 70000,
 }
 
-DEEP = b'{"v":' * 50000 + b"1" + b"}" * 50000
+# All within limits.payload: what is larger ends the connection.
+DEEP = b'{"v":' * 40000 + b"1" + b"}" * 40000
 # Payloads that a rule must survive; none may produce an event with a value that is not there.
 PAYLOADS = {
     "deep objects": DEEP,
@@ -125,9 +126,9 @@ class Neighbour(SystemCase):
         self.good_still_works()
 
     def test_hostile_payloads_are_rejected_and_counted_and_disturb_nobody(self):
-        with Client(self.at.mqtt_port, "bad") as bad:
-            for name, payload in PAYLOADS.items():
-                with self.subTest(name):
+        for name, payload in PAYLOADS.items():
+            with self.subTest(name):
+                with Client(self.at.mqtt_port, "bad") as bad:
                     bad.publish("load/bad", payload)
                     bad.finish()
                     self.good_still_works()

@@ -51,9 +51,8 @@ rules:
 """, 4, "alert"),
     "a section that is not built yet": ("""gateway: {{id: p, data: {data}}}
 listen: {{mqtt: ['tcp://127.0.0.1:{mqtt}'], http: '127.0.0.1:{http}'}}
-models:
-  - {{name: m, file: m.tflite, inputs: [a]}}
-""", 3, "models"),
+shadows: {{sync: {{mode: realtime}}}}
+""", 3, "shadows"),
     "anonymous clients from everywhere": ("""gateway: {{id: p, data: {data}}}
 listen: {{mqtt: ['tcp://0.0.0.0:{mqtt}'], http: '127.0.0.1:{http}'}}
 """, 2, "auth"),
