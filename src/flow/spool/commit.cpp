@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <numeric>
 
 #include "base/check.hpp"
 #include "flow/spool/parts.hpp"
@@ -56,12 +55,8 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
 }
 
 Status Parts::commit() {
-    std::vector<std::size_t> order(logs.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return logs[a].options.priority < logs[b].options.priority; });
     Status result;
-    for (const std::size_t i : order) {
+    for (const std::size_t i : by_priority) {
         if (logs[i].pending.empty()) continue;
         if (auto done = commit_class(logs[i]); !done && result) result = done;
     }

@@ -29,6 +29,7 @@ struct Parts {
     std::uint64_t epoch = 0;
     std::vector<ClassOptions> classes;  ///< as the logs
     std::vector<ClassLog> logs;
+    std::vector<std::size_t> by_priority;  ///< indexes of logs, the most important first
     ManifestStore manifests;
     std::optional<RunningTime> time;  ///< set by recovery
 

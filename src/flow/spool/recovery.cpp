@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <map>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -189,6 +189,10 @@ public:
         }
         parts_.classes.clear();
         for (const ClassLog& log : parts_.logs) parts_.classes.push_back(log.options);
+        parts_.by_priority.resize(parts_.logs.size());
+        std::iota(parts_.by_priority.begin(), parts_.by_priority.end(), std::size_t{0});
+        std::stable_sort(parts_.by_priority.begin(), parts_.by_priority.end(),
+                         [&](std::size_t a, std::size_t b) { return parts_.logs[a].options.priority < parts_.logs[b].options.priority; });
         if (parts_.options.read_only) return {};
         return settle();
     }

@@ -1,0 +1,132 @@
+// The bytes of version 1 of the spool's format, kept: a reader of any later version must read them, a writer of this version makes them.
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "flow/spool/manifest.hpp"
+#include "flow/spool/segment_reader.hpp"
+#include "flow/spool/segment_writer.hpp"
+#include "sim/spool_rig.hpp"
+
+namespace sluice::sim {
+namespace {
+
+/// Bytes of a file in hex: `#` begins a comment that ends with the line, white space is ignored.
+base::Bytes sample(const std::string& name) {
+    std::ifstream file(std::string(SLUICE_SOURCE_DIR) + "/sim/testdata/" + name);
+    EXPECT_TRUE(file.good()) << name;
+    std::string digits;
+    for (std::string line; std::getline(file, line);) {
+        for (const char c : line.substr(0, line.find('#')))
+            if (c != ' ') digits += c;
+    }
+    base::Bytes bytes;
+    for (std::size_t i = 0; i + 1 < digits.size(); i += 2)
+        bytes.push_back(static_cast<base::Byte>(std::stoi(digits.substr(i, 2), nullptr, 16)));
+    return bytes;
+}
+
+std::string hex(base::ByteView bytes) {
+    std::string out;
+    for (const base::Byte byte : bytes) {
+        std::array<char, 3> digits{};
+        std::snprintf(digits.data(), digits.size(), "%02x", byte);
+        out += digits.data();
+    }
+    return out;
+}
+
+/// 00 01 02 … 1f
+gateway::SpoolSealer example_sealer() {
+    identity::Secret secret;
+    base::Byte next = 0;
+    for (base::Byte& byte : secret.writable()) byte = next++;
+    return gateway::SpoolSealer(identity::MasterKey(secret));
+}
+
+spool::Salt example_salt() {
+    spool::Salt salt{};
+    base::Byte next = 0xa0;
+    for (base::Byte& byte : salt) byte = next++;
+    return salt;
+}
+
+spool::SegmentHeader example_header(spool::Sealer& sealer) {
+    spool::SegmentHeader header;
+    header.slot = 0;
+    header.epoch = 0x1234567890abc;
+    header.first = 41;
+    header.number = 7;
+    header.running_ms = 60'000;
+    header.salt = example_salt();
+    header.key_check = sealer.key_check();
+    return header;
+}
+
+spool::BlockBuilder example_block() {
+    spool::BlockBuilder block;
+    block.start(41);
+    block.append("vibration-anomaly", 1'700'000'000'000, base::as_bytes("{\"z\":3.5}"));
+    block.append("vibration-anomaly", 1'700'000'000'120, base::as_bytes("{\"z\":-4}"));
+    return block;
+}
+
+spool::Manifest example_manifest() {
+    spool::Manifest manifest;
+    manifest.epoch = 0x1234567890abc;
+    manifest.running_ms = 61'000;
+    manifest.wall_ms = 1'700'000'001'000;
+    manifest.next_segment = 8;
+    manifest.bytes_accepted = 4'321;
+    manifest.bytes_written = 5'000;
+    spool::ManifestClass entry;
+    entry.name = "alert";
+    entry.next = 43;
+    entry.acknowledged = 39;
+    entry.delivered = 38;
+    entry.dropped[static_cast<std::size_t>(base::DropReason::spool_full)] = 2;
+    entry.gaps = {{39, 40, base::DropReason::spool_full}};
+    manifest.classes.push_back(entry);
+    return manifest;
+}
+
+TEST(SpoolFormat, SegmentsOfVersion1AreReadAndWritten) {
+    gateway::SpoolSealer sealer = example_sealer();
+    SimDisk disk(1);
+    ASSERT_TRUE(disk.make_directory("/s"));
+    base::Bytes scratch;
+    auto writer = spool::SegmentWriter::create(disk, sealer, "/s/written", example_header(sealer), 1000);
+    ASSERT_TRUE(writer);
+    const spool::BlockBuilder block = example_block();
+    ASSERT_TRUE((*writer)->write({&block, 1}, 60'500, scratch));
+    const base::Bytes wanted = sample("spool_segment_v1.hex");
+    EXPECT_EQ(hex(*disk.contents("/s/written")), hex(wanted));
+
+    disk.overwrite("/s/kept", wanted);
+    const auto reader = spool::SegmentReader::open(disk, sealer, "/s/kept");
+    ASSERT_TRUE(reader);
+    ASSERT_TRUE((*reader)->header());
+    EXPECT_EQ(*(*reader)->header(), example_header(sealer));
+    const auto look = (*reader)->look(spool::kSegmentHeaderBytes, wanted.size());
+    ASSERT_TRUE(look);
+    spool::DecodedBlock decoded;
+    ASSERT_TRUE((*reader)->load(*look, decoded));
+    ASSERT_EQ(decoded.records.size(), 2U);
+    EXPECT_EQ(decoded.header.running_ms, 60'500U);
+    EXPECT_EQ(decoded.records[1].rule, "vibration-anomaly");
+    EXPECT_EQ(decoded.records[1].made_ms, 1'700'000'000'120);
+    EXPECT_EQ(base::as_text(decoded.records[1].json), "{\"z\":-4}");
+}
+
+TEST(SpoolFormat, ManifestsOfVersion1AreReadAndWritten) {
+    gateway::SpoolSealer sealer = example_sealer();
+    const base::Bytes wanted = sample("spool_manifest_v1.hex");
+    EXPECT_EQ(hex(spool::seal_manifest(example_manifest(), 12, example_salt(), sealer)), hex(wanted));
+    const auto opened = spool::open_manifest(wanted, sealer);
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->generation, 12U);
+    EXPECT_EQ(opened->manifest, example_manifest());
+}
+
+}  // namespace
+}  // namespace sluice::sim
