@@ -88,7 +88,8 @@ void Front::on_turn(base::Monotonic now) {
 }
 
 std::optional<base::Monotonic> Front::next_deadline() const {
-    if (store_->durable() != durable_seen_ || (stopping_.load() && !said_goodbye_)) return loop_.now();
+    if (store_->durable() != durable_seen_) return loop_.now();
+    if (stopping_.load() && (!said_goodbye_ || tcp_.count() == 0)) return loop_.now();  // the last one went at the end of this turn
     auto next = reception_.next_deadline();
     const auto sooner = [&next](base::Monotonic at) { next = next ? std::min(*next, at) : at; };
     if (!outbox_.empty()) sooner(loop_.now() + kOutboxRetry);

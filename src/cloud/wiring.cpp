@@ -106,6 +106,9 @@ bool Cloud::open_data(StartError& error) {
     if (!pid_file) return fail(pid_file.error());
     pid_file_ = std::move(*pid_file);
     const auto database = path + "/events.db";
+    // SQLite makes files that everybody may read; one that exists keeps its mode, and its log gets the same.
+    if (const auto made = world_.files.open(database, env::OpenMode::create_new); !made && made.error().code != base::Errc::exists)
+        return fail(made.error());
     auto store = SqliteStore::open(database);
     if (!store) return fail(store.error());
     auto query = EventQuery::open(database);
