@@ -39,6 +39,7 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
     auto server = posix::HttpServer::start(
         options, [&self](const posix::HttpRequest& request) { return self.handle(request); }, [&self] { self.tick(); });
     if (!server) return server.error();
+    const std::lock_guard guard(api->ready_lock_);  // the server's thread runs already
     api->server_ = std::move(*server);
     return api;
 }
