@@ -411,6 +411,15 @@ TEST(GatewayConfig, a_file_without_its_top_key_is_checked_as_what_it_was_meant_f
     EXPECT_EQ(check_file(files, "none.yaml", nullptr).tier, Tier::unknown);
 }
 
+TEST(GatewayConfig, the_file_of_the_other_tier_is_named_as_such) {
+    EXPECT_EQ(
+        problems_of("listen: {http: x}\ncloud: {id: hq}\n"),
+        "g.yaml:2:1: error: this is the configuration of a cloud, and a gateway's was expected; it runs with `sluice cloud -c FILE`\n");
+    EXPECT_EQ(
+        read_cloud("gateway: {id: x}\n", "c.yaml", nullptr).text(),
+        "c.yaml:1:1: error: this is the configuration of a gateway, and a cloud's was expected; it runs with `sluice gateway -c FILE`\n");
+}
+
 TEST(GatewayConfig, two_files_that_mean_the_same_are_equal) {
     const std::string listen = "listen: {mqtt: [tcp://127.0.0.1:1]}\n";
     const std::string rules = "rules: [{id: a, sql: SELECT * FROM 't', to: [{topic: x}]}]\n";

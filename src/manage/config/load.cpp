@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -45,6 +46,16 @@ std::string_view without_mark(std::string_view text) {
     return text;
 }
 
+/// A file given to the wrong daemon: one plain sentence instead of a list of unknown keys.
+bool is_of_other_tier(const Node& document, std::string_view own, std::string_view other, Problems& problems) {
+    const Entry* entry = document.find(other);
+    if (entry == nullptr || document.find(own) != nullptr) return false;
+    add_error(
+        problems, entry->key_at, entry->key,
+        fmt::format("this is the configuration of a {}, and a {}'s was expected; it runs with `sluice {} -c FILE`", other, own, other));
+    return true;
+}
+
 /// What both tiers do: document, schema, values, files. `values` is called with the root view where there is a document.
 template <class Config, class Values>
 Loaded<Config> read(std::string_view text, const std::string& file, env::FileSystem* files, std::span<const Key> keys, Values values) {
@@ -57,6 +68,8 @@ Loaded<Config> read(std::string_view text, const std::string& file, env::FileSys
     const Source source(without_mark(text));
     const auto document = parse_document(source, out.problems);
     if (!document) return out;
+    const bool gateway = std::is_same_v<Config, GatewayConfig>;
+    if (is_of_other_tier(*document, gateway ? "gateway" : "cloud", gateway ? "cloud" : "gateway", out.problems)) return out;
     const SchemaNode schema = build_schema(keys);
     validate(*document, schema, out.problems);
     const ViewContext context{source, folder_of(file)};
