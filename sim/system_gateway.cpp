@@ -90,6 +90,7 @@ GatewayMachine::GatewayMachine(const SystemPlan& plan, Defect defect, Scheduler&
       sealer_(key_of(plan.seed)) {
     scheduler_.add_clock(clock_);
     disk_.set_faults(plan.disk);
+    disk_.set_bytes_max(plan.disk_bytes_max);
 }
 
 GatewayMachine::~GatewayMachine() = default;
@@ -109,9 +110,10 @@ void GatewayMachine::boot() {
     auto process = std::make_unique<Process>();
     auto spool = spool::Spool::open({disk_, clock_, entropy_, sealer_}, spool_options());
     if (!spool || disk_.power_is_off()) {
-        const bool explained =
-            disk_.power_is_off() || (!calm_ && plan_.disk.write + plan_.disk.read + plan_.disk.sync + plan_.disk.other != 0);
-        if (!explained && complaint_.empty()) complaint_ = "the spool does not open: " + base::describe(spool.error());
+        const bool explained = disk_.power_is_off() || (!calm_ && (plan_.may_fail() || plan_.disk_outages != 0));
+        if (!explained && complaint_.empty())
+            complaint_ = fmt::format("the spool does not open: {} ({}:{})", base::describe(spool.error()), spool.error().where.file,
+                                     spool.error().where.line);
         if (disk_.power_is_off()) {
             spool = base::Error{base::Errc::closed};
             disk_.crash();
@@ -247,9 +249,12 @@ void GatewayMachine::jump_clock() {
     clock_.set_wall(wall, random_.chance(1, 2));
 }
 
+void GatewayMachine::set_disk_dead(bool dead) { disk_.set_dead(dead); }
+
 void GatewayMachine::calm() {
     calm_ = true;
     disk_.set_faults({});
+    disk_.set_dead(false);
     disk_.crash_at(UINT64_MAX / 2);
     boot();
 }

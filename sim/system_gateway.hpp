@@ -33,6 +33,7 @@ public:
     void die_in_operation(std::uint64_t n);  ///< power goes in the n-th disk operation from now
     void stop_cleanly();
     void jump_clock();
+    void set_disk_dead(bool dead);
     /// From now on nothing fails any more.
     void calm();
 

@@ -1,5 +1,7 @@
 #include "sim/system_plan.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace sluice::sim {
@@ -35,6 +37,11 @@ SystemPlan plan_of_seed(std::uint64_t seed) {
                      .sync = static_cast<std::uint32_t>(random.below(20'000)),
                      .other = static_cast<std::uint32_t>(random.below(20'000))};
     }
+    if (random.chance(1, 8)) {
+        plan.disk_bytes_max = random.between(1U << 20, 3U << 20);
+        plan.event_bytes_max = static_cast<std::uint32_t>(random.between(2'000, 60'000));
+    }
+    if (random.chance(1, 8)) plan.disk_outages = static_cast<std::uint32_t>(random.between(1, 3));
     if (random.chance(1, 6)) plan.clock_jumps = static_cast<std::uint32_t>(random.between(1, 4));
     plan.store_delay_max = milliseconds(random.between(0, 100));
     if (random.chance(1, 2)) plan.cloud_kills = static_cast<std::uint32_t>(random.below(5));
@@ -48,9 +55,11 @@ SystemPlan plan_of_seed(std::uint64_t seed) {
     return plan;
 }
 
+bool SystemPlan::may_fail() const { return disk.write + disk.read + disk.sync + disk.other != 0; }
+
 bool SystemPlan::lossless() const {
-    const bool fits = static_cast<std::uint64_t>(events) * (event_bytes_max + 200) < spool_bytes_max / 4;
-    const bool disk_fails = disk.write + disk.read + disk.sync + disk.other != 0;
+    const bool fits = static_cast<std::uint64_t>(events) * (event_bytes_max + 200) < std::min(spool_bytes_max, disk_bytes_max) / 4;
+    const bool disk_fails = may_fail() || disk_outages != 0 || disk_bytes_max != UINT64_MAX;
     return fits && time_to_live.count() == 0 && !disk_fails;
 }
 
@@ -58,11 +67,13 @@ std::string SystemPlan::describe() const {
     return fmt::format(
         "{} events of up to {} bytes in {:.1f} s; spool {} KiB, ttl {} ms; gateway: {} kills, {} power cuts, {} deaths in a disk "
         "operation, {} stops, "
-        "{} clock jumps; disk faults in millionths: write {}, read {}, sync {}, other {}; cloud: {} kills, {} failing calls; network: "
+        "{} clock jumps; disk of {} KiB (0: any), {} outages; disk faults in millionths: write {}, read {}, sync {}, other {}; cloud: {} "
+        "kills, {} failing calls; network: "
         "latency {} ms, resets {} per "
         "mille, half-open {} per mille, {} cuts, {} resets of all",
         events, event_bytes_max, std::chrono::duration<double>(length).count(), spool_bytes_max / 1024, time_to_live.count(), gateway_kills,
-        gateway_cuts, gateway_deaths, clean_stops, clock_jumps, disk.write, disk.read, disk.sync, disk.other, cloud_kills, store_failures,
+        gateway_cuts, gateway_deaths, clean_stops, clock_jumps, disk_bytes_max == UINT64_MAX ? 0 : disk_bytes_max / 1024, disk_outages,
+        disk.write, disk.read, disk.sync, disk.other, cloud_kills, store_failures,
         std::chrono::duration_cast<milliseconds>(network.latency_max).count(), network.reset_per_mille, network.half_open_per_mille,
         network_cuts, network_resets);
 }

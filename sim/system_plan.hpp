@@ -28,6 +28,8 @@ struct SystemPlan {
     std::uint32_t gateway_deaths = 0;  ///< of power, in the middle of a random disk operation
     std::uint32_t clean_stops = 0;
     DiskFaults disk;
+    std::uint64_t disk_bytes_max = UINT64_MAX;  ///< the disk itself is full there, below the spool's own limit
+    std::uint32_t disk_outages = 0;             ///< for a while nothing can be written
     std::uint32_t clock_jumps = 0;
     // Cloud
     std::chrono::milliseconds store_delay_max{20};
@@ -40,6 +42,8 @@ struct SystemPlan {
 
     /// Nothing in this plan may cost an event: no limit can be reached, no medium fails.
     [[nodiscard]] bool lossless() const;
+    /// Calls of the disk may fail at random.
+    [[nodiscard]] bool may_fail() const;
     [[nodiscard]] std::string describe() const;
 };
 

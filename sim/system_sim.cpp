@@ -73,6 +73,10 @@ private:
         at_random(plan_.gateway_cuts, [this] { gateway_.cut_power(); });
         at_random(plan_.gateway_deaths, [this] { gateway_.die_in_operation(1 + random_.below(60)); });
         at_random(plan_.clean_stops, [this] { gateway_.stop_cleanly(); });
+        at_random(plan_.disk_outages, [this] {
+            gateway_.set_disk_dead(true);
+            scheduler_.after(milliseconds(random_.below(10'000)), [this] { gateway_.set_disk_dead(false); });
+        });
         at_random(plan_.clock_jumps, [this] { gateway_.jump_clock(); });
         at_random(plan_.cloud_kills, [this] { cloud_.kill(); });
         at_random(plan_.store_failures, [this] { cloud_.fail_store(); });
