@@ -64,8 +64,8 @@ class Sim(SystemCase):
     def test_the_simulator_says_which_alerts_must_come_and_exactly_these_come(self):
         gateway = self.gateway()
         expected = self.folder / "expected.ndjson"
-        done = subprocess.run([BINARY, "sim", "--to", f"mqtt://127.0.0.1:{gateway.mqtt_port}", "--sensors", "20", "--rate", "100", "--seconds", "3",
-                               "--spikes", "0.02", "--seed", "5", "--expect", str(expected), "--json"],
+        done = subprocess.run([BINARY, "sim", "--to", f"mqtt://127.0.0.1:{gateway.mqtt_port}", "--sensors", "20", "--rate", "100",
+                               "--seconds", "3", "--spikes", "0.02", "--seed", "5", "--expect", str(expected), "--json"],
                               capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         summary = json.loads(done.stdout)
@@ -85,7 +85,8 @@ class Sim(SystemCase):
         self.assertRegex(done.stderr, r"^sim: error: nothing listens at mqtt://127\.0\.0\.1:\d+: is the gateway running.*\n$")
 
     def test_wrong_use_is_exit_2(self):
-        for arguments in (["--to", "http://x"], ["--sensors", "0"], ["--spikes", "2"], ["--qos", "2"], ["--sensors", "100000", "--rate", "1000"]):
+        for arguments in (["--to", "http://x"], ["--sensors", "0"], ["--spikes", "2"], ["--qos", "2"],
+                          ["--sensors", "100000", "--rate", "1000"]):
             done = subprocess.run([BINARY, "sim", *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False)
             self.assertEqual(done.returncode, 2, f"{arguments}: {done.stderr}")
 
@@ -94,7 +95,8 @@ class Bench(SystemCase):
     def test_the_built_in_benchmark_measures_and_checks_its_alerts(self):
         done = subprocess.run([BINARY, "bench", "--connections", "5", "--seconds", "0.5", "--sensors", "20", "--rate", "1000",
                                "--steady-seconds", "3", "--json"],
-                              capture_output=True, text=True, timeout=RUN_SECONDS, env={**os.environ, "TMPDIR": str(self.folder)}, check=False)
+                              capture_output=True, text=True, timeout=RUN_SECONDS, env={**os.environ, "TMPDIR": str(self.folder)},
+                              check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         full_speed_0, full_speed_1, steady = json.loads(done.stdout)
         for row in (full_speed_0, full_speed_1):
