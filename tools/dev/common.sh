@@ -1,6 +1,9 @@
 # Shared by the verbs of ./dev. Sourced, with $root set and as the current folder.
 # shellcheck shell=bash
 
+# The compiler's cache finds a file again whatever folder it was cloned or built in.
+export CCACHE_BASEDIR=${root:?} CCACHE_NOHASHDIR=1
+
 fail() {
     printf './dev: %s\n' "$*" >&2
     exit 2
