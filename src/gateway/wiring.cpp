@@ -23,11 +23,21 @@ std::chrono::microseconds nap_of(config::Latency latency) {
         case config::Latency::low:
             return std::chrono::microseconds(0);
         case config::Latency::balanced:
-            return std::chrono::microseconds(1000);
+            return std::chrono::microseconds(2000);
         case config::Latency::eco:
-            return std::chrono::microseconds(5000);
+            return std::chrono::microseconds(10'000);
     }
     return std::chrono::microseconds(0);
+}
+
+/// How long an event may wait for its commit while nobody waits for it and it is no alert: fewer and larger writes.
+std::chrono::milliseconds commit_delay_of(config::Latency latency) {
+    switch (latency) {
+        case config::Latency::low: return std::chrono::milliseconds(20);
+        case config::Latency::balanced: return std::chrono::milliseconds(100);
+        case config::Latency::eco: return std::chrono::milliseconds(500);
+    }
+    return std::chrono::milliseconds(20);
 }
 
 std::uint16_t shard_count(const config::GatewayConfig& config) {
@@ -64,6 +74,7 @@ std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
 
 Backbone::Options backbone_options(const config::GatewayConfig& config) {
     Backbone::Options out;
+    out.commit_delay = commit_delay_of(config.gateway.latency);
     out.has_uplink = config.uplink.configured();
     out.host = config.uplink.host;
     out.port = config.uplink.port;

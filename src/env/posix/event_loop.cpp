@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kEventsPerTurn = 1024;
 // A nap pays when several messages are expected in it: each spares a wake-up (about 3 µs of CPU), each costs latency.
-constexpr std::uint64_t kNapMessagesMin = 3;
+constexpr std::uint64_t kNapMessagesMin = 2;
 constexpr std::chrono::milliseconds kRateWindow{50};
 
 }  // namespace
