@@ -155,8 +155,19 @@ private:
     /// At the opening quote; gives what is between the quotes.
     bool string(std::string_view& text, bool& escaped) {
         const char* start = ++at_;
-        for (;;) {
-            at_ = next_special(at_, end_);
+        const char* stop = next_special(start, end_);
+        if (stop < end_ && *stop == '"') [[likely]] {
+            text = {start, static_cast<std::size_t>(stop - start)};
+            at_ = stop + 1;
+            return true;
+        }
+        at_ = stop;
+        return special_string(start, text, escaped);
+    }
+
+    /// The rest of a string that has more than plain ASCII in it.
+    [[gnu::noinline]] bool special_string(const char* start, std::string_view& text, bool& escaped) {
+        for (;; at_ = next_special(at_, end_)) {
             if (at_ >= end_) return fail();
             const char c = *at_;
             if (c == '"') {
@@ -164,21 +175,20 @@ private:
                 ++at_;
                 return true;
             }
+            std::size_t length = 0;
             if (c == '\\') {
                 escaped = true;
-                const std::size_t length = escape_length(at_, end_);
-                if (length == 0) return fail();
-                at_ += length;
-            } else {
-                const std::size_t length = static_cast<unsigned char>(c) < 0x80 ? 0 : utf8_length(at_, end_);  // 0: control characters
-                if (length == 0) return fail();
-                at_ += length;
+                length = escape_length(at_, end_);
+            } else if (static_cast<unsigned char>(c) >= 0x80) {
+                length = utf8_length(at_, end_);
             }
+            if (length == 0) return fail();  // control characters, and what is no escape and no UTF-8
+            at_ += length;
         }
     }
 
     /// The unescaped text, in the scanner's buffer, which has room for as many bytes as the document has and 8 more.
-    std::string_view plain(std::string_view text) {
+    [[gnu::noinline]] std::string_view plain(std::string_view text) {
         const std::size_t start = unescaped_.size();
         unescaped_.resize(start + text.size());
         char* to = reinterpret_cast<char*>(unescaped_.data() + start);
@@ -193,15 +203,10 @@ private:
         if (negative) ++at_;
         const char* digits_start = at_;
         std::uint64_t mantissa = 0;
-        if (*at_ == '0') {
+        if (*at_ == '0')
             ++at_;
-        } else {
-            while (end_ - at_ >= 8 && all_digits(at_)) {
-                mantissa = mantissa * 100'000'000 + eight_digits(at_);
-                at_ += 8;
-            }
-            while (at_ < end_ && is_digit(*at_)) mantissa = mantissa * 10 + static_cast<unsigned>(*at_++ - '0');
-        }
+        else
+            at_ = take_digits(at_, end_, mantissa);
         if (at_ == digits_start || at_ > end_) return fail();
         std::size_t digits = static_cast<std::size_t>(at_ - digits_start);
         long exponent = 0;
@@ -209,7 +214,7 @@ private:
         if (at_ < end_ && *at_ == '.') {
             plain_integer = false;
             const char* fraction = ++at_;
-            while (at_ < end_ && is_digit(*at_)) mantissa = mantissa * 10 + static_cast<unsigned>(*at_++ - '0');
+            at_ = take_digits(at_, end_, mantissa);
             if (at_ == fraction) return fail();
             digits += static_cast<std::size_t>(at_ - fraction);
             exponent = fraction - at_;
@@ -250,7 +255,7 @@ private:
     }
 
     /// Many digits or a far exponent: by the standard library, which rounds correctly.
-    bool slow_number(const char* start, bool plain_integer, const FieldSet::Node* node) {
+    [[gnu::noinline]] bool slow_number(const char* start, bool plain_integer, const FieldSet::Node* node) {
         if (plain_integer) {
             std::int64_t whole = 0;
             const auto [stop, problem] = std::from_chars(start, at_, whole);

@@ -38,17 +38,27 @@ inline constexpr std::uint64_t kHighs = 0x8080808080808080;
     return at;
 }
 
-[[nodiscard]] inline bool all_digits(const char* at) {
-    const std::uint64_t word = load8(at);
-    // Each byte has the high half 3, and still has it when 6 is added: 0x30 to 0x39.
-    return ((word & (kOnes * 0xF0)) | (((word + kOnes * 6) & (kOnes * 0xF0)) >> 4)) == kOnes * 0x33;
-}
-
-/// The value of eight digits: neighbours are joined pairwise, three times.
-[[nodiscard]] inline std::uint64_t eight_digits(const char* at) {
-    std::uint64_t word = load8(at) - kOnes * '0';
+/// The value of eight digits, each byte of the word 0 to 9: neighbours are joined pairwise, three times.
+[[nodiscard]] inline std::uint64_t eight_digits(std::uint64_t word) {
     word = (word * 10) + (word >> 8);
     return (((word & 0x000000FF000000FF) * 0x000F424000000064) + (((word >> 16) & 0x000000FF000000FF) * 0x0000271000000001)) >> 32;
+}
+
+inline constexpr std::uint64_t kTens[] = {1, 10, 100, 1000, 10'000, 100'000, 1'000'000, 10'000'000, 100'000'000};
+
+/// Passes over digits and adds them to `mantissa` (modulo 2^64: callers count the digits). Returns the place behind the last one.
+[[nodiscard]] inline const char* take_digits(const char* at, const char* end, std::uint64_t& mantissa) {
+    for (;;) {
+        const std::uint64_t word = load8(at) ^ (kOnes * '0');  // digits become 0 to 9
+        // Adding 0x76 sets the high bit of 10 and more; exact up to the first byte that is no digit.
+        const std::uint64_t other = (word | (word + kOnes * 0x76)) & kHighs;
+        std::size_t count = other == 0 ? 8 : static_cast<std::size_t>(std::countr_zero(other) >> 3);
+        if (static_cast<std::ptrdiff_t>(count) > end - at) count = end > at ? static_cast<std::size_t>(end - at) : 0;
+        if (count == 0) return at;
+        mantissa = mantissa * kTens[count] + eight_digits(word << (64 - 8 * count));
+        at += count;
+        if (count < 8) return at;
+    }
 }
 
 /// Length of the UTF-8 sequence at `at`, a byte above 0x7F; 0: not well-formed (RFC 3629: no overlong forms, surrogates, nothing above
