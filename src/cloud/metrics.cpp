@@ -74,7 +74,7 @@ std::string metrics_text(const FrontGauges& front, const StoreView& store, std::
     for (const auto& row : kStoreMetrics) write(out, row.name, false, row.text, store.applied.*row.value);
     for (const auto& row : kFrontMetrics) write(out, row.name, false, row.text, (front.*row.value).load(std::memory_order_relaxed));
     for (std::size_t i = 0; i < hub::kCounterTable.size(); ++i)
-        write(out, hub_name(hub::kCounterTable[i]), hub::kCounterTable[i].gauge, "of the hub",
+        write(out, hub_name(hub::kCounterTable[i]), hub::kCounterTable[i].gauge, hub::kCounterTable[i].text,
               front.hub[i].load(std::memory_order_relaxed));
     return out;
 }

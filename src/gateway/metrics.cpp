@@ -116,7 +116,7 @@ std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const>
     out.value("uplink_connected", "", std::uint64_t{view.uplink.connected});
     for (std::size_t i = 0; i < hub::kCounterTable.size(); ++i) {
         const std::string name = hub_name(hub::kCounterTable[i]);
-        out.head(name, hub::kCounterTable[i].gauge, "of the hub");
+        out.head(name, hub::kCounterTable[i].gauge, hub::kCounterTable[i].text);
         for (std::size_t shard = 0; shard < shards.size(); ++shard) {
             out.value(name, fmt::format("{{shard=\"{}\"}}", shard), shards[shard]->hub[i].load(std::memory_order_relaxed));
         }
@@ -169,7 +169,7 @@ std::string metrics_page() {
     row("spool_degraded", "", true, "1 while the disk refuses writes and events wait in memory");
     for (const auto& each : kUplinkMetrics) row(each.name, "", false, each.text);
     for (const auto& each : kShardMetrics) row(each.name, "{shard}", each.gauge, each.text);
-    for (const auto& each : hub::kCounterTable) row(hub_name(each), "{shard}", each.gauge, "see src/flow/hub/counters.hpp");
+    for (const auto& each : hub::kCounterTable) row(hub_name(each), "{shard}", each.gauge, each.text);
     out += "\n## Reasons for which something is dropped\n\n| reason | meaning |\n|---|---|\n";
     for (const auto& each : base::kDropReasonTable) fmt::format_to(std::back_inserter(out), "| `{}` | {} |\n", each.name, each.text);
     return out;
