@@ -268,6 +268,23 @@ bool GatewayMachine::drained() const {
     return true;
 }
 
+std::string GatewayMachine::describe() const {
+    if (!process_) return "the gateway is down";
+    const auto& uplink = process_->uplink->stats();
+    const auto spool = process_->spool->stats();
+    auto text = fmt::format(
+        "uplink {}, {} in flight, {} source errors, refusal {:#x}; spool {} of {} bytes, degraded {}; {} readings not acknowledged",
+        uplink.connected ? "connected" : "not connected", uplink.in_flight, uplink.source_errors, uplink.refusal, spool.bytes_used,
+        spool.bytes_max, spool.degraded, journal_.pending());
+    for (std::size_t i = 0; i < kClasses; ++i) {
+        const data::ClassIndex index(static_cast<std::uint8_t>(i));
+        text += fmt::format("; {}: acknowledged below {}, durable below {}, last {}", kClassNames[i],
+                            process_->spool->first_waiting(index).value(), process_->spool->durable_end(index).value(),
+                            spool.classes[i].last.value());
+    }
+    return text;
+}
+
 spool::Stats GatewayMachine::stats() const { return process_ ? process_->spool->stats() : spool::Stats{}; }
 
 /// Promise 3, at every moment: created = delivered + waiting + dropped.

@@ -40,6 +40,8 @@ public:
     /// Everything was told to the cloud and acknowledged.
     [[nodiscard]] bool drained() const;
     [[nodiscard]] spool::Stats stats() const;
+    /// For a run that does not come to rest: what waits, and for what.
+    [[nodiscard]] std::string describe() const;
     /// Set when something was wrong that no fault explains.
     [[nodiscard]] const std::string& complaint() const { return complaint_; }
     [[nodiscard]] const Journal& journal() const { return journal_; }

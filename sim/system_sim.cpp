@@ -55,7 +55,7 @@ public:
 private:
     std::string verdict(bool finished) {
         if (!gateway_.complaint().empty()) return gateway_.complaint();
-        if (!finished) return "the system does not come to rest: events still wait though nothing fails any more";
+        if (!finished) return "the system does not come to rest though nothing fails any more: " + gateway_.describe();
         if (cloud_.refused() != 0) return "the cloud refused a batch: the two ends disagree about the format";
         return find_broken_promise({.plan = plan_, .journal = gateway_.journal(), .store = cloud_.store(), .gateway = gateway_.stats()});
     }

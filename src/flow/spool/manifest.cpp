@@ -258,6 +258,15 @@ Status ManifestStore::prepare() {
 }
 
 Status ManifestStore::replace(std::size_t slot, ByteView content) {
+    auto made = make_anew(slot, content);
+    if (made || made.error().code != Errc::disk_full) return made;
+    // On a full disk the old file gives its place: the other slot is valid and on the medium, this one is of no use any more.
+    const auto removed = place_.files.remove(path(slot));
+    if (!removed) return removed.error().code == Errc::not_found ? made : removed;
+    return make_anew(slot, content);
+}
+
+Status ManifestStore::make_anew(std::size_t slot, ByteView content) {
     const std::string fresh = place_.directory + "/manifest.new";
     const auto removed = place_.files.remove(fresh);
     if (!removed && removed.error().code != Errc::not_found) return removed;

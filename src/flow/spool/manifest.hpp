@@ -103,6 +103,7 @@ private:
     };
     [[nodiscard]] std::string path(std::size_t slot) const;
     base::Status replace(std::size_t slot, base::ByteView content);
+    base::Status make_anew(std::size_t slot, base::ByteView content);
 
     Place place_;
     std::array<Slot, 2> slots_;
