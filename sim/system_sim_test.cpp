@@ -56,7 +56,8 @@ INSTANTIATE_TEST_SUITE_P(Deliberate, DefectTest, ::testing::ValuesIn(kDefects.be
 
 /// Seeds that once failed, with what they found.
 constexpr std::uint64_t kFormerlyFailing[] = {
-    9689,  // a full disk on which a manifest slot had failed: there was no room to make it anew, so no gap could be told and nothing drained
+    9689,  // a full disk on which a manifest slot had failed: there was no room to make it anew, so no gap could be told and nothing
+           // drained
 };
 
 TEST(SystemSim, seeds_that_failed_once_pass) {
