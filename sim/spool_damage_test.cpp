@@ -261,6 +261,20 @@ TEST(SpoolDamage, WorksOnADiskThatIsFullFromTheFirstSegmentOn) {
     EXPECT_EQ(rig.stats(kAlert).waiting, 1U);
 }
 
+TEST(SpoolDamage, WaitsWhenAFileCannotBeOpenedForNow) {
+    SpoolRig rig;
+    ASSERT_TRUE(rig.open());
+    ASSERT_TRUE(rig.append(kAlert, "{}"));
+    ASSERT_TRUE(rig.spool->commit());
+    for (int i = 0; i < 10; ++i) {
+        rig.disk.fail_at(1, Errc::io);  // too many open files, say: no EIO
+        Seen seen;
+        EXPECT_FALSE(rig.spool->read(kAlert, number(1), {}, seen));
+    }
+    EXPECT_EQ(rig.texts(kAlert).size(), 1U);
+    EXPECT_EQ(rig.stats(kAlert).dropped_total(), 0U);
+}
+
 TEST(SpoolDamage, GivesUpASectorThatCannotBeReadAndCountsItOnce) {
     SpoolRig rig;
     ASSERT_TRUE(rig.open());

@@ -119,6 +119,24 @@ TEST(Spool, DropsTheOldestOfTheLowestClassWhenFull) {
     EXPECT_LE(rig.disk.bytes_used(), rig.options.bytes_max);
 }
 
+TEST(Spool, ShrinksToALoweredLimit) {
+    SpoolRig rig;
+    ASSERT_TRUE(rig.open());
+    for (int i = 0; i < 2500; ++i) {
+        ASSERT_TRUE(rig.append(i % 2 == 0 ? kAlert : kSample, std::string(1000, 'x')));
+        ASSERT_TRUE(rig.spool->commit());
+    }
+    ASSERT_TRUE(rig.spool->close());
+    EXPECT_EQ(rig.stats(kAlert).dropped_total() + rig.stats(kSample).dropped_total(), 0U);
+    rig.options.bytes_max = 2 << 20;
+    ASSERT_TRUE(rig.open());
+    ASSERT_TRUE(rig.spool->maintain());
+    EXPECT_LE(rig.spool->stats().bytes_used, rig.options.bytes_max);
+    EXPECT_LE(rig.disk.bytes_used(), rig.options.bytes_max);
+    EXPECT_EQ(rig.stats(kAlert).dropped_total(), 0U);
+    EXPECT_GT(rig.dropped(rig.stats(kSample), DropReason::spool_full), 0U);
+}
+
 TEST(Spool, NeverDropsAMoreImportantClassForALessImportantOne) {
     SpoolRig rig;
     rig.options.bytes_max = spool::kSpoolBytesMin;

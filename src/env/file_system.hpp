@@ -64,7 +64,7 @@ public:
     /// Removes a file. Durable only after sync_directory(). Errors: not_found, permission, io.
     virtual base::Status remove(const std::string& path) = 0;
 
-    /// Makes a folder and its missing parents, mode 0700. Fine if it exists. Errors: permission, disk_full, io.
+    /// Makes a folder and its missing parents, mode 0700, durable when it returns. Fine if it exists. Errors: permission, disk_full, io.
     virtual base::Status make_directory(const std::string& path) = 0;
 
     /// Makes creations, renames and removals in this folder durable. Errors: not_found, io.

@@ -104,6 +104,12 @@ private:
     Descriptor fd_;
 };
 
+std::string parent_of(const std::string& path) {
+    const auto slash = path.find_last_of('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 
@@ -139,7 +145,9 @@ Status PosixFileSystem::make_directory(const std::string& path) {
     // Each prefix that ends before a '/', then the whole path.
     for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
         const std::string prefix = path.substr(0, end);
-        if (::mkdir(prefix.c_str(), kDirectoryMode) < 0) {
+        if (::mkdir(prefix.c_str(), kDirectoryMode) == 0) {
+            if (auto synced = sync_directory(parent_of(prefix)); !synced) return synced;
+        } else {
             const int why = errno;
             struct stat state {};
             const bool there = ::stat(prefix.c_str(), &state) == 0;

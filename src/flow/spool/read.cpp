@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 
 #include "base/check.hpp"
 #include "flow/spool/parts.hpp"
@@ -47,8 +48,8 @@ Result<bool> Parts::seek(ClassLog& log, const Segment& segment, std::uint64_t se
     // Go on from the last block, or else from the beginning.
     if (!in_segment || sequence < cursor.block.header.first) {
         if (auto opened = open_cursor(log, segment); !opened) {
-            const bool gone = opened.error().code == Errc::not_found || opened.error().reaction() != base::Reaction::degrade;
-            if (gone) return lost_to(segment.end);
+            const Errc why = opened.error().code;  // everything else (permission, too many open files) may pass
+            if (why == Errc::not_found || why == Errc::version || why == Errc::wrong_key) return lost_to(segment.end);
             return opened.error();
         }
     }
@@ -108,7 +109,8 @@ Result<ReadResult> Parts::read(ClassLog& log, data::ClassIndex index, std::uint6
             ReadCursor& cursor = log.cursor;
             cursor.failures = cursor.failed_at == from ? cursor.failures + 1 : 1;
             cursor.failed_at = from;
-            if (cursor.failures < kReadAttempts || options.read_only) return found.error();
+            const bool medium = found.error().os_errno == EIO;  // nothing else says that the bytes are gone
+            if (!medium || cursor.failures < kReadAttempts || options.read_only) return found.error();
             if (auto saved = save(); !saved) return found.error();
             // The medium can be written but this place cannot be read: what follows it in the segment may be.
             const auto next = cursor.reader && cursor.segment == segment->number ? cursor.reader->search(cursor.offset + 1, segment->bytes)

@@ -203,6 +203,8 @@ Status Parts::maintain() {
         const auto removed = remove_doomed();
         if (!removed) return removed.error();
     }
+    // The limit may have been lowered since the last start; seen from the most important class, every class gives way.
+    if (const auto room = make_room(logs[by_priority.front()], 0); !room) return room.error();
     const bool due = environment.clock.now() - saved_at >= kSaveEvery;
     if (losses_unsaved || (positions_unsaved && due)) return save();
     return {};
