@@ -3,6 +3,7 @@
 
 #include "manage/config/load.hpp"
 #include "manage/config/memory_files.hpp"
+#include "manage/config/source.hpp"
 
 namespace sluice::config {
 namespace {
@@ -303,6 +304,12 @@ TEST(GatewayConfig, secrets_are_not_repeated_in_messages) {
     EXPECT_EQ(problems_behind_head("uplink: {token: ' '}\n"), "g.yaml:2:17: error: token: expected text, found text\n");
 }
 
+TEST(GatewayConfig, escapes_cannot_bring_in_control_characters) {
+    const std::string rule = "rules:\n  - id: a\n    sql: SELECT * FROM 't'\n    to: [{topic: \"";
+    EXPECT_EQ(problems_behind_head(rule + "a\\0b\"}]\n"), "g.yaml:5:18: error: topic: expected a topic, found `a\\x00b`\n");
+    EXPECT_EQ(problems_of("gateway: {id: x, data: \"a\\nb\"}\n"), "g.yaml:1:24: error: data: expected a path, found `a\\x0ab`\n");
+}
+
 TEST(GatewayConfig, limits_must_fit_together) {
     EXPECT_EQ(problems_behind_head("limits: {payload: 2MiB}\n"),
               "g.yaml:2:19: error: `queue_bytes` (1048576 bytes) must be at least `payload` (2097152 bytes): such a message could never "
@@ -384,6 +391,11 @@ TEST(GatewayConfig, hostile_files_end_in_bounded_messages) {
     EXPECT_EQ(loaded.problems.back().message, "and 4800 more problems from here on");
     EXPECT_EQ(loaded.problems.back().severity, Severity::error);
     EXPECT_EQ(problems_of("gateway: {id: \"" + std::string(100'000, 'x') + "\"}\n").size(), 162U);
+    std::string wide;
+    for (int i = 0; i < 1'000; ++i) wide += "\xE2\x82\xAC";
+    const std::string cut = problems_of("gateway: {id: x}\n? " + wide + "\n: 1\n");
+    EXPECT_LE(cut.size(), 300U) << cut;
+    EXPECT_FALSE(first_bad_byte(cut)) << "no half characters";
     EXPECT_EQ(problems_behind_head("log: {level: \"\\u0007\\u001b[31m\"}\n"),
               "g.yaml:2:14: error: level: expected one of debug | info | warning | error, found `\\x07\\x1b[31m`\n")
         << "escapes of a terminal are shown, not sent";

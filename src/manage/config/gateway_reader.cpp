@@ -86,7 +86,7 @@ Limits read_limits(const View& view, Problems& problems) {
 
 void read_classes(const View& view, std::vector<ClassConfig>& classes, Problems& problems) {
     for (const auto& [name, value] : view.entries()) {
-        const std::string key = fmt::format("uplink.classes.{}", name.value.substr(0, 64));
+        const std::string key = fmt::format("uplink.classes.{}", shortened(name.value, 64));
         if (!is_identifier(name.value)) {
             add_error(problems, name.at, key, "the name of a class: expected letters, digits, `_` and `-`, 1 to 64 of them");
             continue;

@@ -26,8 +26,14 @@ std::string folder_of(const std::string& file) {
     return slash == 0 ? "/" : file.substr(0, slash);
 }
 
-/// In the order of the file, and at most kProblemsMax and a last line that stands for the others.
+/// Short enough to be read, whatever they quote; in the order of the file, and at most kProblemsMax and a last line that stands for the
+/// others.
 void bound(Problems& problems) {
+    constexpr std::size_t kMessageBytesMax = 500;
+    for (Problem& problem : problems) {
+        problem.key = shortened(problem.key, kMessageBytesMax);
+        problem.message = shortened(problem.message, kMessageBytesMax);
+    }
     std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) { return a.at < b.at; });
     if (problems.size() <= kProblemsMax) return;
     const auto rest = problems.begin() + static_cast<std::ptrdiff_t>(kProblemsMax);

@@ -60,6 +60,12 @@ std::vector<const Problem*> in_file_order(const Problems& problems) {
 
 }  // namespace
 
+std::string shortened(std::string_view text, std::size_t bytes_max) {
+    if (text.size() <= bytes_max) return std::string(text);
+    while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0U) == 0x80) --bytes_max;
+    return fmt::format("{}…", text.substr(0, bytes_max));
+}
+
 std::string format(std::string_view file, const Problem& problem) {
     return fmt::format("{}:{}:{}: {}: {}", printable(file), problem.at.line, problem.at.column, name(problem.severity),
                        printable(problem.message));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,6 +42,9 @@ struct Problem {
 };
 
 using Problems = std::vector<Problem>;
+
+/// At most so many bytes of a text, cut at a character's border, and then `…`.
+[[nodiscard]] std::string shortened(std::string_view text, std::size_t bytes_max);
 
 /// `FILE:LINE:COL: error: message`, one line, without a line break. Control characters in the message are shown as `\xNN`.
 [[nodiscard]] std::string format(std::string_view file, const Problem& problem);

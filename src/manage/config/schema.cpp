@@ -88,13 +88,7 @@ std::string found(const Key& key, const Node& node) {
     }
     if (key.kind == KeyKind::secret) return "text";
     if (node.text.empty()) return "empty text";
-    std::string_view shown = node.text;
-    if (shown.size() > kShownMax) {
-        std::size_t end = kShownMax;
-        while (end > 0 && (static_cast<unsigned char>(shown[end]) & 0xC0U) == 0x80) --end;  // not inside a character
-        return fmt::format("`{}…`", shown.substr(0, end));
-    }
-    return fmt::format("`{}`", shown);
+    return fmt::format("`{}`", shortened(node.text, kShownMax));
 }
 
 template <class Parse>
@@ -103,6 +97,16 @@ bool in_range(const Key& key, std::string_view text, Parse parse) {
     if (!value) return false;
     if (!key.min.empty() && *value < *parse(key.min)) return false;
     return key.max.empty() || *value <= *parse(key.max);
+}
+
+bool has_visible(std::string_view text) { return text.find_first_not_of(" \t\r\n") != std::string_view::npos; }
+
+/// Escapes of quoted scalars (`"\0"`) can bring in what the file itself cannot hold.
+bool has_controls(std::string_view text, std::string_view allowed) {
+    return std::any_of(text.begin(), text.end(), [&](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return (byte < 0x20 || byte == 0x7f) && allowed.find(c) == std::string_view::npos;
+    });
 }
 
 bool scalar_fits(const Key& key, const Node& node) {
@@ -133,8 +137,9 @@ bool scalar_fits(const Key& key, const Node& node) {
         case KeyKind::path:
         case KeyKind::existing:
         case KeyKind::template_:
+            return has_visible(text) && !has_controls(text, "");
         case KeyKind::sql:
-            return text.find_first_not_of(" \t\r\n") != std::string::npos;
+            return has_visible(text) && !has_controls(text, "\t\r\n");
         case KeyKind::section:
         case KeyKind::list:
         case KeyKind::map:
@@ -201,7 +206,7 @@ private:
             for (const SchemaNode& child : schema.children) known.push_back(child.name);
             const std::string where = path.empty() ? std::string() : fmt::format(" in `{}`", path);
             error(entry.key_at, join(path, entry.key),
-                  fmt::format("unknown key `{}`{}{}", shorten(entry.key), where, suggestion(entry.key, known)));
+                  fmt::format("unknown key `{}`{}{}", shortened(entry.key, 64), where, suggestion(entry.key, known)));
         }
         for (const SchemaNode& child : schema.children) {
             if (!child.key->required || node.find(child.name) != nullptr) continue;
@@ -222,8 +227,6 @@ private:
     void check_map(const Node& node, const SchemaNode& schema, const std::string& path) {
         for (const Entry& entry : node.entries) check(entry.value, *schema.element, entry.key_at, join(path, entry.key));
     }
-
-    static std::string shorten(const std::string& name) { return name.size() <= 64 ? name : name.substr(0, 64) + "…"; }
 
     Problems& problems_;
 };
