@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
+#include "cli/descriptor_limit.hpp"
 #include "cli/exit.hpp"
 #include "cli/logging.hpp"
 #include "env/posix/clock.hpp"
@@ -26,21 +26,6 @@ struct Options {
     std::string file;
     std::string log_format;
 };
-
-/// Each connection takes a descriptor: as many as the system lets us have.
-void raise_descriptor_limit(std::uint32_t connections) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    // A lower limit still works; the warning below says how far.
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < connections + 64) {
-        spdlog::warn(
-            "this process may open {} files: about {} connections, fewer than limits.connections ({}); raise it with ulimit -n or "
-            "LimitNOFILE=",
-            limit.rlim_cur, limit.rlim_cur - 64, connections);
-    }
-}
 
 void reload(gateway::Gateway& running, env::FileSystem& files, const std::string& file) {
     gateway::RuleChecker checker;

@@ -33,9 +33,12 @@ std::chrono::microseconds nap_of(config::Latency latency) {
 /// How long an event may wait for its commit while nobody waits for it and it is no alert: fewer and larger writes.
 std::chrono::milliseconds commit_delay_of(config::Latency latency) {
     switch (latency) {
-        case config::Latency::low: return std::chrono::milliseconds(20);
-        case config::Latency::balanced: return std::chrono::milliseconds(100);
-        case config::Latency::eco: return std::chrono::milliseconds(500);
+        case config::Latency::low:
+            return std::chrono::milliseconds(20);
+        case config::Latency::balanced:
+            return std::chrono::milliseconds(100);
+        case config::Latency::eco:
+            return std::chrono::milliseconds(500);
     }
     return std::chrono::milliseconds(20);
 }
@@ -72,7 +75,7 @@ std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
     return out;
 }
 
-Backbone::Options backbone_options(const config::GatewayConfig& config) {
+Backbone::Options backbone_options(const config::GatewayConfig& config, const std::vector<spool::ClassOptions>& classes) {
     Backbone::Options out;
     out.commit_delay = commit_delay_of(config.gateway.latency);
     out.has_uplink = config.uplink.configured();
@@ -81,9 +84,10 @@ Backbone::Options backbone_options(const config::GatewayConfig& config) {
     out.urgent_classes = urgent_classes(config);
     out.uplink.gateway = config.gateway.id;
     out.uplink.token = config.uplink.token;
-    for (std::size_t i = 0; i < config.uplink.classes.size(); ++i) {
-        out.uplink.classes.push_back(
-            {data::ClassIndex(static_cast<std::uint8_t>(i)), config.uplink.classes[i].name, config.uplink.classes[i].priority});
+    // Those that older configurations left in the spool, too: what waits in them drains.
+    for (std::size_t i = 0; i < classes.size(); ++i) {
+        const auto priority = static_cast<std::uint8_t>(std::min<std::uint32_t>(classes[i].priority, 255));
+        out.uplink.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), classes[i].name, priority});
     }
     out.uplink.keep_alive = config.uplink.keep_alive;
     out.uplink.ack_timeout = config.uplink.ack_timeout;
@@ -233,8 +237,9 @@ bool Gateway::open_data(StartError& error) {
     if (unreadable != 0) spdlog::warn("{} saved rule states cannot be read: the rules concerned warm up anew", unreadable);
     Backbone::OnAlert on_alert;
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
-    backbone_ = std::make_unique<Backbone>(backbone_options(config_), world_.clock, world_.entropy, std::move(*spool), *state_,
-                                           std::move(on_alert));
+    auto options = backbone_options(config_, (*spool)->classes());
+    backbone_ =
+        std::make_unique<Backbone>(std::move(options), world_.clock, world_.entropy, std::move(*spool), *state_, std::move(on_alert));
     return true;
 }
 
