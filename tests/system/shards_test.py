@@ -12,8 +12,8 @@ CLIENTS = 8
 KEYS = 16
 ROUNDS = 30
 
-# Keyed by a field that has nothing to do with the client id, so that most readings are evaluated on another shard than they came in on; and a
-# chain: the second rule reads what the first publishes.
+# Keyed by a field that has nothing to do with the client id, so that most readings are evaluated on another shard than they came in on;
+# and a chain: the second rule reads what the first publishes.
 RULES = """rules:
   - id: average
     sql: "SELECT machine, avg(x) AS mean, count(*) AS n FROM 'in/+' GROUP BY machine, COUNTWINDOW(10)"
