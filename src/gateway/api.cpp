@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "codec/json/writer.hpp"
 #include "embed/assets.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/status.hpp"
@@ -10,12 +11,9 @@ namespace sluice::gateway {
 namespace {
 
 std::string json_text(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += c;
-    }
-    return out + '"';
+    base::Bytes out;
+    json::append_string(out, text);
+    return std::string(base::as_text(out));
 }
 
 }  // namespace
@@ -125,8 +123,10 @@ void Api::tick() {
 void Api::on_alert(const data::Event& event) {
     if (!ready_.load(std::memory_order_acquire) || !server_->has_stream_readers()) return;
     if (alerts_this_second_.fetch_add(1, std::memory_order_relaxed) >= kAlertsPerSecond) return;
-    server_->broadcast("alert", fmt::format(R"({{"rule":{},"ts":{},"data":{}}})", json_text(event.rule), base::to_ms(event.made),
-                                            base::as_text(event.json)));
+    base::Bytes line;  // an event stream's data ends at a line break
+    json::append_on_one_line(line, base::as_text(event.json));
+    server_->broadcast(
+        "alert", fmt::format(R"({{"rule":{},"ts":{},"data":{}}})", json_text(event.rule), base::to_ms(event.made), base::as_text(line)));
 }
 
 }  // namespace sluice::gateway

@@ -54,6 +54,8 @@ void Backbone::stop() {
 // ---- the turn
 
 void Backbone::on_turn(base::Monotonic now) {
+    // Looked at before the mail: what the shards left behind when they ended is in the boxes by then.
+    const bool stopping = stopping_.load(std::memory_order_acquire);
     take_mail(now);
     if (uncommitted_ && (now >= commit_at_ || (!failing_ && (urgent_ || uncommitted_bytes_ >= kCommitBytes)))) commit(now);
     finish_lookup(now);
@@ -62,7 +64,7 @@ void Backbone::on_turn(base::Monotonic now) {
         view_stale_ = true;
     }
     housekeeping(now);
-    if (stopping_.load(std::memory_order_acquire)) {
+    if (stopping) {
         if (!saying_goodbye_) {
             saying_goodbye_ = true;
             give_up_at_ = now + kGoodbyeMax;
@@ -72,6 +74,9 @@ void Backbone::on_turn(base::Monotonic now) {
         if (connection_ == 0 || now >= give_up_at_) {
             if (auto saved = state_.save_totals(totals()); !saved)
                 spdlog::warn("ledger totals not saved: {}", base::describe(saved.error()));
+            if (!failing_ && !state_failed_) {
+                if (auto marked = state_.mark_clean(); !marked) spdlog::warn("clean stop not marked: {}", base::describe(marked.error()));
+            }
             if (auto closed = spool_->close(); !closed) spdlog::error("spool not closed cleanly: {}", base::describe(closed.error()));
             loop_.stop();
         }
@@ -109,9 +114,11 @@ void Backbone::take_events(std::size_t shard, const EventBatch& batch, base::Mon
 void Backbone::take_state(unsigned shard, const StateChunk& chunk) {
     if (auto saved = state_.save_rule_state(shard, chunk.first, chunk.last, chunk.bytes); !saved) {
         spdlog::warn("rule state of shard {} not saved: {}", shard, base::describe(saved.error()));
+        state_failed_ = true;
         return;
     }
     if (!chunk.last) return;
+    state_failed_ = false;
     saved_shards_[shard] = true;
     for (const bool saved : saved_shards_) {
         if (!saved) return;
@@ -163,7 +170,8 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
     for (const auto& shard : shards_) {
         if (!shard.from->empty()) return loop_.now();
     }
-    if (resolver_.ready() || connection_failed_ || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_)) return loop_.now();
+    if (resolver_.ready() || (saying_goodbye_ && connection_ == 0) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_))
+        return loop_.now();
     base::Monotonic out = std::min(maintain_at_, save_totals_at_);
     if (uncommitted_) out = std::min(out, commit_at_);
     if (const auto due = uplink_.next_deadline()) out = std::min(out, *due);
@@ -175,26 +183,35 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
 
 void Backbone::open() {
     connection_ = 0;
+    addresses_.clear();
     resolver_.start(options_.host);
 }
 
 void Backbone::finish_lookup(base::Monotonic now) {
-    if (std::exchange(connection_failed_, false)) uplink_.on_closed(now);
-    auto address = resolver_.take();
-    if (!address) return;
-    if (address->has_value()) {
-        if (const auto id = tcp_.connect(**address, options_.port)) {
+    auto found = resolver_.take();
+    if (!found) return;
+    if (found->has_value()) addresses_ = std::move(**found);
+    if (!connect_next()) uplink_.on_closed(now);
+}
+
+/// A name often has several addresses, and not all of them answer: `localhost` is ::1 first, where a cloud on 127.0.0.1 is not.
+bool Backbone::connect_next() {
+    while (!addresses_.empty()) {
+        const std::string address = std::move(addresses_.front());
+        addresses_.erase(addresses_.begin());
+        if (const auto id = tcp_.connect(address, options_.port)) {
             connection_ = *id;
-            return;
+            return true;
         }
     }
-    uplink_.on_closed(now);
+    return false;
 }
 
 void Backbone::send(base::ByteView bytes) { tcp_.send(connection_, bytes); }
 
 void Backbone::close(bool flush) {
     resolver_.cancel();
+    addresses_.clear();
     if (connection_ == 0) return;
     if (flush) {
         tcp_.close(connection_);
@@ -205,7 +222,9 @@ void Backbone::close(bool flush) {
 }
 
 void Backbone::on_open(posix::TcpId id, const posix::PeerAddress&) {
-    if (id == connection_) uplink_.on_connected(loop_.now());
+    if (id != connection_) return;
+    addresses_.clear();
+    uplink_.on_connected(loop_.now());
 }
 
 std::size_t Backbone::on_bytes(posix::TcpId id, base::ByteView bytes) {
@@ -217,7 +236,7 @@ std::size_t Backbone::on_bytes(posix::TcpId id, base::ByteView bytes) {
 void Backbone::on_closed(posix::TcpId id, const base::Error&) {
     if (id != connection_) return;
     connection_ = 0;
-    if (!saying_goodbye_) uplink_.on_closed(loop_.now());
+    if (!saying_goodbye_ && !connect_next()) uplink_.on_closed(loop_.now());
 }
 
 // ---- what others see

@@ -82,6 +82,7 @@ private:
     void take_state(unsigned shard, const StateChunk& chunk);
     void commit(base::Monotonic now);
     void finish_lookup(base::Monotonic now);
+    bool connect_next();
     void housekeeping(base::Monotonic now);
     void update_view();
     [[nodiscard]] LedgerTotals totals() const;
@@ -108,9 +109,10 @@ private:
     base::Monotonic save_totals_at_{};
     LedgerTotals base_totals_;
     std::vector<bool> saved_shards_;
+    bool state_failed_ = false;
 
     posix::TcpId connection_ = 0;
-    bool connection_failed_ = false;
+    std::vector<std::string> addresses_;  // of the cloud, still to be tried in this attempt
 
     std::atomic<bool> stopping_{false};
     bool saying_goodbye_ = false;

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
+#include "base/check.hpp"
 #include "base/hash.hpp"
 #include "codec/json/writer.hpp"
 #include "codec/mqtt/decode.hpp"
+#include "codec/mqtt/framing.hpp"
 #include "gateway/event_batch.hpp"
 #include "gateway/reading_batch.hpp"
 
@@ -13,6 +17,10 @@ namespace {
 
 /// A rule's output can be another rule's input; a chain longer than this is taken for a loop and cut, counted as `loops`.
 constexpr std::uint32_t kRuleChainMax = 8;
+/// Rules that feed several rules that feed several: what one reading may cause in all. More is cut and counted as `loops`, too.
+constexpr std::uint32_t kDerivedMax = 1024;
+/// The client id stands within the first bytes of a CONNECT, behind its properties (at most 64 KiB of them make sense).
+constexpr std::size_t kPeekBytesMax = 128 * 1024;
 /// Waiting for the spool or for another shard: from here sockets are not read, so that publishers feel it.
 constexpr std::size_t kBackboneOutboxBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kPeerOutboxMax = 64;
@@ -33,6 +41,12 @@ public:
 private:
     std::span<const json::Value> values_;
 };
+
+std::size_t size_of(const BackboneMail& mail) {
+    if (const auto* events = std::get_if<EventBatch>(&mail)) return events->events.size();
+    if (const auto* chunk = std::get_if<StateChunk>(&mail)) return chunk->bytes.size();
+    return 0;
+}
 
 hub::Options hub_options(const Shard::Options& options) {
     hub::Options out;
@@ -62,7 +76,9 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
     next_save_ = now_ + options_.save_interval;
 }
 
-base::Status Shard::restore(base::ByteView saved) { return engine_->restore(saved, clock_.now(), clock_.wall().time); }
+base::Status Shard::restore(base::ByteView saved, bool interrupted) {
+    return engine_->restore(saved, clock_.now(), clock_.wall().time, interrupted);
+}
 
 base::WallTime Shard::wall() {
     if (!wall_known_) {
@@ -96,7 +112,8 @@ std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
     now_ = loop_.now();
     if (placed_[slot] == 0) {
         const auto peek = mqtt::peek_client_id(bytes);
-        if (peek.status == mqtt::PeekStatus::incomplete) return 0;
+        // A CONNECT that keeps its client id for so long is the hub's to refuse: its limits hold, here nothing does.
+        if (peek.status == mqtt::PeekStatus::incomplete && bytes.size() < kPeekBytesMax) return 0;
         placed_[slot] = 1;
         if (peek.status == mqtt::PeekStatus::found && !peek.client_id.empty()) {
             const unsigned owner = base::shard_of(base::hash64(peek.client_id), options_.shards);
@@ -108,7 +125,12 @@ std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
             }
         }
     }
-    return hub_.on_bytes(hub::ConnectionId(id), bytes, now_, wall());
+    const std::size_t consumed = hub_.on_bytes(hub::ConnectionId(id), bytes, now_, wall());
+    if (consumed < bytes.size()) {
+        const auto rest = mqtt::frame(bytes.subspan(consumed));
+        if (rest.status == mqtt::FrameStatus::incomplete && rest.total != 0) tcp_.expect(id, rest.total);
+    }
+    return consumed;
 }
 
 void Shard::on_closed(posix::TcpId id, const base::Error&) {
@@ -128,6 +150,7 @@ hub::Ticket Shard::accept(const data::Reading& reading, bool acknowledged) {
 
 void Shard::evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth) {
     depth_ = depth;
+    derived_count_ = 0;
     cause_ = &reading;
     engine_->process(reading, partitions, *this);
     if (!derived_.empty()) evaluate_derived();
@@ -160,7 +183,7 @@ void Shard::publish(std::string_view topic, base::ByteView payload) {
     publication.payload = payload;
     publication.qos = 1;
     hub_.publish(publication, now_, wall());
-    if (depth_ + 1 > kRuleChainMax) {
+    if (depth_ + 1 > kRuleChainMax || ++derived_count_ > kDerivedMax) {
         gauges_.loops.fetch_add(1, std::memory_order_relaxed);
         return;
     }
@@ -197,10 +220,12 @@ bool Shard::to_shard(data::ShardIndex shard, hub::ShardMessage&& message) {
 void Shard::on_turn(base::Monotonic now) {
     now_ = now;
     wall_known_ = false;
-    take_mail(now);
-    if (const auto due = hub_.next_deadline(); due && *due <= now) hub_.on_tick(now, wall());
-    if (const auto due = engine_->next_deadline(); due && *due <= now) {
+    // Quiet: between two versions of the rules nothing may be evaluated. Saving: what is saved must not be emitted, too.
+    if (phase_ != Phase::quiet) take_mail(now);
+    if (const auto due = hub_.next_deadline(); phase_ != Phase::quiet && due && *due <= now) hub_.on_tick(now, wall());
+    if (const auto due = engine_->next_deadline(); phase_ < Phase::quiet && due && *due <= now) {
         depth_ = 0;
+        derived_count_ = 0;
         cause_ = nullptr;
         engine_->on_time(now, wall(), *this);
         if (!derived_.empty()) evaluate_derived();
@@ -215,9 +240,6 @@ void Shard::on_turn(base::Monotonic now) {
 }
 
 void Shard::take_mail(base::Monotonic now) {
-    if (links_.accepted != nullptr) {
-        for (Handover mail; links_.accepted->pop(mail);) adopt(std::move(mail.connection), mail.listener);
-    }
     for (std::size_t peer = 0; peer < links_.from_peers.size(); ++peer) {
         if (links_.from_peers[peer] == nullptr) continue;
         for (ShardMail mail; links_.from_peers[peer]->pop(mail);) {
@@ -301,8 +323,7 @@ void Shard::send_batches() {
 
 void Shard::drain_outboxes() {
     while (!backbone_outbox_.empty()) {
-        const auto* events = std::get_if<EventBatch>(&backbone_outbox_.front());
-        const std::size_t bytes = events == nullptr ? 0 : events->events.size();
+        const std::size_t bytes = size_of(backbone_outbox_.front());
         if (!links_.to_backbone->push(std::move(backbone_outbox_.front()))) break;
         backbone_outbox_bytes_ -= bytes;
         backbone_outbox_.pop_front();
@@ -318,27 +339,34 @@ bool Shard::outboxes_empty() const {
            std::all_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.empty(); });
 }
 
+/// The others may still send us readings, and wait for our answer, until they are quiet, too.
+bool Shard::peers_quiet() const {
+    return std::all_of(links_.peer_gauges.begin(), links_.peer_gauges.end(),
+                       [](const ShardGauges* peer) { return peer->quiet.load(std::memory_order_acquire); });
+}
+
 void Shard::update_pause() {
     const bool full =
         backbone_outbox_bytes_ > kBackboneOutboxBytesMax || turns_.runs() > kTurnRunsMax || !hub_.wants_input() ||
         std::any_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.size() > kPeerOutboxMax; });
     if (full) gauges_.paused_turns.fetch_add(1, std::memory_order_relaxed);
     tcp_.pause_reading(full || phase_ != Phase::running);
+    if (full) hub_.on_input_held(now_);
 }
 
 std::optional<base::Monotonic> Shard::next_deadline() const {
-    const bool mail =
-        std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
-    if (mail || (links_.accepted != nullptr && !links_.accepted->empty()) || !links_.commands->empty() || !events_.empty() ||
-        forwards_used_ != 0 || gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_) {
+    const bool mail = phase_ != Phase::quiet && std::any_of(links_.from_peers.begin(), links_.from_peers.end(),
+                                                            [](const auto* box) { return box != nullptr && !box->empty(); });
+    if (mail || !links_.commands->empty() || !events_.empty() || forwards_used_ != 0 ||
+        gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_) {
         return loop_.now();
     }
     std::optional<base::Monotonic> out;
     const auto take = [&out](std::optional<base::Monotonic> at) {
         if (at && (!out || *at < *out)) out = at;
     };
-    take(hub_.next_deadline());
-    take(engine_->next_deadline());
+    if (phase_ != Phase::quiet) take(hub_.next_deadline());
+    if (phase_ < Phase::quiet) take(engine_->next_deadline());
     take(next_save_);
     // A full mailbox does not ring when it has room again.
     if (!outboxes_empty()) take(loop_.now() + std::chrono::milliseconds(1));
@@ -363,7 +391,7 @@ void Shard::control(base::Monotonic now) {
         phase_ = Phase::saving;
         save_cursor_ = {};
         saving_ = true;
-    } else if (phase_ == Phase::saving && !saving_ && outboxes_empty()) {
+    } else if (phase_ == Phase::saving && !saving_ && outboxes_empty() && peers_quiet()) {
         phase_ = Phase::ended;
         loop_.stop();
     }
@@ -399,8 +427,10 @@ void Shard::swap_rules(std::shared_ptr<const Ruleset> rules, base::Monotonic now
     while (engine_->save_some(cursor, kSaveSliceBytes, now, saved)) {
     }
     auto engine = std::make_unique<rules::Engine>(rules->plan, options_.rules);
-    const auto restored = engine->restore(saved, now, wall());
-    base::check(restored.has_value(), "shard: rule state that we saved ourselves cannot be read");
+    // A wider plan can need more room than its limit leaves: the keys that do not fit warm up anew.
+    if (const auto restored = engine->restore(saved, now, wall()); !restored) {
+        spdlog::warn("reload: some rule state was not kept: {}", base::describe(restored.error()));
+    }
     engine_ = std::move(engine);
     rules_ = std::move(rules);
     router_ = router::Router(rules_->routes);
@@ -413,6 +443,7 @@ void Shard::save_slice(base::Monotonic now) {
     saving_ = engine_->save_some(save_cursor_, kSaveSliceBytes, now, chunk.bytes);
     save_cursor_.started = true;
     chunk.last = !saving_;
+    backbone_outbox_bytes_ += chunk.bytes.size();
     backbone_outbox_.emplace_back(std::move(chunk));
     if (!saving_) next_save_ = now + options_.save_interval;
 }

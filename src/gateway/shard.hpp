@@ -42,15 +42,16 @@ public:
         std::vector<posix::Mailbox<ShardMail>*> from_peers;
         posix::Mailbox<BackboneMail>* to_backbone = nullptr;
         posix::Mailbox<Command>* commands = nullptr;
-        posix::Mailbox<Handover>* accepted = nullptr;  ///< null: this shard has no listener
         std::atomic<std::uint32_t>* connections = nullptr;
+        std::vector<const ShardGauges*> peer_gauges;
     };
 
     Shard(const Options& options, const env::Clock& clock, std::shared_ptr<const Ruleset> rules);
 
     void wire(Links links) { links_ = std::move(links); }
     /// Before run(): saved state of any shards; takes what belongs here.
-    base::Status restore(base::ByteView saved);
+    /// `interrupted`: the last run did not end cleanly.
+    base::Status restore(base::ByteView saved, bool interrupted);
     void run() { loop_.run(); }
 
     /// Any thread.
@@ -108,6 +109,7 @@ private:
     void publish_gauges();
     [[nodiscard]] base::WallTime wall();
     [[nodiscard]] bool outboxes_empty() const;
+    [[nodiscard]] bool peers_quiet() const;
 
     Options options_;
     const env::Clock& clock_;
@@ -135,6 +137,7 @@ private:
     std::uint64_t produced_ = 0;  // events and forwards of this turn, to see which reading caused some
     base::Bytes derived_;         // what rules published, for other rules to read
     std::uint32_t depth_ = 0;
+    std::uint32_t derived_count_ = 0;
     const data::Reading* cause_ = nullptr;
 
     // What did not fit a mailbox yet

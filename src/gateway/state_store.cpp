@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view kRulePrefix = "rules-";
 constexpr std::string_view kTotals = "ledger";
+constexpr std::string_view kCleanMark = "clean";
 constexpr std::size_t kTotalsBytes = 24;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{2} << 30;
 
@@ -86,6 +87,13 @@ base::Status StateStore::save_totals(const LedgerTotals& totals) {
     base::append_le(plain, totals.bytes_up);
     return replace(std::string(kTotals), plain);
 }
+
+bool StateStore::take_clean_mark() {
+    if (!files_.remove(directory_ + "/" + std::string(kCleanMark))) return false;
+    return files_.sync_directory(directory_).has_value();
+}
+
+base::Status StateStore::mark_clean() { return replace(std::string(kCleanMark), {}); }
 
 base::Status StateStore::forget_shards_from(unsigned shards) {
     const auto names = files_.list(directory_);

@@ -35,6 +35,9 @@ public:
     /// The next slice of one shard's state. The last one puts the whole in place of what was there; until then the old file stays.
     base::Status save_rule_state(unsigned shard, bool first, bool last, base::ByteView slice);
     base::Status save_totals(const LedgerTotals& totals);
+    /// Was the last run ended cleanly? Takes the mark away: until mark_clean() this run counts as interrupted.
+    [[nodiscard]] bool take_clean_mark();
+    base::Status mark_clean();
     /// Files of shards that there are no more; call it when each shard of this run has saved.
     base::Status forget_shards_from(unsigned shards);
 

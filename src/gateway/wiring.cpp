@@ -228,10 +228,11 @@ bool Gateway::open_data(StartError& error) {
     state_ = std::make_unique<StateStore>(world_.files, *state_sealer_, path + "/state");
     if (auto opened = state_->open(); !opened) return fail(opened.error());
 
+    const bool interrupted = !state_->take_clean_mark();
     std::size_t unreadable = 0;
     for (const auto& saved : state_->load_rule_state(unreadable)) {
         for (const auto& shard : shards_) {
-            if (auto restored = shard->restore(saved); !restored) ++unreadable;
+            if (auto restored = shard->restore(saved, interrupted); !restored) ++unreadable;
         }
     }
     if (unreadable != 0) spdlog::warn("{} saved rule states cannot be read: the rules concerned warm up anew", unreadable);
@@ -256,6 +257,7 @@ void Gateway::connect_threads() {
     for (std::size_t from = 0; from < count; ++from) {
         for (std::size_t to = 0; to < count; ++to) {
             if (from == to) continue;
+            links[from].peer_gauges.push_back(&shards_[to]->gauges());
             between_shards_.push_back(std::make_unique<posix::Mailbox<ShardMail>>(kShardMailboxSlots, shards_[to]->loop()));
             links[from].to_peers[to] = between_shards_.back().get();
             links[to].from_peers[from] = between_shards_.back().get();

@@ -13,11 +13,8 @@ namespace sluice::posix {
 base::Result<PidFile> PidFile::take(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return base::from_errno(errno);
-    PidFile out(path, fd);
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        out.path_.clear();  // not ours to remove
-        return base::Error{base::Errc::in_use};
-    }
+    PidFile out(fd);
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return base::Error{base::Errc::in_use};
     const std::string text = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
         return base::from_errno(errno);
@@ -27,7 +24,7 @@ base::Result<PidFile> PidFile::take(const std::string& path) {
 base::Result<pid_t> PidFile::holder(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return base::from_errno(errno);
-    const PidFile closes_it(std::string(), fd);
+    const PidFile closes_it(fd);
     if (::flock(fd, LOCK_SH | LOCK_NB) == 0) return base::Error{base::Errc::not_found};
     char text[32];
     const auto size = ::pread(fd, text, sizeof text, 0);
@@ -38,18 +35,16 @@ base::Result<pid_t> PidFile::holder(const std::string& path) {
     return out;
 }
 
-PidFile::PidFile(PidFile&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) { other.path_.clear(); }
+PidFile::PidFile(PidFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
 PidFile& PidFile::operator=(PidFile&& other) noexcept {
-    std::swap(path_, other.path_);
     std::swap(fd_, other.fd_);
     return *this;
 }
 
 PidFile::~PidFile() {
-    if (fd_ < 0) return;
-    if (!path_.empty()) ::unlink(path_.c_str());
-    ::close(fd_);
+    // The file stays: a process that had opened it before an unlink could lock what nobody else sees any more.
+    if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace sluice::posix

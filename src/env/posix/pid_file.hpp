@@ -21,8 +21,7 @@ public:
     ~PidFile();
 
 private:
-    PidFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
-    std::string path_;
+    explicit PidFile(int fd) : fd_(fd) {}
     int fd_ = -1;
 };
 

@@ -15,7 +15,7 @@ struct Resolver::Job {
     std::atomic<bool> done{false};
     std::mutex lock;  // guards wake: the loop may go while a look-up is under way
     EventLoop* wake = nullptr;
-    base::Result<std::string> result{base::Error{base::Errc::not_found}};
+    base::Result<std::vector<std::string>> result{base::Error{base::Errc::not_found}};
 };
 
 void Resolver::start(const std::string& host) {
@@ -27,12 +27,15 @@ void Resolver::start(const std::string& host) {
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
         addrinfo* found = nullptr;
-        char text[NI_MAXHOST] = {};
         if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) == 0) {
-            if (::getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0) {
-                job->result = std::string(text);
+            std::vector<std::string> addresses;
+            char text[NI_MAXHOST];
+            for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+                if (::getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
+                    addresses.emplace_back(text);
             }
             ::freeaddrinfo(found);
+            if (!addresses.empty()) job->result = std::move(addresses);
         }
         const std::lock_guard guard(job->lock);
         job->done.store(true, std::memory_order_seq_cst);
@@ -49,7 +52,7 @@ void Resolver::cancel() {
 
 bool Resolver::ready() const { return job_ != nullptr && job_->done.load(std::memory_order_seq_cst); }
 
-std::optional<base::Result<std::string>> Resolver::take() {
+std::optional<base::Result<std::vector<std::string>>> Resolver::take() {
     if (!ready()) return std::nullopt;
     auto result = std::move(job_->result);
     cancel();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "env/posix/event_loop.hpp"
@@ -21,8 +22,8 @@ public:
     /// Starts a look-up; one under way is forgotten.
     void start(const std::string& host);
     void cancel();
-    /// The numeric address, or not_found: once, when it is there.
-    [[nodiscard]] std::optional<base::Result<std::string>> take();
+    /// The numeric addresses in the system's order of preference, at least one, or not_found: once, when they are there.
+    [[nodiscard]] std::optional<base::Result<std::vector<std::string>>> take();
     /// Something to take: for next_deadline().
     [[nodiscard]] bool ready() const;
 

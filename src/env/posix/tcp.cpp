@@ -82,7 +82,8 @@ struct TcpConnections::Connection {
     bool reading = true;   // EPOLLIN is set
     bool writing = false;  // EPOLLOUT is set
     bool detached = false;
-    std::size_t sent = 0;  // of output
+    std::size_t sent = 0;      // of output
+    std::size_t expected = 0;  // of unread: not presented before it is as long as this
     base::Bytes output;
     base::Bytes unread;
     PeerAddress peer;
@@ -212,6 +213,10 @@ std::size_t TcpConnections::queued_bytes(TcpId id) const {
     return connection == nullptr ? 0 : connection->output.size() - connection->sent;
 }
 
+void TcpConnections::expect(TcpId id, std::size_t bytes) {
+    if (Connection* connection = find(id)) connection->expected = bytes;
+}
+
 void TcpConnections::close(TcpId id) {
     Connection* connection = find(id);
     if (connection == nullptr || connection->state == Connection::State::draining) return;
@@ -308,33 +313,43 @@ void TcpConnections::on_ready(std::uint32_t events, std::uint64_t tag) {
 void TcpConnections::read_from(Connection& connection) {
     // A rest that is small is put in front of what is read, so that the handler sees one piece; a large one grows where it is.
     const std::size_t rest = connection.unread.size();
-    if (rest > kReadBytes / 2) {
-        connection.unread.resize(rest + kReadBytes + data::kReadablePadding);
-        const auto count = ::recv(connection.fd, connection.unread.data() + rest, kReadBytes, MSG_DONTWAIT);
-        connection.unread.resize(rest + (count > 0 ? static_cast<std::size_t>(count) + data::kReadablePadding : 0));
-        if (count > 0) {
-            const base::Bytes whole = std::move(connection.unread);
-            connection.unread.clear();
-            return present(connection, {whole.data(), whole.size() - data::kReadablePadding});
-        }
-        if (count < 0 && (would_block(errno) || errno == EINTR)) return;
-        return schedule_close(connection, count == 0 ? base::Error{base::Errc::closed} : base::from_errno(errno));
-    }
+    if (rest > kReadBytes / 2) return read_large(connection);
     const auto count = ::recv(connection.fd, buffer_.data() + rest, kReadBytes - rest, MSG_DONTWAIT);
     if (count <= 0) {
         if (count < 0 && (would_block(errno) || errno == EINTR)) return;
         return schedule_close(connection, count == 0 ? base::Error{base::Errc::closed} : base::from_errno(errno));
     }
+    const auto size = static_cast<std::size_t>(count);
+    if (rest + size < connection.expected) {
+        base::append(connection.unread, base::ByteView(buffer_).subspan(rest, size));
+        return;
+    }
     if (rest != 0) {
         std::memcpy(buffer_.data(), connection.unread.data(), rest);
         connection.unread.clear();
     }
-    const auto size = static_cast<std::size_t>(count);
     if (size == kReadBytes - rest) loop_.hurry();
     present(connection, {buffer_.data(), rest + size});
 }
 
+/// What is not consumed and large grows where it is; it is presented when the rest of its packet is there.
+void TcpConnections::read_large(Connection& connection) {
+    const auto count = ::recv(connection.fd, buffer_.data(), kReadBytes, MSG_DONTWAIT);
+    if (count <= 0) {
+        if (count < 0 && (would_block(errno) || errno == EINTR)) return;
+        return schedule_close(connection, count == 0 ? base::Error{base::Errc::closed} : base::from_errno(errno));
+    }
+    base::append(connection.unread, base::ByteView(buffer_.data(), static_cast<std::size_t>(count)));
+    if (connection.unread.size() < connection.expected) return;
+    base::Bytes whole = std::move(connection.unread);
+    connection.unread.clear();
+    const std::size_t size = whole.size();
+    whole.resize(size + data::kReadablePadding);
+    present(connection, {whole.data(), size});
+}
+
 void TcpConnections::present(Connection& connection, base::ByteView bytes) {
+    connection.expected = 0;
     presented_ = bytes;
     const std::size_t consumed = handler_.on_bytes(connection.id(), bytes);
     presented_ = {};

@@ -65,6 +65,9 @@ public:
     /// The output buffer itself, for encoders that append; nullptr for a connection that is gone. Valid until the turn ends.
     [[nodiscard]] base::Bytes* output(TcpId id);
     [[nodiscard]] std::size_t queued_bytes(TcpId id) const;
+    /// Inside on_bytes: what is left unconsumed is of no use before it has grown to `bytes`. Until then it is only gathered, so that a
+    /// packet that trickles in costs its bytes, not its bytes squared.
+    void expect(TcpId id, std::size_t bytes);
     /// Closes after the output so far has left (at most kLingerMax later). No more bytes are read. on_closed is called.
     void close(TcpId id);
     /// Closes now, at the end of the turn; unsent output is lost.
@@ -89,6 +92,7 @@ private:
     TcpId place(int fd, const PeerAddress& peer, std::uint32_t events);
     void try_next_address(Connection& connection, const base::Error& why);
     void read_from(Connection& connection);
+    void read_large(Connection& connection);
     void present(Connection& connection, base::ByteView bytes);
     void write_to(Connection& connection);
     void update_interest(Connection& connection);

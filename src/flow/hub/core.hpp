@@ -27,6 +27,7 @@ public:
     void on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now);
     void publish(const Publication& publication, base::Monotonic now);
     void on_tick(base::Monotonic now, base::WallTime wall);
+    void on_input_held(base::Monotonic now) { held_ = now; }
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const;
     void end_of_turn(base::Monotonic now);
     [[nodiscard]] bool wants_input() const;
@@ -128,6 +129,7 @@ private:
     Subscriptions subscriptions_;
     RetainedStore retained_;
     ShardLinks links_;
+    base::Monotonic held_{};  // when input was last held back
     Deliverer deliverer_;
     AckQueue acks_;
     Timers timers_;

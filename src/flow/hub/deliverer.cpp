@@ -228,10 +228,8 @@ void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery
     }
     Outbox& box = *session.outbox;
     if (delivery.qos != 0) {
-        if (!affordable(delivery)) {
-            ++counters_.dropped_queue_full;
-            return;
-        }
+        // Not held against waiting_bytes_max: what absent clients have queued must not stop one that takes its messages (its window bounds
+        // it).
         delivery.packet_id = next_packet_id(box);
         delivery.phase = Delivery::Phase::sent;
     }

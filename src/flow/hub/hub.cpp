@@ -243,9 +243,10 @@ const Counters& Hub::Core::counters() {
 // Time
 
 base::Monotonic Hub::Core::deadline(const Connection& connection) const {
-    if (connection.state != State::running) return connection.last_heard + options_.limits.connect_timeout;
+    const base::Monotonic heard = std::max(connection.last_heard, held_);
+    if (connection.state != State::running) return heard + options_.limits.connect_timeout;
     if (connection.keep_alive_seconds == 0) return kNever;
-    return connection.last_heard + std::chrono::milliseconds(1500) * connection.keep_alive_seconds;  // §3.1.2.10: one and a half times
+    return heard + std::chrono::milliseconds(1500) * connection.keep_alive_seconds;  // §3.1.2.10: one and a half times
 }
 
 void Hub::Core::arm(Connection& connection) {
@@ -353,6 +354,7 @@ void Hub::on_shard_message(data::ShardIndex from, const ShardMessage& message, b
 }
 void Hub::publish(const Publication& publication, base::Monotonic now, base::WallTime) { core_->publish(publication, now); }
 void Hub::on_tick(base::Monotonic now, base::WallTime wall) { core_->on_tick(now, wall); }
+void Hub::on_input_held(base::Monotonic now) { core_->on_input_held(now); }
 std::optional<base::Monotonic> Hub::next_deadline() const { return core_->next_deadline(); }
 void Hub::end_of_turn(base::Monotonic now) { core_->end_of_turn(now); }
 bool Hub::wants_input() const { return core_->wants_input(); }

@@ -64,6 +64,10 @@ public:
     /// False: too many acknowledgements wait for storage; stop reading from sockets until true.
     [[nodiscard]] bool wants_input() const;
 
+    /// Sockets are not read for now (back-pressure): what clients cannot tell us must not be held against their keep-alive. Call it each
+    /// turn; after the last one each has a whole period again.
+    void on_input_held(base::Monotonic now);
+
     /// Permissions may have changed: remembered answers are asked for again.
     void forget_permissions();
 

@@ -77,6 +77,7 @@ public:
         std::size_t state_bytes_max = std::size_t{1} << 30;  ///< of this engine; beyond it no new keys (state_full)
         std::size_t payload_bytes_max = 1024 * 1024;         ///< larger payloads count as malformed
         unsigned json_depth_max = 32;
+        std::uint64_t hash_seed = 0;  ///< a secret of the process: devices choose keys and topics, and could otherwise make them collide
     };
 
     Engine(std::shared_ptr<const Plan> plan, const Options& options);
@@ -103,7 +104,9 @@ public:
     [[nodiscard]] bool save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic now, base::Bytes& out) const;
     /// Takes over what was saved, by any number of shards, for keys that this shard owns and operators whose SQL is unchanged; the rest is
     /// passed over. Errors: corrupt, version (the records before the bad one are restored).
-    base::Status restore(base::ByteView saved, base::Monotonic now, base::WallTime wall);
+    /// `interrupted`: the run that saved did not end cleanly, so it may have emitted windows since: those whose end has passed are left
+    /// out, not emitted a second time.
+    base::Status restore(base::ByteView saved, base::Monotonic now, base::WallTime wall, bool interrupted = false);
 
 private:
     struct Impl;

@@ -47,7 +47,6 @@ struct Engine::Impl {
     struct KeyMemo {
         std::uint64_t turn = 0;
         std::string_view key;
-        std::uint64_t hash = 0;
         base::Bytes scratch;
     };
     struct RowMemo {
@@ -84,7 +83,12 @@ struct Engine::Impl {
     void save_windows(base::Monotonic now, base::Bytes& out) const;
     void save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const;
     void save_window_state(const WindowPlan& window, const std::byte* row, base::Bytes& out) const;
-    base::Status restore_window(base::ByteView record, base::Monotonic now, base::WallTime wall, std::vector<TurnMap>& turns);
+    struct RestoreMoment {
+        base::Monotonic now;
+        base::WallTime wall;
+        bool interrupted;
+    };
+    base::Status restore_window(base::ByteView record, const RestoreMoment& moment, std::vector<TurnMap>& turns);
     base::Status restore_key(base::ByteView record, const std::vector<TurnMap>& turns);
     [[nodiscard]] bool restore_window_state(std::uint32_t rule, std::uint32_t series, base::ByteView in, const std::vector<TurnMap>& turns);
     [[nodiscard]] bool owns(const PartitionPlan& partition, std::uint32_t index, std::string_view key) const;

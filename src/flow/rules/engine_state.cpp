@@ -103,7 +103,7 @@ void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Byt
     record.close();
 }
 
-base::Status Engine::Impl::restore_window(base::ByteView record, base::Monotonic now, base::WallTime wall, std::vector<TurnMap>& turns) {
+base::Status Engine::Impl::restore_window(base::ByteView record, const RestoreMoment& moment, std::vector<TurnMap>& turns) {
     StateReader reader(record);
     const auto fingerprint = reader.number<std::uint64_t>();
     const auto saved_turn = reader.number<std::uint32_t>();
@@ -119,6 +119,8 @@ base::Status Engine::Impl::restore_window(base::ByteView record, base::Monotonic
     constexpr std::int64_t kFar = std::int64_t{1} << 52;  // milliseconds: far beyond any date, and safe to compute with
     if (saved_turn == 0 || left < 0 || left > span || start < -kFar || start > kFar || end != start + span)
         return base::Error{base::Errc::corrupt};
+    const std::int64_t wall_ms = base::to_ms(moment.wall);
+    if (moment.interrupted && (closing || end <= wall_ms)) return {};  // its row may be out already
     TimeWindow& run = windows[*rule];
     TimeWindow::Span& into = closing ? run.closing : run.current;
     bool& there = closing ? run.draining : run.open;
@@ -127,8 +129,9 @@ base::Status Engine::Impl::restore_window(base::ByteView record, base::Monotonic
         there = true;
         if (++run.turns == 0) ++run.turns;
         // By the wall clock the end may have passed; but the clock may lie after a restart, so never longer than was left.
-        const std::int64_t wait = std::clamp<std::int64_t>(end - base::to_ms(wall), 0, closing ? 0 : left);
-        into = {.turn = run.turns, .start_ms = start, .end_ms = end, .deadline = now + std::chrono::milliseconds(wait), .series = {}};
+        const std::int64_t wait = std::clamp<std::int64_t>(end - wall_ms, 0, closing ? 0 : left);
+        into = {
+            .turn = run.turns, .start_ms = start, .end_ms = end, .deadline = moment.now + std::chrono::milliseconds(wait), .series = {}};
         if (closing) run.emitted = 0;
     }
     turns.push_back({.rule = *rule, .saved = saved_turn, .here = into.turn, .closing = closing});
@@ -193,7 +196,7 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const std::vector<
     if (!owns(data.partitions[found->owner], found->owner, key)) return {};
     std::vector<Value> parts(data.keys[found->key].nodes.size());
     if (!decode_key(key, parts)) return base::Error{base::Errc::corrupt};
-    const auto series = tables[table].add(key, base::hash64(key));
+    const auto series = tables[table].add(key);
     if (!series) {
         for (const std::uint32_t op : table_ops[table]) {
             for (const std::uint32_t rule : data.ops[op].rules) ++counters[rule].state_full;
@@ -235,7 +238,7 @@ bool Engine::save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic n
     return false;
 }
 
-base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::WallTime wall) {
+base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::WallTime wall, bool interrupted) {
     StateReader reader(saved);
     if (base::as_text(reader.bytes(kMagic.size())) != kMagic) return base::Error{base::Errc::corrupt};
     const auto version = reader.number<std::uint16_t>();
@@ -249,7 +252,7 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
         if (!reader.ok()) return base::Error{base::Errc::corrupt};
         base::Status restored;
         if (kind == kWindow)
-            restored = impl_->restore_window(record, now, wall, turns);
+            restored = impl_->restore_window(record, {now, wall, interrupted}, turns);
         else if (kind == kKey)
             restored = impl_->restore_key(record, turns);
         else
