@@ -28,6 +28,8 @@ constexpr std::array kShardMetrics{
     ShardMetric{"rules_forwarded_total", &ShardGauges::forwarded, false, "readings handed to the shard that owns their key"},
     ShardMetric{"rules_keys", &ShardGauges::keys, true, "keys with state"},
     ShardMetric{"rules_state_bytes", &ShardGauges::state_bytes, true, "memory of the rules' state"},
+    ShardMetric{"connections_over_limit_total", &ShardGauges::over_limit, false,
+                "connections closed at once because limits.connections or the file descriptors were used up"},
     ShardMetric{"paused_turns_total", &ShardGauges::paused_turns, false,
                 "turns in which sockets were not read because something downstream was full"},
 };

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "manage/identity/master_key.hpp"
@@ -16,6 +17,7 @@ constexpr std::size_t kShardMailboxSlots = 1024;
 constexpr std::size_t kBackboneMailboxSlots = 256;
 constexpr std::size_t kCommandSlots = 16;
 constexpr std::size_t kShardsMax = 64;
+constexpr rlim_t kOwnDescriptors = 400;  // HTTP connections (256), files, loops, listeners
 
 /// How long a loop may nap to take more messages in one turn: it spares wake-ups and costs as much latency.
 std::chrono::microseconds nap_of(config::Latency latency) {
@@ -141,8 +143,9 @@ class Gateway::Acceptor final : public posix::TcpListener::Sink {
 public:
     Acceptor(Gateway& gateway, std::uint16_t index) : gateway_(gateway), index_(index) {}
     void on_accept(posix::DetachedConnection&& connection) override {
-        if (gateway_.connections_.fetch_add(1, std::memory_order_relaxed) >= gateway_.config_.limits.connections) {
+        if (gateway_.connections_.fetch_add(1, std::memory_order_relaxed) >= gateway_.connections_max_) {
             gateway_.connections_.fetch_sub(1, std::memory_order_relaxed);
+            gateway_.shards_[0]->gauges().over_limit.fetch_add(1, std::memory_order_relaxed);
             ::close(connection.fd);
             return;
         }
@@ -155,7 +158,14 @@ private:
     std::uint16_t index_;
 };
 
-Gateway::Gateway(const config::GatewayConfig& config, World world) : config_(config), world_(world), rules_(compile_ruleset(config)) {}
+Gateway::Gateway(const config::GatewayConfig& config, World world)
+    : config_(config), world_(world), rules_(compile_ruleset(config)), connections_max_(config.limits.connections) {
+    // A flood of connections must not take the descriptors that the spool needs for its next segment.
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * kOwnDescriptors) {
+        connections_max_ = static_cast<std::uint32_t>(std::min<rlim_t>(connections_max_, limit.rlim_cur - kOwnDescriptors));
+    }
+}
 
 std::unique_ptr<Gateway> Gateway::start(const config::GatewayConfig& config, World world, StartError& error) {
     std::unique_ptr<Gateway> gateway(new Gateway(config, world));
@@ -273,6 +283,8 @@ void Gateway::connect_threads() {
 }
 
 void Gateway::run_threads() {
+    // Without it only `sluice reload` does not find us.
+    if (auto announced = pid_file_->announce(); !announced) spdlog::warn("{} not written: {}", kPidFile, base::describe(announced.error()));
     // Signals are for the main thread: new threads inherit a mask without them.
     sigset_t all;
     sigset_t before;

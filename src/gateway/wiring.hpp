@@ -70,6 +70,7 @@ private:
     World world_;
     std::shared_ptr<const Ruleset> rules_;
     std::atomic<std::uint32_t> connections_{0};
+    std::uint32_t connections_max_;
 
     std::optional<posix::PidFile> pid_file_;
 

@@ -15,10 +15,15 @@ base::Result<PidFile> PidFile::take(const std::string& path) {
     if (fd < 0) return base::from_errno(errno);
     PidFile out(fd);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return base::Error{base::Errc::in_use};
-    const std::string text = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-        return base::from_errno(errno);
     return out;
+}
+
+base::Status PidFile::announce() {
+    const std::string text = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+        return base::from_errno(errno);
+    }
+    return {};
 }
 
 base::Result<pid_t> PidFile::holder(const std::string& path) {

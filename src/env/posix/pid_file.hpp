@@ -11,8 +11,11 @@ namespace sluice::posix {
 
 class PidFile {
 public:
-    /// Writes our process id and holds the lock until destruction. Errors: in_use (another process holds it), permission, disk_full, io.
+    /// Holds the lock until destruction; changes nothing in a file that is there. Errors: in_use (another process holds it), permission,
+    /// disk_full, io.
     static base::Result<PidFile> take(const std::string& path);
+    /// Writes our process id, for holder(): when it is sure that we stay. Errors: disk_full, io.
+    base::Status announce();
     /// The process that holds the lock. Errors: not_found (no file, or nobody holds it), permission, io.
     static base::Result<pid_t> holder(const std::string& path);
 

@@ -13,6 +13,7 @@ TEST(PidFile, tells_the_process_that_holds_it_and_refuses_a_second) {
     {
         auto held = PidFile::take(path);
         ASSERT_TRUE(held.has_value());
+        ASSERT_TRUE(held->announce());
         EXPECT_EQ(PidFile::holder(path).value(), ::getpid());
         const auto second = PidFile::take(path);
         ASSERT_FALSE(second.has_value());
