@@ -194,6 +194,7 @@ bool Gateway::open_listeners(StartError& error) {
         base::Byte seed[8];
         world_.entropy.fill(seed);
         options.seed = base::load_le<std::uint64_t>(seed);
+        options.rules.hash_seed = options.seed;
         shards_.push_back(std::make_unique<Shard>(options, world_.clock, rules_));
     }
     for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {

@@ -18,7 +18,7 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
     : plan(std::move(the_plan)),
       data(plan->data()),
       options(the_options),
-      dispatch(data),
+      dispatch(data, options.hash_seed),
       scanner({.bytes_max = options.payload_bytes_max, .depth_max = std::min(options.json_depth_max, json::ScanLimits::kDepthMax)}),
       budget({.bytes = 0, .bytes_max = options.state_bytes_max}),
       pool(budget),
@@ -34,7 +34,7 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
       counters(data.rules.size()) {
     base::check(options.shards >= 1 && options.shard < options.shards, "rules: shard index out of range");
     tables.reserve(data.tables.size());
-    for (const TablePlan& table : data.tables) tables.emplace_back(table.row_bytes, options.keys_max, budget);
+    for (const TablePlan& table : data.tables) tables.emplace_back(table.row_bytes, options.keys_max, options.hash_seed, budget);
     for (const PartitionPlan& partition : data.partitions)
         whole_owners.push_back(base::shard_of(base::hash64(partition.whole), options.shards));
     for (const StateOp& op : data.ops) table_ops[op.table].push_back(op.reg);
@@ -102,7 +102,6 @@ const Engine::Impl::KeyMemo& Engine::Impl::key_of(std::uint32_t key) {
     const std::vector<NodeId>& nodes = data.keys[key].nodes;
     for (std::size_t i = 0; i < nodes.size(); ++i) components[i] = evaluate(scope, nodes[i]);
     memo.key = encode_key({components.data(), nodes.size()}, memo.scratch);
-    memo.hash = base::hash64(memo.key);
     return memo;
 }
 
@@ -111,7 +110,7 @@ const Engine::Impl::RowMemo& Engine::Impl::row_of(std::uint32_t table) {
     if (memo.turn == turn) return memo;
     memo.turn = turn;
     const KeyMemo& key = key_of(data.tables[table].key);
-    const auto series = tables[table].add(key.key, key.hash);
+    const auto series = tables[table].add(key.key);
     memo.row = series ? tables[table].row(*series) : nullptr;
     memo.series = series.value_or(0);
     return memo;
@@ -124,7 +123,8 @@ void Engine::Impl::run_partition(std::uint32_t index, bool origin, const data::R
         if (!json_good && std::all_of(partition.rules.begin(), partition.rules.end(),
                                       [this](std::uint32_t rule) { return data.rules[rule].needs_json(); }))
             return;
-        const unsigned owner = partition.whole.empty() ? base::shard_of(key_of(partition.key).hash, options.shards) : whole_owners[index];
+        const unsigned owner =
+            partition.whole.empty() ? base::shard_of(base::hash64(key_of(partition.key).key), options.shards) : whole_owners[index];
         if (owner != options.shard) {
             if (origin) {
                 forwards[owner] |= partition.mask;

@@ -300,7 +300,10 @@ ExprPtr ExpressionParser::parse_primary() {
     }
     if (cursor_.is_word("case")) return parse_case();
     if (cursor_.is_word("cast") && cursor_.next_is_symbol("(")) return parse_cast();
-    if (is_reserved(token.text)) return expected("an expression");
+    if (is_reserved(token.text)) {
+        problems_.error(offset, "expected an expression, found " + cursor_.describe() + "; a column of this name goes in double quotes");
+        return nullptr;
+    }
     return cursor_.next_is_symbol("(") ? parse_call() : parse_column();
 }
 

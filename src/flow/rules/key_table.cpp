@@ -5,8 +5,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/hash.hpp"
-
 namespace sluice::rules {
 namespace {
 
@@ -124,8 +122,12 @@ bool decode_key(std::string_view key, std::span<Value> components) {
     return key.empty();
 }
 
-KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, StateBudget& budget)
-    : stride_(state_bytes + sizeof(Head)), keys_max_(std::min<std::size_t>(keys_max, UINT32_MAX / 2)), budget_(budget), slots_(kSlotsMin) {
+KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget)
+    : stride_(state_bytes + sizeof(Head)),
+      keys_max_(std::min<std::size_t>(keys_max, UINT32_MAX / 2)),
+      seed_(seed),
+      budget_(budget),
+      slots_(kSlotsMin) {
     rows_per_chunk_ = static_cast<std::uint32_t>(std::bit_floor(std::max<std::size_t>(1, kChunkBytes / stride_)));
     shift_ = static_cast<unsigned>(std::countr_zero(rows_per_chunk_));
 }
@@ -138,17 +140,18 @@ std::string_view KeyTable::key(std::uint32_t series) const {
     return {at, head_of->size};
 }
 
-std::optional<std::uint32_t> KeyTable::find(std::string_view wanted, std::uint64_t hash) const {
-    const auto tag = static_cast<std::uint32_t>(hash);
-    for (std::size_t at = (hash >> 32) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
+std::optional<std::uint32_t> KeyTable::find(std::string_view wanted, std::uint64_t hashed) const {
+    const auto tag = static_cast<std::uint32_t>(hashed);
+    for (std::size_t at = (hashed >> 32) & (slots_.size() - 1);; at = (at + 1) & (slots_.size() - 1)) {
         const Slot& slot = slots_[at];
         if (slot.series == 0) return std::nullopt;
         if (slot.tag == tag && key(slot.series - 1) == wanted) return slot.series - 1;
     }
 }
 
-std::optional<std::uint32_t> KeyTable::add(std::string_view wanted, std::uint64_t hash) {
-    if (const auto known = find(wanted, hash)) return known;
+std::optional<std::uint32_t> KeyTable::add(std::string_view wanted) {
+    const std::uint64_t hashed = hash(wanted);
+    if (const auto known = find(wanted, hashed)) return known;
     if (size_ >= keys_max_ || wanted.size() > kKeyBytesMax) return std::nullopt;
     const bool is_long = wanted.size() > Head::kInlineBytes;
     if (!budget_.take(stride_ + (is_long ? wanted.size() : 0) + 2 * sizeof(Slot))) return std::nullopt;
@@ -166,9 +169,9 @@ std::optional<std::uint32_t> KeyTable::add(std::string_view wanted, std::uint64_
         std::memcpy(head_of->inline_bytes, wanted.data(), wanted.size());
     }
     ++size_;
-    std::size_t at = (hash >> 32) & (slots_.size() - 1);
+    std::size_t at = (hashed >> 32) & (slots_.size() - 1);
     while (slots_[at].series != 0) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = {.tag = static_cast<std::uint32_t>(hash), .series = series + 1};
+    slots_[at] = {.tag = static_cast<std::uint32_t>(hashed), .series = series + 1};
     return series;
 }
 
@@ -176,8 +179,8 @@ void KeyTable::grow() {
     std::vector<Slot> larger(slots_.size() * 2);
     for (const Slot& slot : slots_) {
         if (slot.series == 0) continue;
-        const std::uint64_t hash = base::hash64(key(slot.series - 1));
-        std::size_t at = (hash >> 32) & (larger.size() - 1);
+        const std::uint64_t hashed = hash(key(slot.series - 1));
+        std::size_t at = (hashed >> 32) & (larger.size() - 1);
         while (larger[at].series != 0) at = (at + 1) & (larger.size() - 1);
         larger[at] = slot;
     }

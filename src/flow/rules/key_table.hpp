@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/hash.hpp"
 #include "codec/json/value.hpp"
 #include "flow/rules/stored_value.hpp"
 
@@ -29,12 +30,13 @@ public:
     /// Longer keys are not taken.
     static constexpr std::size_t kKeyBytesMax = 1024;
 
-    /// `state_bytes`: size of a row without its key, a multiple of 8.
-    KeyTable(std::size_t state_bytes, std::size_t keys_max, StateBudget& budget);
+    /// `state_bytes`: size of a row without its key, a multiple of 8. `seed`: a secret, because devices choose the keys: who could compute
+    /// the hash could make a chain of all of them.
+    KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget);
 
-    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key, std::uint64_t hash) const;
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key) const { return find(key, hash(key)); }
     /// Finds or adds; nothing when the table or the budget is full, or the key is too long.
-    [[nodiscard]] std::optional<std::uint32_t> add(std::string_view key, std::uint64_t hash);
+    [[nodiscard]] std::optional<std::uint32_t> add(std::string_view key);
 
     /// The state bytes of a row. Stays where it is.
     [[nodiscard]] std::byte* row(std::uint32_t series) { return head(series) + sizeof(Head); }
@@ -56,10 +58,13 @@ private:
     [[nodiscard]] std::byte* head(std::uint32_t series) const {
         return chunks_[series >> shift_].get() + (series & (rows_per_chunk_ - 1)) * stride_;
     }
+    [[nodiscard]] std::uint64_t hash(std::string_view key) const { return base::hash64(key, seed_); }
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key, std::uint64_t hash) const;
     void grow();
 
     std::size_t stride_;
     std::size_t keys_max_;
+    std::uint64_t seed_;
     StateBudget& budget_;
     unsigned shift_ = 0;
     std::uint32_t rows_per_chunk_ = 1;

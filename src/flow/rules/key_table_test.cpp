@@ -6,8 +6,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/hash.hpp"
-
 namespace sluice::rules {
 namespace {
 
@@ -66,43 +64,43 @@ TEST(Key, cut_keys_are_refused) {
 
 TEST(KeyTable, keys_keep_their_series_and_their_rows_while_the_table_grows) {
     StateBudget budget = ample();
-    KeyTable table(16, 100'000, budget);
+    KeyTable table(16, 100'000, 42, budget);
     const auto key_of = [](int i) { return "device-" + std::to_string(i) + (i % 7 == 0 ? std::string(60, 'x') : ""); };
     for (int i = 0; i < 5000; ++i) {
-        const auto series = table.add(key_of(i), base::hash64(key_of(i)));
+        const auto series = table.add(key_of(i));
         ASSERT_EQ(series, static_cast<std::uint32_t>(i));
         EXPECT_EQ(static_cast<int>(table.row(*series)[8]), 0) << "rows begin zeroed";
         table.row(*series)[8] = static_cast<std::byte>(i);
     }
     for (int i = 0; i < 5000; ++i) {
-        const auto series = table.find(key_of(i), base::hash64(key_of(i)));
+        const auto series = table.find(key_of(i));
         ASSERT_EQ(series, static_cast<std::uint32_t>(i));
         EXPECT_EQ(table.key(*series), key_of(i));
         EXPECT_EQ(table.row(*series)[8], static_cast<std::byte>(i));
     }
-    EXPECT_EQ(table.find("device-5000", base::hash64("device-5000")), std::nullopt);
+    EXPECT_EQ(table.find("device-5000"), std::nullopt);
 }
 
 TEST(KeyTable, a_full_table_takes_no_more_keys_but_knows_those_it_has) {
     StateBudget budget = ample();
-    KeyTable table(8, 2, budget);
-    EXPECT_TRUE(table.add("a", base::hash64("a")));
-    EXPECT_TRUE(table.add("b", base::hash64("b")));
-    EXPECT_FALSE(table.add("c", base::hash64("c")));
-    EXPECT_TRUE(table.add("a", base::hash64("a")));
+    KeyTable table(8, 2, 42, budget);
+    EXPECT_TRUE(table.add("a"));
+    EXPECT_TRUE(table.add("b"));
+    EXPECT_FALSE(table.add("c"));
+    EXPECT_TRUE(table.add("a"));
 }
 
 TEST(KeyTable, memory_and_key_length_are_bounded) {
     StateBudget budget{.bytes = 0, .bytes_max = 300};
-    KeyTable table(64, 1000, budget);
+    KeyTable table(64, 1000, 42, budget);
     int taken = 0;
-    for (int i = 0; i < 100; ++i) taken += table.add(std::to_string(i), base::hash64(std::to_string(i))) ? 1 : 0;
+    for (int i = 0; i < 100; ++i) taken += table.add(std::to_string(i)) ? 1 : 0;
     EXPECT_EQ(taken, 2);
     StateBudget large = ample();
-    KeyTable other(8, 1000, large);
+    KeyTable other(8, 1000, 42, large);
     const std::string longest(KeyTable::kKeyBytesMax, 'k');
-    EXPECT_TRUE(other.add(longest, base::hash64(longest)));
-    EXPECT_FALSE(other.add(longest + "k", base::hash64(longest + "k")));
+    EXPECT_TRUE(other.add(longest));
+    EXPECT_FALSE(other.add(longest + "k"));
 }
 
 }  // namespace

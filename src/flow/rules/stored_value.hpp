@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,7 +62,7 @@ public:
 
 private:
     StateBudget& budget_;
-    std::vector<std::string> texts_;
+    std::deque<std::string> texts_;  ///< they do not move: a text of the pool can be stored into the pool
     std::vector<std::uint32_t> free_texts_;
     std::vector<List> lists_;
     std::vector<std::uint32_t> free_lists_;

@@ -14,10 +14,10 @@ constexpr std::size_t kTextChunk = std::size_t{64} * 1024;  // at least one topi
 
 }  // namespace
 
-TopicDispatch::TopicDispatch(const PlanData& plan) : plan_(plan), entries_(kEntriesMin) {}
+TopicDispatch::TopicDispatch(const PlanData& plan, std::uint64_t seed) : plan_(plan), seed_(seed), entries_(kEntriesMin) {}
 
 const MatchSet* TopicDispatch::find(std::string_view topic) {
-    const std::uint64_t hash = base::hash64(topic);
+    const std::uint64_t hash = base::hash64(topic, seed_);
     for (std::size_t at = (hash >> 16) & (entries_.size() - 1);; at = (at + 1) & (entries_.size() - 1)) {
         const Entry& entry = entries_[at];
         if (!entry.used) return add(topic, hash);

@@ -30,7 +30,8 @@ public:
     static constexpr std::size_t kTopicBytesMax = std::size_t{8} << 20;
     static constexpr std::size_t kSetsMax = 1024;
 
-    explicit TopicDispatch(const PlanData& plan);
+    /// `seed`: a secret, because devices choose the topics.
+    TopicDispatch(const PlanData& plan, std::uint64_t seed);
 
     /// nullptr: no rule reads it. Valid until the next call.
     [[nodiscard]] const MatchSet* find(std::string_view topic);
@@ -50,6 +51,7 @@ private:
     void grow();
 
     const PlanData& plan_;
+    std::uint64_t seed_;
     std::vector<Entry> entries_;
     std::size_t size_ = 0;
     std::size_t bytes_ = 0;
