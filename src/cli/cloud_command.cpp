@@ -46,7 +46,7 @@ int run(const Options& options) {
     if (!loaded.problems.empty()) fmt::print(stderr, "{}", loaded.text());
     raise_descriptor_limit(loaded.config.limits.connections);
 
-    cloud::StartError error;
+    config::StartError error;
     const auto running = cloud::Cloud::start(loaded.config, {files, clock}, error);
     if (running == nullptr) {
         fmt::print(stderr, "{}\n", config::format(options.file, {config::Severity::error, error.at, error.key, error.message}));

@@ -67,7 +67,7 @@ int run(const Options& options) {
     if (!loaded.problems.empty()) fmt::print(stderr, "{}", loaded.text());
     raise_descriptor_limit(loaded.config.limits.connections);
 
-    gateway::StartError error;
+    config::StartError error;
     const auto running = gateway::Gateway::start(loaded.config, {files, clock, entropy}, error);
     if (running == nullptr) {
         fmt::print(stderr, "{}\n", config::format(options.file, {config::Severity::error, error.at, error.key, error.message}));

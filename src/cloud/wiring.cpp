@@ -31,19 +31,6 @@ Front::Options front_options(const config::CloudConfig& config) {
     return out;
 }
 
-std::string listen_message(const std::string& address, const base::Error& error) {
-    switch (error.code) {
-        case base::Errc::in_use:
-            return fmt::format("cannot listen on {}: the port is in use by another program; stop it or choose another port", address);
-        case base::Errc::not_found:
-            return fmt::format("cannot listen on {}: no such address on this machine", address);
-        case base::Errc::permission:
-            return fmt::format("cannot listen on {}: not permitted (ports below 1024 need rights)", address);
-        default:
-            return fmt::format("cannot listen on {}: {}", address, base::describe(error));
-    }
-}
-
 std::string data_message(const std::string& path, const base::Error& error) {
     switch (error.code) {
         case base::Errc::in_use:
@@ -65,20 +52,20 @@ std::string data_message(const std::string& path, const base::Error& error) {
 Cloud::Cloud(const config::CloudConfig& config, World world)
     : config_(config), world_(world), admission_(tokens_of(config), config.auth.anonymous) {}
 
-std::unique_ptr<Cloud> Cloud::start(const config::CloudConfig& config, World world, StartError& error) {
+std::unique_ptr<Cloud> Cloud::start(const config::CloudConfig& config, World world, config::StartError& error) {
     std::unique_ptr<Cloud> cloud(new Cloud(config, world));
     if (!cloud->open_listeners(error) || !cloud->open_data(error)) return nullptr;
     cloud->run();
     return cloud;
 }
 
-bool Cloud::open_listeners(StartError& error) {
+bool Cloud::open_listeners(config::StartError& error) {
     front_ = std::make_unique<Front>(front_options(config_), world_.clock, admission_, gateways_);
     for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
         auto& each = config_.listen.mqtt[i];
         const auto port = front_->listen(each.host, each.port);
         if (!port) {
-            error = {each.at, fmt::format("listen.mqtt[{}]", i), listen_message(each.text(), port.error())};
+            error = {each.at, fmt::format("listen.mqtt[{}]", i), config::listen_message(each.text(), port.error())};
             return false;
         }
         each.port = *port;
@@ -87,14 +74,14 @@ bool Cloud::open_listeners(StartError& error) {
     const auto& http = *config_.listen.http;
     auto api = Api::start(http.host, http.port, world_.clock);
     if (!api) {
-        error = {http.at, "listen.http", listen_message(fmt::format("{}:{}", http.host, http.port), api.error())};
+        error = {http.at, "listen.http", config::listen_message(fmt::format("{}:{}", http.host, http.port), api.error())};
         return false;
     }
     api_ = std::move(*api);
     return true;
 }
 
-bool Cloud::open_data(StartError& error) {
+bool Cloud::open_data(config::StartError& error) {
     const std::string& path = config_.cloud.data.value;
     const auto fail = [&](const base::Error& why) {
         error = {config_.cloud.data.at, "cloud.data", data_message(path, why)};

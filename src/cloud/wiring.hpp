@@ -12,15 +12,9 @@
 #include "env/file_system.hpp"
 #include "env/posix/pid_file.hpp"
 #include "manage/config/cloud_config.hpp"
+#include "manage/config/start_error.hpp"
 
 namespace sluice::cloud {
-
-/// Why a cloud did not start, at the place in the configuration that says so.
-struct StartError {
-    config::Position at;
-    std::string key;
-    std::string message;
-};
 
 struct World {
     env::FileSystem& files;
@@ -31,7 +25,7 @@ struct World {
 class Cloud {
 public:
     /// Takes the listeners first, so that a port in use leaves the data untouched. `error` says what went wrong when the result is null.
-    static std::unique_ptr<Cloud> start(const config::CloudConfig& config, World world, StartError& error);
+    static std::unique_ptr<Cloud> start(const config::CloudConfig& config, World world, config::StartError& error);
     ~Cloud();
     Cloud(const Cloud&) = delete;
     Cloud& operator=(const Cloud&) = delete;
@@ -41,8 +35,8 @@ public:
 
 private:
     Cloud(const config::CloudConfig& config, World world);
-    bool open_listeners(StartError& error);
-    bool open_data(StartError& error);
+    bool open_listeners(config::StartError& error);
+    bool open_data(config::StartError& error);
     void run();
 
     config::CloudConfig config_;

@@ -123,19 +123,6 @@ std::string data_message(const std::string& path, const base::Error& error) {
     }
 }
 
-std::string listen_message(const std::string& address, const base::Error& error) {
-    switch (error.code) {
-        case base::Errc::in_use:
-            return fmt::format("cannot listen on {}: the port is in use by another program; stop it or choose another port", address);
-        case base::Errc::not_found:
-            return fmt::format("cannot listen on {}: no such address on this machine", address);
-        case base::Errc::permission:
-            return fmt::format("cannot listen on {}: not permitted (ports below 1024 need rights)", address);
-        default:
-            return fmt::format("cannot listen on {}: {}", address, base::describe(error));
-    }
-}
-
 }  // namespace
 
 /// One MQTT listener. It runs on shard 0's loop; connections find their shard when their CONNECT has come.
@@ -167,7 +154,7 @@ Gateway::Gateway(const config::GatewayConfig& config, World world)
     }
 }
 
-std::unique_ptr<Gateway> Gateway::start(const config::GatewayConfig& config, World world, StartError& error) {
+std::unique_ptr<Gateway> Gateway::start(const config::GatewayConfig& config, World world, config::StartError& error) {
     std::unique_ptr<Gateway> gateway(new Gateway(config, world));
     if (!gateway->open_listeners(error) || !gateway->open_data(error)) return nullptr;
     gateway->connect_threads();
@@ -175,7 +162,7 @@ std::unique_ptr<Gateway> Gateway::start(const config::GatewayConfig& config, Wor
     return gateway;
 }
 
-bool Gateway::open_listeners(StartError& error) {
+bool Gateway::open_listeners(config::StartError& error) {
     const std::uint16_t shards = shard_count(config_);
     for (std::uint16_t i = 0; i < shards; ++i) {
         Shard::Options options;
@@ -202,7 +189,7 @@ bool Gateway::open_listeners(StartError& error) {
         auto acceptor = std::make_unique<Acceptor>(*this, static_cast<std::uint16_t>(i));
         auto listener = posix::TcpListener::open(shards_[0]->loop(), *acceptor, each.host, each.port);
         if (!listener) {
-            error = {each.at, fmt::format("listen.mqtt[{}]", i), listen_message(each.text(), listener.error())};
+            error = {each.at, fmt::format("listen.mqtt[{}]", i), config::listen_message(each.text(), listener.error())};
             return false;
         }
         acceptor->listener = std::move(*listener);
@@ -212,7 +199,7 @@ bool Gateway::open_listeners(StartError& error) {
         auto api = Api::start(config_, world_.clock);
         if (!api) {
             const auto& http = *config_.listen.http;
-            error = {http.at, "listen.http", listen_message(fmt::format("{}:{}", http.host, http.port), api.error())};
+            error = {http.at, "listen.http", config::listen_message(fmt::format("{}:{}", http.host, http.port), api.error())};
             return false;
         }
         api_ = std::move(*api);
@@ -220,7 +207,7 @@ bool Gateway::open_listeners(StartError& error) {
     return true;
 }
 
-bool Gateway::open_data(StartError& error) {
+bool Gateway::open_data(config::StartError& error) {
     const std::string& path = config_.gateway.data.value;
     const auto fail = [&](const base::Error& why) {
         error = {config_.gateway.data.at, "gateway.data", data_message(path, why)};

@@ -20,16 +20,10 @@
 #include "gateway/spool_sealer.hpp"
 #include "gateway/state_store.hpp"
 #include "manage/config/gateway_config.hpp"
+#include "manage/config/start_error.hpp"
 #include "manage/identity/aead.hpp"
 
 namespace sluice::gateway {
-
-/// Why a gateway did not start, at the place in the configuration that says so.
-struct StartError {
-    config::Position at;
-    std::string key;
-    std::string message;
-};
 
 /// In the data folder: the process that runs on it, for `sluice reload`.
 inline constexpr std::string_view kPidFile = "gateway.pid";
@@ -45,7 +39,7 @@ struct World {
 class Gateway {
 public:
     /// Takes the listeners first, so that a port in use leaves the data untouched. `error` says what went wrong when the result is null.
-    static std::unique_ptr<Gateway> start(const config::GatewayConfig& config, World world, StartError& error);
+    static std::unique_ptr<Gateway> start(const config::GatewayConfig& config, World world, config::StartError& error);
     ~Gateway();
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;
@@ -60,8 +54,8 @@ public:
 private:
     class Acceptor;
     Gateway(const config::GatewayConfig& config, World world);
-    bool open_listeners(StartError& error);
-    bool open_data(StartError& error);
+    bool open_listeners(config::StartError& error);
+    bool open_data(config::StartError& error);
     void connect_threads();
     void run_threads();
     void swap_rules(const std::shared_ptr<const Ruleset>& rules);
