@@ -7,10 +7,11 @@ lint_shell() {
     run shellcheck -x "${scripts[@]}"
 }
 
-# Files that differ from origin/main, or from the commit before where there is no such branch.
+# Files that differ from origin/main, or from the commit before where there is no such branch or we are on it.
 changed_files() {
     local base
-    base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD~1 2>/dev/null || git rev-parse HEAD)
+    base=$(git merge-base HEAD origin/main 2>/dev/null || true)
+    if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then base=$(git rev-parse HEAD~1 2>/dev/null || git rev-parse HEAD); fi
     git diff --name-only --diff-filter=d "$base" -- "$@"
 }
 
