@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kCommitBytes = 512 * 1024;        // a block that is large enough is written without waiting
 constexpr std::chrono::milliseconds kRetryCommit{200};  // a dead disk is tried again this often
 constexpr std::chrono::seconds kMaintainEvery{1};
-constexpr std::chrono::seconds kSaveTotalsEvery{60};
+constexpr std::chrono::seconds kSaveTotalsEvery{10};
+constexpr std::chrono::seconds kUplinkReportEvery{60};  // while nothing but the same failure happens
 constexpr std::chrono::milliseconds kGoodbyeMax{1000};
 
 }  // namespace
@@ -63,6 +64,7 @@ void Backbone::on_turn(base::Monotonic now) {
         uplink_.on_tick(now);
         view_stale_ = true;
     }
+    if (options_.has_uplink) report_uplink(now);
     housekeeping(now);
     if (stopping) {
         if (!saying_goodbye_) {
@@ -237,6 +239,32 @@ void Backbone::on_closed(posix::TcpId id, const base::Error&) {
     if (id != connection_) return;
     connection_ = 0;
     if (!saying_goodbye_ && !connect_next()) uplink_.on_closed(loop_.now());
+}
+
+/// Says in the log what became of the link: each change at once, the same failure once a minute.
+void Backbone::report_uplink(base::Monotonic now) {
+    const uplink::Stats& stats = uplink_.stats();
+    if (stats.connected != uplink_up_) {
+        uplink_up_ = stats.connected;
+        uplink_reported_at_ = now;
+        uplink_failures_ = stats.failures + stats.refusals;
+        if (uplink_up_) {
+            spdlog::info("uplink: signed in to {}:{}", options_.host, options_.port);
+        } else if (!saying_goodbye_) {
+            spdlog::warn("uplink: lost {}:{}; events wait in the spool", options_.host, options_.port);
+        }
+        return;
+    }
+    const auto failures = stats.failures + stats.refusals;
+    if (uplink_up_ || failures == uplink_failures_ || (uplink_failures_ != 0 && now - uplink_reported_at_ < kUplinkReportEvery)) return;
+    uplink_failures_ = failures;
+    uplink_reported_at_ = now;
+    if (stats.refusals != 0) {
+        spdlog::warn("uplink: {}:{} refuses us (reason code 0x{:02x}); check uplink.token there and here", options_.host, options_.port,
+                     stats.refusal);
+    } else {
+        spdlog::warn("uplink: {}:{} cannot be reached; trying again, events wait in the spool", options_.host, options_.port);
+    }
 }
 
 // ---- what others see

@@ -84,6 +84,7 @@ private:
     void finish_lookup(base::Monotonic now);
     bool connect_next();
     void housekeeping(base::Monotonic now);
+    void report_uplink(base::Monotonic now);
     void update_view();
     [[nodiscard]] LedgerTotals totals() const;
 
@@ -110,6 +111,9 @@ private:
     LedgerTotals base_totals_;
     std::vector<bool> saved_shards_;
     bool state_failed_ = false;
+    bool uplink_up_ = false;
+    std::uint64_t uplink_failures_ = 0;
+    base::Monotonic uplink_reported_at_{};
 
     posix::TcpId connection_ = 0;
     std::vector<std::string> addresses_;  // of the cloud, still to be tried in this attempt

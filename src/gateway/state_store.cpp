@@ -8,6 +8,7 @@ namespace {
 constexpr std::string_view kRulePrefix = "rules-";
 constexpr std::string_view kTotals = "ledger";
 constexpr std::string_view kCleanMark = "clean";
+constexpr std::string_view kOwner = "gateway";
 constexpr std::size_t kTotalsBytes = 24;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{2} << 30;
 
@@ -86,6 +87,16 @@ base::Status StateStore::save_totals(const LedgerTotals& totals) {
     base::append_le(plain, totals.bytes_in);
     base::append_le(plain, totals.bytes_up);
     return replace(std::string(kTotals), plain);
+}
+
+std::string StateStore::owner() {
+    const auto plain = load(std::string(kOwner));
+    return plain ? std::string(base::as_text(*plain)) : std::string();
+}
+
+base::Status StateStore::set_owner(std::string_view id) {
+    if (owner() == id) return {};
+    return replace(std::string(kOwner), base::as_bytes(id));
 }
 
 bool StateStore::take_clean_mark() {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -35,6 +36,11 @@ public:
     /// The next slice of one shard's state. The last one puts the whole in place of what was there; until then the old file stays.
     base::Status save_rule_state(unsigned shard, bool first, bool last, base::ByteView slice);
     base::Status save_totals(const LedgerTotals& totals);
+    /// Id of the gateway that this folder belongs to; empty where none has been written (or it cannot be read).
+    [[nodiscard]] std::string owner();
+    /// Writes it once.
+    base::Status set_owner(std::string_view id);
+
     /// Was the last run ended cleanly? Takes the mark away: until mark_clean() this run counts as interrupted.
     [[nodiscard]] bool take_clean_mark();
     base::Status mark_clean();

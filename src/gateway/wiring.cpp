@@ -17,7 +17,7 @@ constexpr std::size_t kShardMailboxSlots = 1024;
 constexpr std::size_t kBackboneMailboxSlots = 256;
 constexpr std::size_t kCommandSlots = 16;
 constexpr std::size_t kShardsMax = 64;
-constexpr rlim_t kOwnDescriptors = 400;  // HTTP connections (256), files, loops, listeners
+constexpr rlim_t kOwnDescriptors = 1200;  // HTTP connections (1,024), files, loops, listeners
 
 /// How long a loop may nap to take more messages in one turn: it spares wake-ups and costs as much latency.
 std::chrono::microseconds nap_of(config::Latency latency) {
@@ -105,6 +105,20 @@ spool::Options spool_options(const config::GatewayConfig& config) {
     out.bytes_max = config.spool.max_bytes;
     for (const auto& each : config.uplink.classes) out.classes.push_back({each.name, each.priority, each.ttl});
     return out;
+}
+
+std::string key_message(const std::string& path, const base::Error& error) {
+    const std::string file = fmt::format("{}/{}", path, identity::kMasterKeyFile);
+    switch (error.code) {
+        case base::Errc::not_found:
+            return fmt::format("{} is missing, and {}/spool was written with it; put it back, or move the spool away", file, path);
+        case base::Errc::corrupt:
+            return fmt::format("{} is no key: expected exactly 32 bytes; put the right file back", file);
+        case base::Errc::permission:
+            return fmt::format("{} may be read by others, or not by us: expected our own file with mode 0600 (chmod 600)", file);
+        default:
+            return fmt::format("{} cannot be used: {}", file, base::describe(error));
+    }
 }
 
 std::string data_message(const std::string& path, const base::Error& error) {
@@ -217,8 +231,15 @@ bool Gateway::open_data(config::StartError& error) {
     auto pid_file = posix::PidFile::take(path + "/" + std::string(kPidFile));
     if (!pid_file) return fail(pid_file.error());
     pid_file_ = std::move(*pid_file);
-    auto key = identity::MasterKey::load_or_create(world_.files, world_.entropy, path);
-    if (!key) return fail(key.error());
+    // A spool without its key: a new key would only hide that the right one is missing.
+    const auto spooled = world_.files.list(path + "/spool");
+    const bool has_spool = spooled && spooled->size() > 1;  // the lock alone is none
+    auto key =
+        has_spool ? identity::MasterKey::load(world_.files, path) : identity::MasterKey::load_or_create(world_.files, world_.entropy, path);
+    if (!key) {
+        error = {config_.gateway.data.at, "gateway.data", key_message(path, key.error())};
+        return false;
+    }
     spool_sealer_ = std::make_unique<SpoolSealer>(*key);
     state_sealer_ = std::make_unique<identity::DocumentSealer>(key->derive(identity::kRuleStatePurpose), world_.entropy);
     auto spool = spool::Spool::open({world_.files, world_.clock, world_.entropy, *spool_sealer_}, spool_options(config_));
@@ -226,6 +247,17 @@ bool Gateway::open_data(config::StartError& error) {
     state_ = std::make_unique<StateStore>(world_.files, *state_sealer_, path + "/state");
     if (auto opened = state_->open(); !opened) return fail(opened.error());
 
+    // Events are told apart in the cloud by the gateway's id: under another one what waits would be stored a second time.
+    if (const auto owner = state_->owner(); !owner.empty() && owner != config_.gateway.id) {
+        error = {
+            config_.gateway.data.at, "gateway.data",
+            fmt::format("{} belongs to gateway `{}`, not to `{}`; give each gateway a folder of its own", path, owner, config_.gateway.id)};
+        return false;
+    }
+    if (auto owned = state_->set_owner(config_.gateway.id); !owned) return fail(owned.error());
+    if ((*spool)->stats().manifest_rebuilt) {
+        spdlog::error("spool: both manifests were unreadable; positions come from the segments, the ledger's history begins anew");
+    }
     const bool interrupted = !state_->take_clean_mark();
     std::size_t unreadable = 0;
     for (const auto& saved : state_->load_rule_state(unreadable)) {

@@ -23,7 +23,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using tcp = asio::ip::tcp;
 
-constexpr std::chrono::seconds kIdleMax{30};               // a request must be complete, or an answer taken, in this time
+constexpr std::chrono::seconds kIdleMax{5};                // a request must be complete, or an answer taken, in this time
 constexpr std::size_t kStreamBehindBytesMax = 256 * 1024;  // a slower reader of an event stream is closed
 
 /// %41 and + as in HTML forms; nothing for a broken escape.

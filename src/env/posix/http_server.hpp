@@ -37,7 +37,7 @@ public:
     struct Options {
         std::string host = "127.0.0.1";
         std::uint16_t port = 0;  ///< 0: the system chooses
-        std::size_t connections_max = 256;
+        std::size_t connections_max = 1024;
         std::size_t body_bytes_max = 1 << 20;
         std::chrono::milliseconds tick{1000};
     };

@@ -70,9 +70,8 @@ constexpr std::array kKeys{
         .fallback = "20000",
         .min = "1",
         .max = "1000000",
-        .text =
-            "MQTT connections at a time. Further ones are told that the server is busy and closed: `connections_refused`. Needs as many "
-            "file descriptors (`ulimit -n`)."},
+        .text = "MQTT connections at a time. Further ones are closed at once: `connections_over_limit`. Needs as many file descriptors "
+                "(`ulimit -n`) and 1,200 for itself."},
     Key{.path = "limits.connect_timeout",
         .kind = duration,
         .fallback = "10s",
