@@ -119,13 +119,12 @@ HttpResponse ApiAnswers::events(const HttpRequest& request) {
 }
 
 HttpResponse ApiAnswers::count(const HttpRequest& request) {
-    // The query string of a page works here, too: a count has no pages, so its limit says nothing.
+    // The query string of a page works here, too; a count has no pages, so its limit is only checked.
     Query query(request, {"gateway", "class", "rule", "after", "limit"});
     const auto after = query.integer("after", 0, 0, INT64_MAX);
-    (void)query.integer("limit", kPageEventsDefault, 1, kPageEventsMax);  // only checked
-    if (after != 0) return HttpResponse::problem(400, "a count is of all events that match; 'after' is for /api/v1/events");
+    (void)query.integer("limit", kPageEventsDefault, 1, kPageEventsMax);
     if (query.problem()) return HttpResponse::problem(400, *query.problem());
-    const auto count = query_.count(query.filter());
+    const auto count = query_.count(query.filter(), after);
     if (!count) return store_problem(count.error());
     HttpResponse response;
     response.body = fmt::format(R"({{"count":{}}})", *count);

@@ -105,6 +105,8 @@ TEST_F(ApiTest, filters_choose_and_empty_ones_do_not) {
     EXPECT_EQ(count({{"rule", "raw"}, {"gateway", "b"}}), 7);
     EXPECT_EQ(count({{"rule", "none"}}), 0);
     EXPECT_EQ(count({{"gateway", ""}, {"class", "alert"}, {"rule", ""}}), 3);
+    EXPECT_EQ(count({{"after", "4"}}), 11);
+    EXPECT_EQ(count({{"after", "9"}, {"rule", "raw"}}), 6);
 }
 
 TEST_F(ApiTest, large_pages_end_early_and_go_on) {
@@ -127,7 +129,8 @@ TEST_F(ApiTest, wrong_parameters_are_explained) {
         EXPECT_EQ(problem.at("error").at("status").as_int64(), 400);
         EXPECT_NE(problem.at("error").at("message").as_string().find(row.name), json::string::npos);
     }
-    get("/api/v1/events/count", {{"limit", "5"}}, 400);
+    get("/api/v1/events/count", {{"limit", "0"}}, 400);
+    get("/api/v1/events/count", {{"gatway", "a"}}, 400);
     get("/api/v1/nothing", {}, 404);
 }
 

@@ -68,6 +68,10 @@ Status EventQuery::prepare_all() {
         {count_,
          "SELECT coalesce(sum(events), 0) FROM series JOIN streams ON streams.id=series.stream "
          "WHERE (?1='' OR gateway=?1) AND (?2='' OR class=?2) AND (?3='' OR rule=?3)"},
+        {count_after_,
+         "SELECT coalesce(sum((SELECT count(*) FROM events WHERE events.series=series.id AND id>?4)), 0) "
+         "FROM series JOIN streams ON streams.id=series.stream "
+         "WHERE (?1='' OR gateway=?1) AND (?2='' OR class=?2) AND (?3='' OR rule=?3)"},
         {gateways_, "SELECT id, last_seen, ledger FROM gateways ORDER BY id"},
         {gaps_, "SELECT gateway, epoch, class, first, last, reason FROM gaps JOIN streams ON streams.id=gaps.stream ORDER BY gaps.id"},
     };
@@ -207,14 +211,17 @@ Status EventQuery::merge(const std::vector<const Series*>& wanted, std::int64_t 
     return {};
 }
 
-Result<std::uint64_t> EventQuery::count(const EventFilter& filter) {
+Result<std::uint64_t> EventQuery::count(const EventFilter& filter, std::int64_t after) {
     // No name is empty, so an empty text stands for "any"; a filter that asks for an empty name finds nothing.
     const auto text = [](const std::optional<std::string>& wanted) { return wanted ? std::string_view(*wanted) : std::string_view(""); };
     for (const auto* wanted : {&filter.gateway, &filter.class_name, &filter.rule})
         if (*wanted && (*wanted)->empty()) return std::uint64_t{0};
-    const auto row = count_.bind(1, text(filter.gateway)).bind(2, text(filter.class_name)).bind(3, text(filter.rule)).step();
-    const auto total = row && *row ? count_.integer(0) : 0;
-    count_.reset();
+    SqliteStatement& statement = after == 0 ? count_ : count_after_;
+    statement.bind(1, text(filter.gateway)).bind(2, text(filter.class_name)).bind(3, text(filter.rule));
+    if (after != 0) statement.bind(4, after);
+    const auto row = statement.step();
+    const auto total = row && *row ? statement.integer(0) : 0;
+    statement.reset();
     if (!row) return row.error();
     return static_cast<std::uint64_t>(total);
 }

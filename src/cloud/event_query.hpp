@@ -64,8 +64,9 @@ public:
     /// Events with id > after in order of id, up to the limit. Cost: one look into an index for each series that fits the filter, then
     /// about the same for each event, however many millions do not fit. Errors: io, corrupt.
     base::Status events(const EventFilter& filter, std::int64_t after, std::size_t limit, EventVisitor& visitor);
-    /// Adds up the counts of the series that fit. Errors: io, corrupt.
-    base::Result<std::uint64_t> count(const EventFilter& filter);
+    /// Events with id > after. Without `after` it adds up the counts of the series that fit; with it, it walks their index behind `after`.
+    /// Errors: io, corrupt.
+    base::Result<std::uint64_t> count(const EventFilter& filter, std::int64_t after = 0);
     base::Result<std::vector<StoredGateway>> gateways();
     base::Result<std::vector<StoredGap>> gaps();
 
@@ -85,7 +86,7 @@ private:
     [[nodiscard]] const Series* find_series(std::int64_t id) const;
 
     SqliteDatabase database_;
-    SqliteStatement begin_, end_, new_series_, page_, one_, count_, gateways_, gaps_;
+    SqliteStatement begin_, end_, new_series_, page_, one_, count_, count_after_, gateways_, gaps_;
     std::vector<Series> series_;  // by id; grows only
 };
 

@@ -104,6 +104,9 @@ TEST_F(SqliteStoreTest, pages_and_counts_agree_with_a_naive_filter) {
             EXPECT_GT(page.ids.front(), after);
             paged.insert(paged.end(), page.names.begin(), page.names.end());
             after = page.ids.back();
+            const auto rest = (*query)->count(filter, after);
+            ASSERT_TRUE(rest);
+            EXPECT_EQ(*rest, expected.size() - paged.size());
         }
         EXPECT_EQ(paged, expected);
     }
