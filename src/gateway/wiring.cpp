@@ -73,6 +73,7 @@ hub::Limits hub_limits(const config::Limits& from) {
 
 std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
     std::vector<bool> out;
+    out.reserve(config.uplink.classes.size());
     for (const auto& each : config.uplink.classes) out.push_back(each.priority == 0);
     return out;
 }
@@ -319,6 +320,7 @@ void Gateway::run_threads() {
     }
     if (api_) {
         std::vector<ShardGauges*> gauges;
+        gauges.reserve(shards_.size());
         for (const auto& shard : shards_) gauges.push_back(&shard->gauges());
         api_->ready(*backbone_, std::move(gauges));
         spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());

@@ -20,8 +20,8 @@ struct Position {
 /// The position of a value. All are equal, so that two configurations are equal when they mean the same, wherever it stands in the file.
 struct Place : Position {
     constexpr Place() = default;
-    constexpr Place(Position position)
-        : Position(position) {}  // NOLINT(google-explicit-constructor): a position is given wherever one is known
+    // A position is given wherever one is known: implicit on purpose. NOLINTNEXTLINE(google-explicit-constructor)
+    constexpr Place(Position position) : Position(position) {}
     friend constexpr bool operator==(const Place&, const Place&) { return true; }
 };
 
