@@ -7,7 +7,8 @@
 
 namespace sluice::hub {
 
-/// Totals since the hub was made, except for the gauges at the end. Plain numbers: the owner thread publishes copies. What each counts stands in kCounterTable.
+/// Totals since the hub was made, except for the gauges at the end. Plain numbers: the owner thread publishes copies. What each counts
+/// stands in kCounterTable.
 struct Counters {
     std::uint64_t connections_opened = 0;
     std::uint64_t connections_refused = 0;
