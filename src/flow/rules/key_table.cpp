@@ -15,8 +15,8 @@ using json::Value;
 enum Tag : unsigned char { kNull = 1, kInteger, kNumber, kFalse, kTrue, kText, kRaw, kSeveral };
 constexpr unsigned char kPlainTextFrom = 0x20;
 
-/// Rows are allocated in blocks of about this size: large enough to be rare, small enough not to waste a small gateway's memory.
-constexpr std::size_t kChunkBytes = 64 * 1024;
+/// Rows are allocated in blocks of about this size: large enough to be rare, small for the many rules that have one key.
+constexpr std::size_t kChunkBytes = std::size_t{16} * 1024;
 constexpr std::size_t kSlotsMin = 16;
 
 void append_component(base::Bytes& to, const Value& value) {

@@ -163,7 +163,9 @@ RuleCompiler::Compiled RuleCompiler::compile_aggregate(const Expr& expr, const F
         std::string message = expr.name +
                               " is an aggregate: it needs GROUP BY with a window, such as TUMBLINGWINDOW(ss, 10), or OVER (PARTITION BY "
                               "key ROWS n PRECEDING)";
-        if (place == Place::where && query_.grouped) message = expr.name + " is an aggregate: conditions on it belong to HAVING";
+        // In a query with a window `select` is an alias that WHERE names.
+        if ((place == Place::where || place == Place::select) && query_.grouped)
+            message = expr.name + " is an aggregate: conditions on it belong to HAVING";
         if (place == Place::argument) message = expr.name + " is an aggregate inside another function that takes readings";
         if (place == Place::key) message = expr.name + " is an aggregate: it cannot make up a key or a parameter";
         problems_.error(expr.offset, message);

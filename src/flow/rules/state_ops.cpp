@@ -8,9 +8,6 @@
 #include "sluice/device/statistics.hpp"
 
 namespace sluice::rules {
-namespace {
-
-using json::Kind;
 
 /// A ring that is not full yet is filled from its start.
 struct Ring {
@@ -27,6 +24,10 @@ struct Ring {
     /// The i-th oldest.
     [[nodiscard]] std::uint32_t at(std::uint32_t i, std::uint32_t size) const { return count < size ? i : (head + i) % size; }
 };
+
+namespace {
+
+using json::Kind;
 
 struct Previous {
     StoredValue value;
@@ -282,36 +283,37 @@ void StateRunner::save(const StateOp& op, const std::byte* row, base::Bytes& out
     }
 }
 
+void StateRunner::restore_ring(const StateOp& op, StateReader& reader, std::byte* row, Ring& ring) {
+    const auto count = reader.number<std::uint32_t>();
+    if (!reader.ok() || count > op.n) return reader.fail();
+    ring = {};
+    if (is_aggregate(op) && accumulator_of(op) == Accumulator::rows) {
+        ring.count = count;
+        return;
+    }
+    const bool values = is_aggregate(op) || op.function == Function::lag;
+    for (std::uint32_t i = 0; i < count && reader.ok(); ++i) {
+        if (values) {
+            const Value value = reader.value();
+            if (!reader.ok() || !is_valid(value) || !pool_.store(value, (&as<StoredValue>(row, op.ring))[i])) return reader.fail();
+        } else {
+            const double value = reader.real();
+            if (!std::isfinite(value)) return reader.fail();
+            (&as<double>(row, op.ring))[i] = value;
+        }
+        ++ring.count;
+    }
+}
+
 bool StateRunner::restore(const StateOp& op, base::ByteView in, std::byte* row) {
     StateReader reader(in);
-    const auto restore_ring = [&](Ring& ring) {
-        const auto count = reader.number<std::uint32_t>();
-        if (!reader.ok() || count > op.n) return reader.fail();
-        ring = {};
-        if (is_aggregate(op) && accumulator_of(op) == Accumulator::rows) {
-            ring.count = count;
-            return;
-        }
-        const bool values = is_aggregate(op) || op.function == Function::lag;
-        for (std::uint32_t i = 0; i < count && reader.ok(); ++i) {
-            if (values) {
-                const Value value = reader.value();
-                if (!reader.ok() || !is_valid(value) || !pool_.store(value, (&as<StoredValue>(row, op.ring))[i])) return reader.fail();
-            } else {
-                const double value = reader.real();
-                if (!std::isfinite(value)) return reader.fail();
-                (&as<double>(row, op.ring))[i] = value;
-            }
-            ++ring.count;
-        }
-    };
     if (is_aggregate(op)) {
-        restore_ring(as<Ring>(row, op.offset));
+        restore_ring(op, reader, row, as<Ring>(row, op.offset));
     } else {
         switch (op.function) {
             case Function::zscore: {
                 Ring ring{};
-                restore_ring(ring);
+                restore_ring(op, reader, row, ring);
                 auto& window = as<device::SlidingWindow>(row, op.offset);
                 window = {};
                 if (ring.count == 0) break;
@@ -324,7 +326,7 @@ bool StateRunner::restore(const StateOp& op, base::ByteView in, std::byte* row) 
             case Function::rms:
             case Function::kurtosis:
             case Function::crest:
-                restore_ring(as<Ring>(row, op.offset));
+                restore_ring(op, reader, row, as<Ring>(row, op.offset));
                 break;
             case Function::delta:
             case Function::changed:

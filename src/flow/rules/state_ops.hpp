@@ -14,6 +14,9 @@
 
 namespace sluice::rules {
 
+class StateReader;
+struct Ring;
+
 /// One call of a stateful function, shared by all rules that make it with the same arguments over the same keys.
 struct StateOp {
     Function function = Function::every;  ///< an aggregate: over the last `n` rows
@@ -54,6 +57,8 @@ private:
     [[nodiscard]] Value run_lag(const StateOp& op, std::byte* row, const Value& x, Scope& scope);
     [[nodiscard]] Value run_changed(const StateOp& op, std::byte* row, const Value& x, Scope& scope);
     [[nodiscard]] Value run_rows(const StateOp& op, std::byte* row, const Value& x, Scope& scope);
+
+    void restore_ring(const StateOp& op, StateReader& reader, std::byte* row, Ring& ring);
 
     ValuePool& pool_;
     AccumulatorStore accumulators_;
