@@ -64,6 +64,7 @@ public:
     void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
     void on_closed(posix::TcpId id, const base::Error& why) override;
+    void on_bytes_soon(posix::TcpId id) const override { hub_.on_bytes_soon(hub::ConnectionId(id)); }
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
 

@@ -37,6 +37,8 @@ public:
     virtual std::size_t on_bytes(TcpId id, base::ByteView bytes) = 0;
     /// The connection is gone (not called after detach()). For a connection that never stood, too: a connect() that failed.
     virtual void on_closed(TcpId id, const base::Error& why) = 0;
+    /// on_bytes for it probably follows soon: time to fetch memory. The connection may be gone.
+    virtual void on_bytes_soon(TcpId id) const { static_cast<void>(id); }
 };
 
 /// A connection between two loops: its descriptor and what was read but not consumed.
@@ -80,6 +82,7 @@ public:
     [[nodiscard]] std::size_t count() const { return open_; }
 
     void on_ready(std::uint32_t events, std::uint64_t tag) override;
+    void on_ready_soon(std::uint64_t tag) const override;
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
 
@@ -91,11 +94,13 @@ private:
     [[nodiscard]] const Connection* find(TcpId id) const;
     TcpId place(int fd, const PeerAddress& peer, std::uint32_t events);
     void try_next_address(Connection& connection, const base::Error& why);
-    void read_from(Connection& connection);
-    void read_large(Connection& connection);
+    void read_from(Connection& connection, std::uint32_t events);
+    void append_large(Connection& connection, base::ByteView bytes);
+    void rearm_if_more(Connection& connection, ssize_t count, std::size_t wanted, std::uint32_t events);
     void present(Connection& connection, base::ByteView bytes);
     void write_to(Connection& connection);
     void update_interest(Connection& connection);
+    void arm(const Connection& connection);
     void mark_dirty(Connection& connection);
     void schedule_close(Connection& connection, const base::Error& why);
     void finish(Connection& connection);

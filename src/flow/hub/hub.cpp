@@ -58,6 +58,13 @@ void Hub::Core::on_connected(ConnectionId who, const Peer& peer, base::Monotonic
     arm(connection);
 }
 
+void Hub::Core::on_bytes_soon(ConnectionId who) const {
+    const std::uint32_t slot = slot_of(who);
+    if (slot >= connections_.size()) return;
+    const SessionIndex session = connections_[slot].session;
+    if (session != kNoSession) __builtin_prefetch(&sessions_[session]);
+}
+
 std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     Connection* from = find(who);
     if (from == nullptr) return bytes.size();
@@ -347,6 +354,7 @@ void Hub::on_connected(ConnectionId who, const Peer& peer, base::Monotonic now) 
 std::size_t Hub::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     return core_->on_bytes(who, bytes, now, wall);
 }
+void Hub::on_bytes_soon(ConnectionId who) const { core_->on_bytes_soon(who); }
 void Hub::on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall) { core_->on_closed(who, now, wall); }
 void Hub::on_durable(Ticket ticket) { core_->on_durable(ticket); }
 void Hub::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime) {

@@ -42,6 +42,9 @@ public:
     /// consumed after the hub has closed the connection. data::kReadablePadding bytes behind `bytes` must be readable.
     std::size_t on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall);
 
+    /// on_bytes for this connection probably follows soon: fetches what it will need into the caches. Unknown ids are ignored.
+    void on_bytes_soon(ConnectionId who) const;
+
     /// The connection is gone (by the peer, by an error). Unknown ids are ignored.
     void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
 
