@@ -217,6 +217,11 @@ std::size_t TcpConnections::queued_bytes(TcpId id) const {
     return connection == nullptr ? 0 : connection->output.size() - connection->sent;
 }
 
+PeerAddress TcpConnections::peer(TcpId id) const {
+    const Connection* connection = find(id);
+    return connection == nullptr ? PeerAddress{} : connection->peer;
+}
+
 void TcpConnections::expect(TcpId id, std::size_t bytes) {
     if (Connection* connection = find(id)) connection->expected = bytes;
 }
@@ -344,6 +349,7 @@ void TcpConnections::read_from(Connection& connection, std::uint32_t events) {
     rearm_if_more(connection, count, kReadBytes - rest, events);
     if (count < 0) return;
     const auto size = static_cast<std::size_t>(count);
+    bytes_read_ += size;
     if (size == kReadBytes - rest) loop_.hurry();
     if (large) return append_large(connection, {buffer_.data(), size});
     if (rest + size < connection.expected) {
@@ -392,6 +398,7 @@ void TcpConnections::write_to(Connection& connection) {
             return schedule_close(connection, base::from_errno(errno));
         }
         connection.sent += static_cast<std::size_t>(count);
+        bytes_written_ += static_cast<std::size_t>(count);
         if (static_cast<std::size_t>(count) < left) break;
     }
     if (connection.sent == connection.output.size()) {

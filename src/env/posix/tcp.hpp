@@ -67,6 +67,8 @@ public:
     /// The output buffer itself, for encoders that append; nullptr for a connection that is gone. Valid until the turn ends.
     [[nodiscard]] base::Bytes* output(TcpId id);
     [[nodiscard]] std::size_t queued_bytes(TcpId id) const;
+    /// Zeroes for a connection that is gone.
+    [[nodiscard]] PeerAddress peer(TcpId id) const;
     /// Inside on_bytes: what is left unconsumed is of no use before it has grown to `bytes`. Until then it is only gathered, so that a
     /// packet that trickles in costs its bytes, not its bytes squared.
     void expect(TcpId id, std::size_t bytes);
@@ -80,6 +82,9 @@ public:
     /// Back-pressure: stops or resumes reading from all sockets. Outputs go on.
     void pause_reading(bool pause);
     [[nodiscard]] std::size_t count() const { return open_; }
+    /// Of all connections, since the beginning.
+    [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+    [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
 
     void on_ready(std::uint32_t events, std::uint64_t tag) override;
     void on_ready_soon(std::uint64_t tag) const override;
@@ -115,6 +120,8 @@ private:
     base::Bytes buffer_;
     base::ByteView presented_;  // what the on_bytes call under way was given
     std::size_t open_ = 0;
+    std::uint64_t bytes_read_ = 0;
+    std::uint64_t bytes_written_ = 0;
     bool paused_ = false;
 };
 

@@ -33,6 +33,7 @@ public:
     void end_of_turn(base::Monotonic now);
     [[nodiscard]] bool wants_input() const;
     void forget_permissions();
+    SessionIndex clients(SessionIndex from, std::size_t places, ClientVisitor& visitor) const;
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
     void shut_down();
     [[nodiscard]] const Counters& counters();
@@ -54,6 +55,7 @@ private:
 
     // hub.cpp: dispatch, connections, time.
     Connection* find(ConnectionId who);
+    base::Bytes* answer(ConnectionId to);
     void on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
     void on_disconnect(Connection& from, base::ByteView body, const Moment& moment);
     /// The peer broke the rules: tells it why, where its version can, and closes.

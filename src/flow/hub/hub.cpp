@@ -81,6 +81,7 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
             return bytes.size();
         }
         at += framed.total;
+        ++counters_.packets_in;
         const auto body = framed.body(rest);
         if (framed.type() == PacketType::publish && from->state == State::running) [[likely]]
             on_publish(*from, framed, body, moment);
@@ -100,6 +101,13 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
         return bytes.size();
     }
     return at;
+}
+
+/// Where one packet is to be written, which counts it.
+base::Bytes* Hub::Core::answer(ConnectionId to) {
+    base::Bytes* out = port_.output(to);
+    if (out != nullptr) ++counters_.packets_out;
+    return out;
 }
 
 void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
@@ -123,7 +131,7 @@ void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::By
             return on_unsubscribe(from, body, moment);
         case PacketType::pingreq:
             if (const auto verdict = mqtt::decode_ping(body); !verdict) return refuse(from, verdict.reason, moment);
-            if (base::Bytes* out = port_.output(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
+            if (base::Bytes* out = answer(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
             return;
         case PacketType::disconnect:
             return on_disconnect(from, body, moment);
@@ -152,7 +160,7 @@ void Hub::Core::refuse(Connection& connection, ReasonCode reason, const Moment& 
 
 void Hub::Core::send_disconnect(const Connection& to, ReasonCode reason) {
     if (to.version != Version::v5) return;
-    if (base::Bytes* out = port_.output(to.id)) mqtt::encode_disconnect(*out, {.reason = reason, .properties = {}}, Version::v5);
+    if (base::Bytes* out = answer(to.id)) mqtt::encode_disconnect(*out, {.reason = reason, .properties = {}}, Version::v5);
 }
 
 void Hub::Core::close(Connection& connection, bool withdraw_will, const Moment& moment) {

@@ -9,6 +9,7 @@
 #include "base/bytes.hpp"
 #include "base/time.hpp"
 #include "data/reading.hpp"
+#include "flow/hub/clients.hpp"
 #include "flow/hub/counters.hpp"
 #include "flow/hub/limits.hpp"
 #include "flow/hub/ports.hpp"
@@ -73,6 +74,10 @@ public:
 
     /// Permissions may have changed: remembered answers are asked for again.
     void forget_permissions();
+
+    /// Shows the sessions at so many places from `from` on (0: the first); returns where to go on, nothing at the end. In slices, as a hub
+    /// may have very many; who comes or goes between two of them may be missed.
+    [[nodiscard]] std::optional<std::uint32_t> clients(std::uint32_t from, std::size_t places, ClientVisitor& visitor) const;
 
     /// Ends one client's connection (administration). False: not connected here.
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
