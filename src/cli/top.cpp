@@ -5,12 +5,11 @@
 #include <optional>
 #include <string>
 
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "cli/local/http_client.hpp"
 #include "cli/top_frame.hpp"
@@ -211,7 +210,9 @@ void add_top(CLI::App& app, Exit& exit) {
     command->add_option("--at", options->at, "the gateway's listen.http, HOST:PORT")->capture_default_str();
     command->add_option("--sort", options->order, "rate, queue, name or newest")->capture_default_str();
     command->add_option("--search", options->search, "only clients whose id has this in it");
-    command->add_option("--interval", options->interval_s, "seconds between two looks")->check(CLI::Range(0.1, 3600.0))->capture_default_str();
+    command->add_option("--interval", options->interval_s, "seconds between two looks")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
     command->add_option("--rows", options->rows, "clients shown; 0: as many as fit");
     command->add_flag("--once", options->once, "one look at rates, then end; so it is without a terminal, too");
     command->add_flag("--json", options->json, "one JSON object a look, until Ctrl-C or --once");

@@ -25,8 +25,9 @@ constexpr std::array kOrders{OrderName{"rate", TopOrder::rate}, OrderName{"queue
 double number(const json::object& object, std::string_view key) {
     const auto* value = object.if_contains(key);
     if (value == nullptr || !value->is_number()) return 0;
-    return value->is_double() ? value->get_double() : value->is_int64() ? static_cast<double>(value->get_int64())
-                                                                        : static_cast<double>(value->get_uint64());
+    return value->is_double()  ? value->get_double()
+           : value->is_int64() ? static_cast<double>(value->get_int64())
+                               : static_cast<double>(value->get_uint64());
 }
 std::uint64_t count(const json::object& object, std::string_view key) {
     const double value = number(object, key);
@@ -170,10 +171,13 @@ std::string top_frame(TopSample sample, const TopView& view) {
     };
     const auto online = std::count_if(sample.clients.begin(), sample.clients.end(), [](const TopClient& one) { return one.online; });
     line(fmt::format("{}  up {}  {:.0f} readings/s, {} in all  events: {} made, {} delivered, {} dropped", sample.id,
-                     duration(sample.uptime_s), sample.readings_per_s, sample.readings_in, sample.created, sample.delivered, sample.dropped));
+                     duration(sample.uptime_s), sample.readings_per_s, sample.readings_in, sample.created, sample.delivered,
+                     sample.dropped));
     line(fmt::format("uplink {}  spool {} events, {}  sessions {}, {} of the {} shown connected",
-                     sample.uplink_url.empty() ? "none" : sample.uplink_connected ? "connected" : "DOWN", sample.spool_events,
-                     size(sample.spool_bytes), sample.sessions, online, sample.clients.size()));
+                     sample.uplink_url.empty() ? "none"
+                     : sample.uplink_connected ? "connected"
+                                               : "DOWN",
+                     sample.spool_events, size(sample.spool_bytes), sample.sessions, online, sample.clients.size()));
     line("");
     line(fmt::format("{:<30} {:<21} {:<6} {:>8} {:>8} {:>7} {:>7} {:>5} {:>8}", "CLIENT", "ADDRESS", "MQTT", "IN/s", "OUT/s", "FLIGHT",
                      "QUEUED", "SUBS", "SINCE"));

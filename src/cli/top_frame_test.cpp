@@ -14,8 +14,9 @@ constexpr std::string_view kStatus = R"({"id":"plant-7","uptime_s":3725.5,"uplin
   "ledger":{"readings_in":5000,"events":{"alert":{"created":9,"delivered":4,"dropped":{"ttl":2,"spool_full":1}},"sample":{"created":1,"delivered":0,"dropped":{}}}}})";
 
 std::string client(std::string_view id, int in, int out, int queued = 0) {
-    return R"({"client":")" + std::string(id) + R"(","online":true,"address":"127.0.0.1:5","protocol":"5.0","connected_s":70,"messages_in":)" +
-           std::to_string(in) + R"(,"messages_out":)" + std::to_string(out) + R"(,"queued":)" + std::to_string(queued) + "}";
+    return R"({"client":")" + std::string(id) +
+           R"(","online":true,"address":"127.0.0.1:5","protocol":"5.0","connected_s":70,"messages_in":)" + std::to_string(in) +
+           R"(,"messages_out":)" + std::to_string(out) + R"(,"queued":)" + std::to_string(queued) + "}";
 }
 
 TopSample sample(const std::string& clients, std::chrono::seconds at) {

@@ -29,9 +29,7 @@ constexpr std::array kOrders{
     Order{"in", [](const ClientRow& a, const ClientRow& b) { return a.messages_in > b.messages_in; }},
     Order{"out", [](const ClientRow& a, const ClientRow& b) { return a.messages_out > b.messages_out; }},
     Order{"queued", [](const ClientRow& a, const ClientRow& b) { return a.queued + a.in_flight > b.queued + b.in_flight; }},
-    Order{"since", [](const ClientRow& a, const ClientRow& b) {
-              return a.online != b.online ? a.online : a.connected_s < b.connected_s;
-          }},
+    Order{"since", [](const ClientRow& a, const ClientRow& b) { return a.online != b.online ? a.online : a.connected_s < b.connected_s; }},
 };
 
 const Order* find_order(std::string_view name) {
@@ -81,7 +79,8 @@ bool ClientsApi::handles(std::string_view path) {
 HttpResponse ClientsApi::answer(const posix::HttpRequest& request) {
     const bool one = request.path.size() > kPath.size() + 1;
     if (request.method == "DELETE" && one) return kick(request.path.substr(kPath.size() + 1));
-    if (request.method != "GET" || one) return HttpResponse::problem(405, "GET /api/v1/clients lists, DELETE /api/v1/clients/CLIENT_ID disconnects");
+    if (request.method != "GET" || one)
+        return HttpResponse::problem(405, "GET /api/v1/clients lists, DELETE /api/v1/clients/CLIENT_ID disconnects");
     return list(request);
 }
 

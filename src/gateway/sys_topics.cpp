@@ -36,10 +36,14 @@ constexpr std::array kRows{
 };
 
 constexpr std::array kLoadRows{
-    Row{"messages/received", &SysTotals::messages_received}, Row{"messages/sent", &SysTotals::messages_sent},
-    Row{"publish/received", &SysTotals::publish_received},   Row{"publish/sent", &SysTotals::publish_sent},
-    Row{"publish/dropped", &SysTotals::publish_dropped},     Row{"bytes/received", &SysTotals::bytes_received},
-    Row{"bytes/sent", &SysTotals::bytes_sent},               Row{"sockets", &SysTotals::sockets},
+    Row{"messages/received", &SysTotals::messages_received},
+    Row{"messages/sent", &SysTotals::messages_sent},
+    Row{"publish/received", &SysTotals::publish_received},
+    Row{"publish/sent", &SysTotals::publish_sent},
+    Row{"publish/dropped", &SysTotals::publish_dropped},
+    Row{"bytes/received", &SysTotals::bytes_received},
+    Row{"bytes/sent", &SysTotals::bytes_sent},
+    Row{"sockets", &SysTotals::sockets},
     Row{"connections", &SysTotals::connections},
 };
 
