@@ -25,6 +25,12 @@ public:
     void erase(SessionIndex index);
     [[nodiscard]] std::size_t size() const { return by_client_.size(); }
 
+    template <class Visit>
+    void for_each(Visit&& visit) const {
+        for (const Session& session : sessions_)
+            if (session.serial != 0) visit(session);
+    }
+
     /// Absent sessions stand in a list in the order in which their clients left.
     void mark_absent(SessionIndex index);
     void mark_present(SessionIndex index);
