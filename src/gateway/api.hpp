@@ -10,6 +10,7 @@
 #include "env/clock.hpp"
 #include "env/posix/http_server.hpp"
 #include "gateway/backbone.hpp"
+#include "gateway/session_gauges.hpp"
 #include "manage/config/gateway_config.hpp"
 
 namespace sluice::gateway {
@@ -21,7 +22,7 @@ public:
     static base::Result<std::unique_ptr<Api>> start(const config::GatewayConfig& config, const env::Clock& clock);
     ~Api();
 
-    void ready(const Backbone& backbone, std::vector<ShardGauges*> shards);
+    void ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards);
     /// Before the backbone goes: answers 503 again.
     void not_ready();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -46,6 +47,7 @@ private:
     std::atomic<bool> ready_{false};
     std::mutex ready_lock_;  // handle() and tick() hold it while they look at the backbone
     const Backbone* backbone_ = nullptr;
+    const SessionGauges* sessions_ = nullptr;
     std::vector<ShardGauges*> shards_;
     std::atomic<std::uint32_t> alerts_this_second_{0};
     base::Monotonic rate_at_{};

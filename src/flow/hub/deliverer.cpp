@@ -364,7 +364,7 @@ void Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, R
             finish(box, place);
         } else if (out != nullptr) {
             if (found) {
-                if (box.inflight[place].phase != Delivery::Phase::released) recorder_.released(box, box.inflight[place]);
+                recorder_.released(box, box.inflight[place]);
                 box.inflight[place].phase = Delivery::Phase::released;
                 counters_.waiting_bytes -= cost(box.inflight[place]);
                 box.inflight[place].message = {};

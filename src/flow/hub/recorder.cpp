@@ -108,24 +108,28 @@ void Recorder::write_delivery(Outbox& box, Delivery& delivery) {
     owed_ = true;
 }
 
-void Recorder::write_sent(const Outbox& box, const Delivery& delivery) {
+void Recorder::write_sent(const Outbox& box, Delivery& delivery, bool released) {
     if (box.kept == 0) return;
     body_.clear();
-    append_row(body_, InflightRow{.packet_id = delivery.packet_id, .qos = delivery.qos});
-    append_change(changes_, {.kind = ChangeKind::add, .row = RowKind::inflight, .id = box.kept, .number = delivery.number, .body = body_});
+    append_row(body_, InflightRow{.packet_id = delivery.packet_id, .qos = delivery.qos, .released = released});
+    append_change(changes_, {.kind = std::exchange(delivery.sent_recorded, true) ? ChangeKind::put : ChangeKind::add,
+                             .row = RowKind::inflight,
+                             .id = box.kept,
+                             .number = delivery.number,
+                             .body = body_});
 }
 
-void Recorder::write_released(const Outbox& box, const Delivery& delivery) {
+void Recorder::write_released(const Outbox& box, Delivery& delivery) {
     if (box.kept == 0) return;
-    body_.clear();
-    append_row(body_, InflightRow{.packet_id = delivery.packet_id, .qos = delivery.qos, .released = true});
-    append_change(changes_, {.kind = ChangeKind::put, .row = RowKind::inflight, .id = box.kept, .number = delivery.number, .body = body_});
+    write_sent(box, delivery, true);
     append_change(changes_, {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = box.kept, .number = delivery.number});
 }
 
 void Recorder::write_done(const Outbox& box, const Delivery& delivery) {
-    append_change(changes_, {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = box.kept, .number = delivery.number});
-    append_change(changes_, {.kind = ChangeKind::remove, .row = RowKind::inflight, .id = box.kept, .number = delivery.number});
+    if (delivery.phase != Delivery::Phase::released)
+        append_change(changes_, {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = box.kept, .number = delivery.number});
+    if (delivery.sent_recorded)
+        append_change(changes_, {.kind = ChangeKind::remove, .row = RowKind::inflight, .id = box.kept, .number = delivery.number});
 }
 
 // Retained messages

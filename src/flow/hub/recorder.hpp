@@ -43,11 +43,12 @@ public:
         if (box.kept != 0) write_delivery(box, delivery);
     }
     /// From the queue: it went out and has a packet id now.
-    void sent(const Outbox& box, const Delivery& delivery) {
-        if (delivery.number != 0) write_sent(box, delivery);
+    void sent(const Outbox& box, Delivery& delivery) {
+        if (delivery.number != 0) write_sent(box, delivery, false);
     }
-    void released(const Outbox& box, const Delivery& delivery) {
-        if (delivery.number != 0) write_released(box, delivery);
+    /// Before its phase says so.
+    void released(const Outbox& box, Delivery& delivery) {
+        if (delivery.number != 0 && delivery.phase != Delivery::Phase::released) write_released(box, delivery);
     }
     /// Acknowledged, expired or dropped.
     void done(const Outbox& box, const Delivery& delivery) {
@@ -93,8 +94,8 @@ private:
 
     void put_session(const Session& session, bool with_unreleased);
     void write_delivery(Outbox& box, Delivery& delivery);
-    void write_sent(const Outbox& box, const Delivery& delivery);
-    void write_released(const Outbox& box, const Delivery& delivery);
+    void write_sent(const Outbox& box, Delivery& delivery, bool released);
+    void write_released(const Outbox& box, Delivery& delivery);
     void write_done(const Outbox& box, const Delivery& delivery);
     void write_message(const MessageRef& message);
     void write_retained(const Passing& passing);

@@ -18,6 +18,7 @@ Passing passing_of(const MessageRow& row, const AgeClock& clock) {
 Delivery delivery_of(const SavedSession::Delivery& saved, const AgeClock& clock) {
     const bool sent = saved.sent.packet_id != 0;
     Delivery delivery{.number = saved.number, .packet_id = saved.sent.packet_id, .qos = saved.sent.qos};
+    delivery.sent_recorded = sent;
     if (sent) delivery.phase = saved.sent.released ? Delivery::Phase::released : Delivery::Phase::sent;
     if (!saved.has_message) return delivery;
     const DeliveryRow& row = saved.row;

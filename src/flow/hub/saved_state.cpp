@@ -69,6 +69,9 @@ void SavedState::finish() {
             continue;
         }
         parts.session.id = id;
+        const SessionRow& session = parts.session.session;
+        if (const Age life = Age{session.expiry_seconds} * 1000; session.ends > life)
+            least_age_ = std::max(least_age_, session.ends - life);
         for (auto& [number, delivery] : parts.deliveries) {
             // In flight without its message, and not released: the message's row could not be read, which was counted then.
             if (!delivery.has_message && !delivery.sent.released) continue;

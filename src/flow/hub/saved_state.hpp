@@ -26,6 +26,8 @@ public:
     [[nodiscard]] const std::vector<MessageRow>& retained() const { return retained_; }
     /// Sessions of which rows are left that mean nothing any more.
     [[nodiscard]] const std::vector<KeptId>& remains() const { return remains_; }
+    /// When the last session was left by its client: the directory is not younger.
+    [[nodiscard]] Age least_age() const { return least_age_; }
     [[nodiscard]] KeptId greatest_id() const { return greatest_id_; }
 
     /// Rows that could not be read.
@@ -49,6 +51,7 @@ private:
     std::vector<MessageRow> retained_;
     std::vector<KeptId> remains_;
     KeptId greatest_id_ = 0;
+    Age least_age_ = 1;
     std::uint64_t unreadable_ = 0;
     std::uint64_t deliveries_lost_ = 0;
     std::uint64_t sessions_lost_ = 0;

@@ -32,6 +32,7 @@ struct Delivery {
     mqtt::PacketId packet_id = 0;                                    ///< 0 in the queue
     std::uint8_t qos = 0;
     bool retain = false;
+    bool sent_recorded = false;  ///< its packet id stands in a row of its own
     Phase phase = Phase::waiting;
 };
 
