@@ -20,14 +20,17 @@ constexpr const char* kPragmas = R"(
 PRAGMA locking_mode=EXCLUSIVE;
 PRAGMA journal_mode=WAL;
 PRAGMA synchronous=FULL;
-PRAGMA cache_size=-2048;
+PRAGMA journal_size_limit=4194304;
+PRAGMA cache_size=-8192;
 PRAGMA temp_store=MEMORY;
 )";
+// With row ids: the tree of a table without them would put values of more than a quarter of a page into pages of their own.
 constexpr const char* kSchema = R"(
 BEGIN IMMEDIATE;
 CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE epochs(id INTEGER PRIMARY KEY, salt BLOB NOT NULL);
-CREATE TABLE rows(session INTEGER, kind INTEGER, key BLOB, value BLOB NOT NULL, PRIMARY KEY(session, kind, key)) WITHOUT ROWID;
+CREATE TABLE rows(session INTEGER NOT NULL, kind INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+                  PRIMARY KEY(session, kind, key));
 PRAGMA application_id=1397510995;
 PRAGMA user_version=1;
 COMMIT;
@@ -40,7 +43,7 @@ constexpr std::size_t kAgeBytes = 1 + 8 + 8 + 1;
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kNameBytes = 16;     // of a keyed hash: among a million names two meet once in 10^26 databases
 constexpr std::size_t kSealBytes = 4 + 8;  // epoch and nonce stand before what is sealed
-constexpr std::chrono::seconds kAgeEvery{1};
+constexpr std::chrono::seconds kAgeWithRowsEvery{1};
 
 base::Bytes associated(std::int64_t session, std::int64_t kind, base::ByteView key) {
     base::Bytes out;
@@ -262,11 +265,13 @@ Status SessionDatabase::transaction(Write&& write) {
     }
     if (new_epoch) epoch_begun_ = false;
     (void)rollback_.run();  // fails if SQLite has rolled back by itself; the first error is the one that matters
+    // What the log holds goes into the database, and the log's space back to the disk: it may be what is missing.
+    if (done.error().code == Errc::disk_full) (void)database_.execute("PRAGMA wal_checkpoint(TRUNCATE)");
     return done;
 }
 
 Status SessionDatabase::write(const SessionChanges& changes) {
-    const bool with_age = world_.clock.now() - age_written_at_ >= kAgeEvery;
+    const bool with_age = world_.clock.now() - age_written_at_ >= kAgeWithRowsEvery;
     auto done = transaction([&]() -> Status {
         if (auto rows = write_rows(changes); !rows) return rows;
         return with_age ? put_age() : Status{};

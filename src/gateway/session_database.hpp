@@ -1,6 +1,7 @@
 // Sessions and retained messages on disk: sealed rows in SQLite. docs/formats/sessions.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -27,6 +28,8 @@ public:
     static constexpr std::string_view kFile = "sessions.db";
     /// While a clock that nobody has set says how long the gateway was off, no more than this is believed.
     static constexpr std::chrono::hours kUnsureDowntimeMax{1};
+    /// write_age() is to be called this often: after a crash, connections ended at most so much after the age that was written last.
+    static constexpr std::chrono::seconds kAgeEvery{60};
 
     struct World {
         env::FileSystem& files;

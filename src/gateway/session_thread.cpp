@@ -8,14 +8,13 @@ namespace sluice::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryCommit{200};  // a full or dead disk is tried again this often
-constexpr std::chrono::seconds kAgeEvery{60};           // after a crash expiries are late by at most this
 
 }  // namespace
 
 SessionThread::SessionThread(const env::Clock& clock, std::unique_ptr<SessionDatabase> database, std::chrono::milliseconds commit_delay)
     : loop_(clock, std::chrono::microseconds(0)), database_(std::move(database)), commit_delay_(commit_delay) {
     loop_.add_task(*this);
-    age_at_ = clock.now() + kAgeEvery;
+    age_at_ = clock.now() + SessionDatabase::kAgeEvery;
 }
 
 base::Status SessionThread::start_with(base::ByteView changes, const std::vector<hub::KeptId>& remains) {
@@ -41,7 +40,7 @@ void SessionThread::on_turn(base::Monotonic now) {
     take_mail(now);
     if (waiting_ && (stopping || now >= commit_at_ || (urgent_ && !failing_))) commit(now);
     if (now >= age_at_) {
-        age_at_ = now + kAgeEvery;
+        age_at_ = now + SessionDatabase::kAgeEvery;
         if (auto done = database_->write_age(); !done) spdlog::debug("sessions: age not written: {}", base::describe(done.error()));
     }
     if (!stopping || stopped_) return;

@@ -315,8 +315,10 @@ bool Gateway::open_sessions(const identity::MasterKey& key, config::StartError& 
     gauges.sessions_lost = saved.sessions_lost();
     gauges.deliveries_lost = saved.deliveries_lost();
     gauges.damaged = loaded.moved_aside ? 1 : 0;
+    // After a crash nobody knows when exactly: no connected client's session may end too early by it.
+    const hub::Age stopped = loaded.stopped + static_cast<hub::Age>(std::chrono::milliseconds(SessionDatabase::kAgeEvery).count());
     for (std::size_t i = 0; i < shards_.size(); ++i)
-        shards_[i]->restore_sessions({.clock = loaded.clock, .stopped = loaded.stopped, .next_id = saved.greatest_id() + 1 + i}, saved);
+        shards_[i]->restore_sessions({.clock = loaded.clock, .stopped = stopped, .next_id = saved.greatest_id() + 1 + i}, saved);
     base::Bytes changes;
     for (const auto& shard : shards_) shard->settle_restored(shards_, changes);
     // Before the first connection: publishes that awaited their PUBREL at a clean stop must not be remembered after a crash.

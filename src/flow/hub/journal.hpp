@@ -33,7 +33,7 @@ public:
 
 struct JournalStart {
     AgeClock clock{};
-    Age stopped = 1;     ///< when the earlier process ended, as far as it is known: its connections ended then, too
+    Age stopped = 1;     ///< when the earlier process had ended, at the latest: its connections count from there
     KeptId next_id = 1;  ///< the first that this hub may give; it goes on in steps of the number of shards
 };
 
