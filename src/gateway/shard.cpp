@@ -255,8 +255,9 @@ std::uint64_t Shard::owe(data::ShardIndex to, std::uint64_t number, bool recorde
 void Shard::on_turn(base::Monotonic now) {
     now_ = now;
     wall_known_ = false;
-    // Quiet: between two versions of the rules nothing may be evaluated. Saving: what is saved must not be emitted, too.
-    if (phase_ != Phase::quiet) take_mail(now);
+    // Quiet: between two versions of the rules nothing may be evaluated; but what others still have under way here is answered, or they
+    // would never be quiet. Saving: what is saved must not be emitted, too.
+    if (phase_ != Phase::quiet || !peers_quiet()) take_mail(now);
     if (const auto due = hub_.next_deadline(); phase_ != Phase::quiet && due && *due <= now) hub_.on_tick(now, wall());
     if (const auto due = engine_->next_deadline(); phase_ < Phase::quiet && due && *due <= now) {
         depth_ = 0;
@@ -406,8 +407,9 @@ void Shard::update_pause() {
 }
 
 std::optional<base::Monotonic> Shard::next_deadline() const {
-    const bool mail = phase_ != Phase::quiet && std::any_of(links_.from_peers.begin(), links_.from_peers.end(),
-                                                            [](const auto* box) { return box != nullptr && !box->empty(); });
+    const bool mail =
+        (phase_ != Phase::quiet || !peers_quiet()) &&
+        std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
     if (mail || !links_.commands->empty() || !events_.empty() || forwards_used_ != 0 ||
         gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_ ||
         gauges_.session_turn.load(std::memory_order_seq_cst) != session_seen_) {

@@ -1,4 +1,5 @@
-"""Sessions, what waits for them and retained messages outlive the gateway's process, however it ends and with however many shards it starts.
+"""Sessions, what waits for them and retained messages outlive the gateway's process, however it ends and with however many shards it
+starts.
 
 SLUICE_KILLS sets how often the gateway is killed (20); SLUICE_SEED repeats a run's moments as far as an operating system lets one.
 """

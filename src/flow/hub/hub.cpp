@@ -197,7 +197,11 @@ void Hub::Core::on_durable(Ticket ticket) {
         if (ack.type == PacketType::pubrec) --to->pubrecs_pending;
         send_ack(ack, to->version);
     });
-    while (!kept_subacks_.empty() && kept_subacks_.front().ticket <= durable_) finish_subscribe(kept_subacks_.pop_front(), turn_);
+    while (!kept_subacks_.empty() && kept_subacks_.front().ticket <= durable_) {
+        const PendingSuback pending = kept_subacks_.pop_front();
+        filters_pending_ -= pending.filters;
+        finish_subscribe(pending, turn_);
+    }
 }
 
 bool Hub::Core::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {

@@ -36,10 +36,10 @@ void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment
         ++counters_.subscribes;
         pending.codes.push_back(static_cast<base::Byte>(code));
     }
+    pending.filters = std::min(room, pending.codes.size());
     if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
     if (links_.alone() || room == 0) return finish_when_durable(std::move(pending), moment.now);
     pending.fence = links_.fence();
-    pending.filters = std::min(room, pending.codes.size());
     filters_pending_ += pending.filters;
     subacks_.push_back(std::move(pending));
 }
@@ -74,7 +74,10 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
 
 /// What a session that is kept was told of its subscriptions holds after a crash, too.
 void Hub::Core::finish_when_durable(PendingSuback&& pending, base::Monotonic now) {
-    if (pending.ticket <= durable_) return finish_subscribe(pending, now);
+    const std::size_t room = options_.limits.subscribes_pending_max - filters_pending_;
+    // Where too much waits for a dead disk an UNSUBACK does not (a SUBACK without room grants nothing, so it has no ticket).
+    if (pending.ticket <= durable_ || pending.filters > room) return finish_subscribe(pending, now);
+    filters_pending_ += pending.filters;
     kept_subacks_.push_back(std::move(pending));
 }
 
@@ -100,7 +103,12 @@ void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Mome
     scratch_.clear();
     for (const mqtt::Subscription unwanted : packet.filters)
         scratch_.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
-    PendingSuback pending{.connection = from.id, .packet_id = packet.packet_id, .codes = scratch_, .retained_for = {}, .removes = true};
+    PendingSuback pending{.connection = from.id,
+                          .packet_id = packet.packet_id,
+                          .codes = scratch_,
+                          .retained_for = {},
+                          .filters = scratch_.size(),
+                          .removes = true};
     if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
     finish_when_durable(std::move(pending), moment.now);
 }
