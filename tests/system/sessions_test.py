@@ -7,6 +7,7 @@ SLUICE_KILLS sets how often the gateway is killed (20); SLUICE_SEED repeats a ru
 import os
 import random
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -187,6 +188,27 @@ class Sessions(SystemCase):
         got = sorted(reader.next_message() for _ in range(10))
         self.assertEqual(got, sorted((f"kept/{number}", str(number).encode()) for number in range(1, 20, 2)))
         reader.ping()
+
+    def test_rules_are_reloaded_while_acknowledgements_wait_for_other_shards(self):
+        self.start(shards=4)
+        for number in range(4):
+            self.client(f"reader-{number}", clean=False).subscribe("load/#", 1)
+        publishers = [Publisher(self.at.mqtt_port, f"p{number}", 0) for number in range(PUBLISHERS)]
+        for each in publishers:
+            each.start()
+        for turn in range(5):
+            rule = f"rules: [{{id: r{turn}, sql: \"SELECT x FROM 'other'\", to: [{{cloud: sample}}]}}]\n"
+            text = self.at.config.read_text(encoding="utf-8")
+            self.at.config.write_text(re.sub(r"rules: .*\n", lambda _, rule=rule: rule, text), encoding="utf-8")
+            self.at.process.send_signal(signal.SIGHUP)
+            wait_until(lambda turn=turn: self.at.log.read_text().count("rules in force") == turn + 1, "the reload is done")
+        for each in publishers:
+            each.stopping = True
+        for each in publishers:
+            each.join(60)
+            self.assertIsNone(each.failure)
+            self.assertGreater(len(each.acked), 100)
+        self.assertNotIn("storage does not answer", self.at.log.read_text())
 
     def test_a_session_that_ended_does_not_come_back(self):
         self.start()
