@@ -20,6 +20,7 @@
 #include "codec/mqtt/framing.hpp"
 #include "data/reading.hpp"
 #include "flow/hub/hub.hpp"
+#include "flow/hub/journal_batch.hpp"
 
 namespace {
 
@@ -96,7 +97,7 @@ void check_output(Link& link) {
 
 class World;
 
-class Shard final : public hub::Port {
+class Shard final : public hub::Port, public hub::Journal {
 public:
     Shard(World& world, std::uint16_t index) : world_(world), index_(index) {}
     Bytes* output(hub::ConnectionId to) override {
@@ -113,6 +114,14 @@ public:
     }
     hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
     bool to_shard(data::ShardIndex to, hub::ShardMessage&& message) override;
+    hub::Ticket ticket() override;
+    void take(Bytes&& changes, bool, unsigned) override {
+        for (std::size_t at = 0; at < changes.size();) static_cast<void>(hub::read_change(changes, at));
+    }
+    std::uint64_t owe(data::ShardIndex to, std::uint64_t, bool, unsigned) override {
+        require(to.value() != index_);
+        return 1;
+    }
 
     std::array<Link, kConnections> links;
     std::unique_ptr<hub::Hub> hub;
@@ -125,7 +134,7 @@ private:
 
 class World {
 public:
-    World() {
+    explicit World(bool journals) {
         hub::Limits limits;
         limits.connections_max = 7;
         limits.sessions_max = 4;
@@ -144,6 +153,7 @@ public:
             shards[i] = std::make_unique<Shard>(*this, i);
             shards[i]->hub = std::make_unique<hub::Hub>(
                 hub::Options{.shard = data::ShardIndex(i), .shards = kShards, .limits = limits, .seed = 1}, *shards[i]);
+            if (journals) shards[i]->hub->open_journal(*shards[i], {.clock = {now, 1}, .stopped = 1, .next_id = 1U + i});
         }
     }
 
@@ -367,6 +377,8 @@ hub::Ticket Shard::accept(const data::Reading& reading, bool acknowledged) {
     return acknowledged && world_.next_ticket != 0 ? world_.next_ticket++ : 0;
 }
 
+hub::Ticket Shard::ticket() { return world_.next_ticket != 0 ? world_.next_ticket++ : 0; }
+
 bool Shard::to_shard(data::ShardIndex to, hub::ShardMessage&& message) {
     require(to.value() != index_);
     auto& box = world_.shards[to.value()]->inbox;
@@ -378,7 +390,7 @@ bool Shard::to_shard(data::ShardIndex to, hub::ShardMessage&& message) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    World world;
+    World world(size % 2 == 1);  // what survives the process
     Input in({data, size});
     world.run(in);
     return 0;

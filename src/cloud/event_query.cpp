@@ -23,7 +23,7 @@ bool fits(const std::optional<std::string>& wanted, const std::string& value) { 
 /// Ends the read transaction on every way out, so that the writer's checkpoints get on.
 class ReadTransaction {
 public:
-    ReadTransaction(SqliteStatement& begin, SqliteStatement& end) : end_(end), status_(begin.run()) {}
+    ReadTransaction(sqlite::Statement& begin, sqlite::Statement& end) : end_(end), status_(begin.run()) {}
     ~ReadTransaction() {
         (void)end_.run();  // nothing was written: there is nothing to lose
     }
@@ -32,14 +32,14 @@ public:
     [[nodiscard]] const Status& status() const { return status_; }
 
 private:
-    SqliteStatement& end_;
+    sqlite::Statement& end_;
     Status status_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<EventQuery>> EventQuery::open(const std::string& path) {
-    auto database = SqliteDatabase::open(path, SqliteDatabase::Mode::read_only);
+    auto database = sqlite::Database::open(path, sqlite::Database::Mode::read_only);
     if (!database) return database.error();
     std::unique_ptr<EventQuery> query(new EventQuery(std::move(*database)));
     auto version = query->database_.prepare("PRAGMA user_version");
@@ -54,7 +54,7 @@ Result<std::unique_ptr<EventQuery>> EventQuery::open(const std::string& path) {
 
 Status EventQuery::prepare_all() {
     struct Row {
-        SqliteStatement& statement;
+        sqlite::Statement& statement;
         std::string_view sql;
     };
     const Row rows[] = {
@@ -122,7 +122,7 @@ Status EventQuery::events(const EventFilter& filter, std::int64_t after, std::si
 
 namespace {
 
-StoredEvent event_of(const SqliteStatement& row, std::int64_t epoch, std::string_view gateway, std::string_view class_name,
+StoredEvent event_of(const sqlite::Statement& row, std::int64_t epoch, std::string_view gateway, std::string_view class_name,
                      std::string_view rule) {
     return {.id = row.integer(0),
             .gateway = gateway,
@@ -160,7 +160,7 @@ Status EventQuery::scan(const EventFilter& filter, std::int64_t after, std::size
 /// The ids of one series in order, straight from the index.
 class EventQuery::Cursor {
 public:
-    Cursor(const Series* series, SqliteStatement statement) : series_(series), statement_(std::move(statement)) {}
+    Cursor(const Series* series, sqlite::Statement statement) : series_(series), statement_(std::move(statement)) {}
     Status start(std::int64_t after) {
         statement_.bind(1, series_->id).bind(2, after);
         return next();
@@ -176,7 +176,7 @@ public:
 
 private:
     const Series* series_;
-    SqliteStatement statement_;
+    sqlite::Statement statement_;
     std::int64_t id_ = 0;
 };
 
@@ -216,7 +216,7 @@ Result<std::uint64_t> EventQuery::count(const EventFilter& filter, std::int64_t 
     const auto text = [](const std::optional<std::string>& wanted) { return wanted ? std::string_view(*wanted) : std::string_view(""); };
     for (const auto* wanted : {&filter.gateway, &filter.class_name, &filter.rule})
         if (*wanted && (*wanted)->empty()) return std::uint64_t{0};
-    SqliteStatement& statement = after == 0 ? count_ : count_after_;
+    sqlite::Statement& statement = after == 0 ? count_ : count_after_;
     statement.bind(1, text(filter.gateway)).bind(2, text(filter.class_name)).bind(3, text(filter.rule));
     if (after != 0) statement.bind(4, after);
     const auto row = statement.step();

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "cloud/sqlite.hpp"
+#include "env/sqlite/database.hpp"
 
 namespace sluice::cloud {
 
@@ -78,15 +78,15 @@ private:
     };
     class Cursor;
 
-    explicit EventQuery(SqliteDatabase database) : database_(std::move(database)) {}
+    explicit EventQuery(sqlite::Database database) : database_(std::move(database)) {}
     base::Status prepare_all();
     base::Status load_series();
     base::Status merge(const std::vector<const Series*>& series, std::int64_t after, std::size_t limit, EventVisitor& visitor);
     base::Status scan(const EventFilter& filter, std::int64_t after, std::size_t limit, EventVisitor& visitor);
     [[nodiscard]] const Series* find_series(std::int64_t id) const;
 
-    SqliteDatabase database_;
-    SqliteStatement begin_, end_, new_series_, page_, one_, count_, count_after_, gateways_, gaps_;
+    sqlite::Database database_;
+    sqlite::Statement begin_, end_, new_series_, page_, one_, count_, count_after_, gateways_, gaps_;
     std::vector<Series> series_;  // by id; grows only
 };
 

@@ -24,7 +24,7 @@ PRAGMA cache_size=-32768;
 PRAGMA temp_store=MEMORY;
 )";
 
-Result<std::int64_t> pragma(SqliteDatabase& database, std::string_view sql) {
+Result<std::int64_t> pragma(sqlite::Database& database, std::string_view sql) {
     auto statement = database.prepare(sql);
     if (!statement) return statement.error();
     const auto row = statement->step();
@@ -32,7 +32,7 @@ Result<std::int64_t> pragma(SqliteDatabase& database, std::string_view sql) {
     return *row ? statement->integer(0) : 0;
 }
 
-Status make_schema(SqliteDatabase& database) {
+Status make_schema(sqlite::Database& database) {
     const auto version = pragma(database, "PRAGMA user_version");
     if (!version) return version.error();
     if (*version == kSchemaVersion) return {};
@@ -48,7 +48,7 @@ Status make_schema(SqliteDatabase& database) {
 }  // namespace
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path) {
-    auto database = SqliteDatabase::open(path, SqliteDatabase::Mode::read_write_create);
+    auto database = sqlite::Database::open(path, sqlite::Database::Mode::read_write_create);
     if (!database) return database.error();
     if (auto set = database->execute(kPragmas); !set) return set.error();
     if (auto made = make_schema(*database); !made) return made.error();
@@ -59,7 +59,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path) 
 
 Status SqliteStore::prepare_all() {
     struct Row {
-        SqliteStatement& statement;
+        sqlite::Statement& statement;
         std::string_view sql;
     };
     const Row rows[] = {

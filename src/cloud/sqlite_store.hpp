@@ -6,8 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "cloud/sqlite.hpp"
 #include "cloud/store.hpp"
+#include "env/sqlite/database.hpp"
 
 namespace sluice::cloud {
 
@@ -37,13 +37,13 @@ private:
     /// Names are remembered with their ids; many gateways times rules, so forgotten together when there are too many.
     static constexpr std::size_t kRememberedMax = 100'000;
 
-    explicit SqliteStore(SqliteDatabase database) : database_(std::move(database)) {}
+    explicit SqliteStore(sqlite::Database database) : database_(std::move(database)) {}
     base::Status prepare_all();
     base::Result<Series*> series(StreamId stream, std::string_view rule);
     base::Status save_counts();
 
-    SqliteDatabase database_;
-    SqliteStatement find_stream_, add_stream_, find_series_, add_series_, insert_, gap_, advance_, gateway_, count_, begin_, commit_,
+    sqlite::Database database_;
+    sqlite::Statement find_stream_, add_stream_, find_series_, add_series_, insert_, gap_, advance_, gateway_, count_, begin_, commit_,
         rollback_;
     std::string key_;  // reused to look names up
     std::unordered_map<std::string, Stream> streams_;

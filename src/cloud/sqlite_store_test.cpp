@@ -146,7 +146,7 @@ TEST_F(SqliteStoreTest, gateways_keep_their_last_ledger) {
 TEST_F(SqliteStoreTest, a_database_of_a_newer_version_is_refused_untouched) {
     store_.reset();
     {
-        auto database = SqliteDatabase::open(path_, SqliteDatabase::Mode::read_write_create);
+        auto database = sqlite::Database::open(path_, sqlite::Database::Mode::read_write_create);
         ASSERT_TRUE(database);
         ASSERT_TRUE(database->execute("PRAGMA user_version=99"));
     }

@@ -43,9 +43,11 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
     return api;
 }
 
-void Api::ready(const Backbone& backbone, std::vector<ShardGauges*> shards, std::vector<ClientQueryBox*> questions) {
+void Api::ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
+                std::vector<ClientQueryBox*> questions) {
     const std::lock_guard guard(ready_lock_);
     backbone_ = &backbone;
+    sessions_ = &sessions;
     shards_ = std::move(shards);
     clients_.emplace(std::move(questions), local_);
     ready_.store(true, std::memory_order_release);
@@ -94,7 +96,7 @@ posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
         out.body = "ok";
     } else if (request.path == "/metrics") {
         out.content_type = "text/plain; version=0.0.4";
-        out.body = metrics_text(backbone_->view(), shards_, uptime_s());
+        out.body = metrics_text(backbone_->view(), *sessions_, shards_, uptime_s());
     } else if (request.path == "/api/v1/status") {
         out.body = status();
     } else if (request.path == "/api/v1/live") {

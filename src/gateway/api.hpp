@@ -12,6 +12,7 @@
 #include "env/posix/http_server.hpp"
 #include "gateway/backbone.hpp"
 #include "gateway/clients_api.hpp"
+#include "gateway/session_gauges.hpp"
 #include "manage/config/gateway_config.hpp"
 
 namespace sluice::gateway {
@@ -23,7 +24,8 @@ public:
     static base::Result<std::unique_ptr<Api>> start(const config::GatewayConfig& config, const env::Clock& clock);
     ~Api();
 
-    void ready(const Backbone& backbone, std::vector<ShardGauges*> shards, std::vector<ClientQueryBox*> questions);
+    void ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
+               std::vector<ClientQueryBox*> questions);
     /// Before the backbone goes: answers 503 again.
     void not_ready();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -48,6 +50,7 @@ private:
     std::atomic<bool> ready_{false};
     std::mutex ready_lock_;  // handle() and tick() hold it while they look at the backbone
     const Backbone* backbone_ = nullptr;
+    const SessionGauges* sessions_ = nullptr;
     std::vector<ShardGauges*> shards_;
     std::optional<ClientsApi> clients_;
     bool local_;  // reachable from this machine only

@@ -69,6 +69,13 @@ struct StateChunk {
     base::Bytes bytes;
 };
 
+/// What a shard's hub recorded in a turn (hub::Journal::take()).
+struct SessionMail {
+    std::uint64_t turn = 0;  ///< durable with it: what turns up to this one recorded
+    bool urgent = false;     ///< somebody waits for it
+    base::Bytes changes;
+};
+
 using BackboneMail = std::variant<std::monostate, EventBatch, StateChunk>;
 
 /// What a shard tells the other threads: written by the shard once a turn, read by anybody.
@@ -83,6 +90,8 @@ struct ShardGauges {
     std::atomic<std::uint64_t> loops{0};         ///< chains of rules that were cut at kRuleChainMax
     /// Up to which turn of this shard events are durable: written by the backbone.
     std::atomic<std::uint64_t> durable_turn{0};
+    /// The same for what its hub recorded: written by the session thread.
+    std::atomic<std::uint64_t> session_turn{0};
     std::atomic<bool> quiet{false};
 
     /// `hub_counter(&hub::Counters::readings_in)`

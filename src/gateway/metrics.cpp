@@ -86,6 +86,29 @@ constexpr std::array kUplinkMetrics{
     UplinkMetric{"uplink_received_bytes_total", &uplink::Stats::bytes_down, "bytes received since start"},
 };
 
+struct SessionMetric {
+    std::string_view name;
+    std::atomic<std::uint64_t> SessionGauges::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kSessionMetrics{
+    SessionMetric{"sessions_commits_total", &SessionGauges::commits, false, "commits of sessions and retained messages to disk"},
+    SessionMetric{"sessions_commit_failures_total", &SessionGauges::commit_failures, false, "of these: failed, to be tried again"},
+    SessionMetric{"sessions_degraded", &SessionGauges::degraded, true,
+                  "1 while the disk refuses sessions: publishes that they wait for are not acknowledged"},
+    SessionMetric{"sessions_rows_written_total", &SessionGauges::rows_written, false, "rows of sessions and retained messages written"},
+    SessionMetric{"sessions_rows_removed_total", &SessionGauges::rows_removed, false, "rows removed"},
+    SessionMetric{"sessions_rows_spared_total", &SessionGauges::rows_spared, false,
+                  "deliveries acknowledged before their commit: never written"},
+    SessionMetric{"sessions_loaded", &SessionGauges::sessions_loaded, true, "sessions found on disk at start"},
+    SessionMetric{"sessions_corrupt_rows", &SessionGauges::rows_unreadable, true, "rows found corrupt at start: dropped"},
+    SessionMetric{"sessions_corrupt_sessions", &SessionGauges::sessions_lost, true, "sessions lost by that"},
+    SessionMetric{"sessions_corrupt_deliveries", &SessionGauges::deliveries_lost, true, "messages waiting for a session lost by that"},
+    SessionMetric{"sessions_damaged", &SessionGauges::damaged, true, "1 if the database was damaged at start and put aside"},
+};
+
 class Writer {
 public:
     void head(std::string_view name, bool gauge, std::string_view text) {
@@ -108,7 +131,7 @@ std::string hub_name(const hub::CounterInfo& row) { return fmt::format("hub_{}{}
 
 }  // namespace
 
-std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const> shards, double uptime_s) {
+std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards, double uptime_s) {
     Writer out;
     out.head("uptime_seconds", true, "time since start");
     out.value("uptime_seconds", "", uptime_s);
@@ -148,6 +171,10 @@ std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const>
     }
     out.head("spool_degraded", true, "1 while the disk refuses writes and events wait in memory");
     out.value("spool_degraded", "", std::uint64_t{view.spool.degraded});
+    for (const auto& row : kSessionMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        out.value(row.name, "", (sessions.*row.value).load(std::memory_order_relaxed));
+    }
     for (const auto& row : kUplinkMetrics) {
         out.head(row.name, false, row.text);
         out.value(row.name, "", view.uplink.*row.value);
@@ -171,6 +198,7 @@ std::string metrics_page() {
     row("events_dropped_total", "{class,reason}", false, "events lost to a limit, by reason (below)");
     for (const auto& each : kSpoolMetrics) row(each.name, "", each.gauge, each.text);
     row("spool_degraded", "", true, "1 while the disk refuses writes and events wait in memory");
+    for (const auto& each : kSessionMetrics) row(each.name, "", each.gauge, each.text);
     for (const auto& each : kUplinkMetrics) row(each.name, "", false, each.text);
     for (const auto& each : kShardMetrics) row(each.name, "{shard}", each.gauge, each.text);
     for (const auto& each : hub::kCounterTable) row(hub_name(each), "{shard}", each.gauge, each.text);

@@ -5,11 +5,13 @@
 #include <string>
 
 #include "gateway/backbone.hpp"
+#include "gateway/session_gauges.hpp"
 
 namespace sluice::gateway {
 
 /// Text exposition format 0.0.4.
-[[nodiscard]] std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const> shards, double uptime_s);
+[[nodiscard]] std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards,
+                                       double uptime_s);
 
 /// docs/metrics.md.
 [[nodiscard]] std::string metrics_page();

@@ -23,6 +23,7 @@ constexpr std::uint32_t kDerivedMax = 1024;
 constexpr std::size_t kPeekBytesMax = 128 * 1024;
 /// Waiting for the spool or for another shard: from here sockets are not read, so that publishers feel it.
 constexpr std::size_t kBackboneOutboxBytesMax = 4 * 1024 * 1024;
+constexpr std::size_t kSessionOutboxBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kPeerOutboxMax = 64;
 constexpr std::size_t kTurnRunsMax = 64 * 1024;
 /// Serialising this much state takes well under a millisecond of a shard's time.
@@ -105,6 +106,26 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
 
 base::Status Shard::restore(base::ByteView saved, bool interrupted) {
     return engine_->restore(saved, clock_.now(), clock_.wall().time, interrupted);
+}
+
+void Shard::restore_sessions(const hub::JournalStart& start, const hub::SavedState& saved) {
+    hub_.open_journal(*this, start);
+    for (const auto& message : saved.retained()) hub_.restore_retained(message, now_);
+    for (const auto& session : saved.sessions()) {
+        if (base::shard_of(base::hash64(session.session.client), options_.shards) == options_.index.value()) hub_.restore(session, now_);
+    }
+}
+
+void Shard::settle_restored(std::span<const std::unique_ptr<Shard>> all, base::Bytes& changes) {
+    hub_.end_of_turn(now_);
+    base::append(changes, records_);
+    records_.clear();
+    for (std::size_t peer = 0; peer < peer_outboxes_.size(); ++peer) {
+        for (auto& outbox = peer_outboxes_[peer]; !outbox.empty(); outbox.pop_front()) {
+            const auto& mail = std::get<HubMail>(outbox.front());
+            all[peer]->hub_.on_shard_message(mail.from, mail.message, now_, {});
+        }
+    }
 }
 
 base::WallTime Shard::wall() {
@@ -242,13 +263,28 @@ bool Shard::to_shard(data::ShardIndex shard, hub::ShardMessage&& message) {
     return true;
 }
 
+void Shard::take(base::Bytes&& changes, bool awaited, unsigned fences) {
+    records_ = std::move(changes);
+    records_awaited_ = records_awaited_ || awaited;
+    fences_ = fences;
+}
+
+std::uint64_t Shard::owe(data::ShardIndex to, std::uint64_t number, bool recorded, unsigned nested) {
+    Owed owed{to, number, 0, recorded ? turns_.current() : 0, nested};
+    if (nested != 0) owed.nested_id = kNestedBit | ++nested_ids_;
+    records_awaited_ = records_awaited_ || recorded;
+    owed_.push_back(owed);
+    return owed.nested_id;
+}
+
 // ---- the turn
 
 void Shard::on_turn(base::Monotonic now) {
     now_ = now;
     wall_known_ = false;
-    // Quiet: between two versions of the rules nothing may be evaluated. Saving: what is saved must not be emitted, too.
-    if (phase_ != Phase::quiet) take_mail(now);
+    // Quiet: between two versions of the rules nothing may be evaluated; but what others still have under way here is answered, or they
+    // would never be quiet. Saving: what is saved must not be emitted, too.
+    if (phase_ != Phase::quiet || !peers_quiet()) take_mail(now);
     if (const auto due = hub_.next_deadline(); phase_ != Phase::quiet && due && *due <= now) hub_.on_tick(now, wall());
     if (const auto due = engine_->next_deadline(); phase_ < Phase::quiet && due && *due <= now) {
         depth_ = 0;
@@ -294,7 +330,7 @@ void Shard::take_forwarded(const ForwardBatch& batch) {
     for_each_reading(batch.readings, [this](const data::Reading& reading, const ReadingHeader& header) {
         evaluate(reading, header.partitions, header.depth);
     });
-    Owed owed{batch.from, batch.turn, events_.size() == events ? 0 : turns_.current()};
+    Owed owed{batch.from, batch.turn, events_.size() == events ? 0 : turns_.current(), 0};
     if (forwards_used_ != 0) {
         owed.nested_id = kNestedBit | ++nested_ids_;
         owed.nested = send_forwards(owed.nested_id, batch.awaited);
@@ -315,12 +351,13 @@ void Shard::take_done(std::uint64_t turn) {
 /// Releases what has become durable since the last turn.
 void Shard::settle() {
     durable_seen_ = gauges_.durable_turn.load(std::memory_order_acquire);
+    session_seen_ = gauges_.session_turn.load(std::memory_order_acquire);
     std::erase_if(owed_, [this](const Owed& owed) {
-        if (owed.nested != 0 || durable_seen_ < owed.our_turn) return false;
+        if (owed.nested != 0 || durable_seen_ < owed.our_turn || session_seen_ < owed.our_records) return false;
         peer_outboxes_[owed.to.value()].emplace_back(ForwardDone{owed.their_turn});
         return true;
     });
-    hub_.on_durable(turns_.complete(durable_seen_));
+    hub_.on_durable(turns_.complete(durable_seen_, session_seen_));
 }
 
 unsigned Shard::send_forwards(std::uint64_t turn, bool awaited) {
@@ -337,7 +374,15 @@ unsigned Shard::send_forwards(std::uint64_t turn, bool awaited) {
 }
 
 void Shard::send_batches() {
-    if (events_.empty() && forwards_used_ == 0) return;
+    const bool records = !records_.empty() && records_awaited_;
+    if (!records_.empty()) {
+        session_outbox_bytes_ += records_.size();
+        // What nobody waits for has no turn of its own: it is durable with, or before, the next that has.
+        session_outbox_.push_back({records ? turns_.current() : turns_.current() - 1, records, std::exchange(records_, {})});
+    }
+    records_awaited_ = false;
+    const unsigned fences = std::exchange(fences_, 0);
+    if (events_.empty() && forwards_used_ == 0 && !records && fences == 0) return;
     const bool own = !events_.empty();
     if (own) {
         backbone_outbox_bytes_ += events_.size();
@@ -345,7 +390,7 @@ void Shard::send_batches() {
         backbone_outbox_.emplace_back(std::move(batch));
     }
     const auto turn = turns_.current();
-    turns_.close(own, forwards_used_ == 0 ? 0 : send_forwards(turn, awaited_));
+    turns_.close({.events = own, .records = records}, fences + (forwards_used_ == 0 ? 0 : send_forwards(turn, awaited_)));
     events_urgent_ = false;
     awaited_ = false;
 }
@@ -357,6 +402,12 @@ void Shard::drain_outboxes() {
         backbone_outbox_bytes_ -= bytes;
         backbone_outbox_.pop_front();
     }
+    while (!session_outbox_.empty()) {
+        const std::size_t bytes = session_outbox_.front().changes.size();
+        if (!links_.to_sessions->push(std::move(session_outbox_.front()))) break;
+        session_outbox_bytes_ -= bytes;
+        session_outbox_.pop_front();
+    }
     for (std::size_t peer = 0; peer < peer_outboxes_.size(); ++peer) {
         auto& outbox = peer_outboxes_[peer];
         while (!outbox.empty() && links_.to_peers[peer]->push(std::move(outbox.front()))) outbox.pop_front();
@@ -364,7 +415,7 @@ void Shard::drain_outboxes() {
 }
 
 bool Shard::outboxes_empty() const {
-    return backbone_outbox_.empty() && events_.empty() && forwards_used_ == 0 &&
+    return backbone_outbox_.empty() && session_outbox_.empty() && events_.empty() && forwards_used_ == 0 &&
            std::all_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.empty(); });
 }
 
@@ -376,7 +427,8 @@ bool Shard::peers_quiet() const {
 
 void Shard::update_pause() {
     const bool full =
-        backbone_outbox_bytes_ > kBackboneOutboxBytesMax || turns_.runs() > kTurnRunsMax || !hub_.wants_input() ||
+        backbone_outbox_bytes_ > kBackboneOutboxBytesMax || session_outbox_bytes_ > kSessionOutboxBytesMax ||
+        turns_.runs() > kTurnRunsMax || !hub_.wants_input() ||
         std::any_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.size() > kPeerOutboxMax; });
     if (full) gauges_.paused_turns.fetch_add(1, std::memory_order_relaxed);
     tcp_.pause_reading(full || phase_ != Phase::running);
@@ -384,10 +436,12 @@ void Shard::update_pause() {
 }
 
 std::optional<base::Monotonic> Shard::next_deadline() const {
-    const bool mail = phase_ != Phase::quiet && std::any_of(links_.from_peers.begin(), links_.from_peers.end(),
-                                                            [](const auto* box) { return box != nullptr && !box->empty(); });
+    const bool mail =
+        (phase_ != Phase::quiet || !peers_quiet()) &&
+        std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
     if (mail || !links_.commands->empty() || desk_.busy() || !events_.empty() || forwards_used_ != 0 ||
-        gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_) {
+        gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_ ||
+        gauges_.session_turn.load(std::memory_order_seq_cst) != session_seen_) {
         return loop_.now();
     }
     std::optional<base::Monotonic> out;

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -15,6 +16,7 @@
 #include "env/posix/mailbox.hpp"
 #include "env/posix/tcp.hpp"
 #include "flow/hub/hub.hpp"
+#include "flow/hub/saved_state.hpp"
 #include "flow/router/router.hpp"
 #include "flow/rules/engine.hpp"
 #include "gateway/client_desk.hpp"
@@ -25,7 +27,12 @@
 namespace sluice::gateway {
 
 /// Made and wired by wiring.cpp on the main thread; from start on used by its own thread only, but for the parts marked "any thread".
-class Shard final : public posix::TcpHandler, public posix::TurnTask, private hub::Port, private rules::Output, private router::Sink {
+class Shard final : public posix::TcpHandler,
+                    public posix::TurnTask,
+                    private hub::Port,
+                    private hub::Journal,
+                    private rules::Output,
+                    private router::Sink {
 public:
     struct Options {
         data::ShardIndex index{0};
@@ -44,6 +51,7 @@ public:
         std::vector<posix::Mailbox<ShardMail>*> to_peers;
         std::vector<posix::Mailbox<ShardMail>*> from_peers;
         posix::Mailbox<BackboneMail>* to_backbone = nullptr;
+        posix::Mailbox<SessionMail>* to_sessions = nullptr;
         posix::Mailbox<Command>* commands = nullptr;
         ClientQueryBox* questions = nullptr;  ///< of the API
         std::atomic<std::uint32_t>* connections = nullptr;
@@ -59,6 +67,10 @@ public:
     /// Before run(): saved state of any shards; takes what belongs here.
     /// `interrupted`: the last run did not end cleanly.
     base::Status restore(base::ByteView saved, bool interrupted);
+    /// Before run(): those sessions that belong here, all retained messages.
+    void restore_sessions(const hub::JournalStart& start, const hub::SavedState& saved);
+    /// Before run(), when all shards have restored: tells the others what is wanted here, appends what the hub recorded.
+    void settle_restored(std::span<const std::unique_ptr<Shard>> all, base::Bytes& changes);
     void run() { loop_.run(); }
 
     /// Any thread.
@@ -82,8 +94,9 @@ private:
     struct Owed {
         data::ShardIndex to;
         std::uint64_t their_turn;
-        std::uint64_t our_turn;  ///< 0: no events of our own
-        unsigned nested = 0;     ///< batches sent on to other shards, not yet answered
+        std::uint64_t our_turn;         ///< 0: no events of our own
+        std::uint64_t our_records = 0;  ///< turn; 0: none
+        unsigned nested = 0;            ///< batches sent on to other shards, not yet answered
         std::uint64_t nested_id = 0;
     };
 
@@ -93,6 +106,10 @@ private:
     void close(hub::ConnectionId connection) override { tcp_.close(connection.value()); }
     hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
     bool to_shard(data::ShardIndex shard, hub::ShardMessage&& message) override;
+    // hub::Journal
+    [[nodiscard]] hub::Ticket ticket() override { return turns_.current(); }
+    void take(base::Bytes&& changes, bool awaited, unsigned fences) override;
+    std::uint64_t owe(data::ShardIndex to, std::uint64_t number, bool recorded, unsigned nested) override;
     // rules::Output
     void emit(const rules::OutputRow& row) override;
     void forward(data::ShardIndex owner, rules::PartitionMask partitions, const data::Reading& reading) override;
@@ -144,6 +161,9 @@ private:
     bool awaited_ = false;
     std::vector<base::Bytes> forwards_;  // by shard
     unsigned forwards_used_ = 0;
+    base::Bytes records_;
+    bool records_awaited_ = false;
+    unsigned fences_ = 0;
     std::uint64_t produced_ = 0;  // events and forwards of this turn, to see which reading caused some
     base::Bytes derived_;         // what rules published, for other rules to read
     std::uint32_t depth_ = 0;
@@ -153,6 +173,8 @@ private:
     // What did not fit a mailbox yet
     std::deque<BackboneMail> backbone_outbox_;
     std::size_t backbone_outbox_bytes_ = 0;
+    std::deque<SessionMail> session_outbox_;
+    std::size_t session_outbox_bytes_ = 0;
     std::vector<std::deque<ShardMail>> peer_outboxes_;
     std::deque<Owed> owed_;
     std::uint64_t nested_ids_ = 0;
@@ -161,6 +183,7 @@ private:
     base::WallTime wall_{};
     bool wall_known_ = false;
     std::uint64_t durable_seen_ = 0;
+    std::uint64_t session_seen_ = 0;
     std::uint64_t readings_seen_ = 0;
 
     Phase phase_ = Phase::running;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kShardMailboxSlots = 1024;
 constexpr std::size_t kBackboneMailboxSlots = 256;
+constexpr std::size_t kSessionMailboxSlots = 256;
 constexpr std::size_t kCommandSlots = 16;
 constexpr std::size_t kQuestionSlots = 16;
 constexpr std::size_t kShardsMax = 64;
@@ -113,7 +114,8 @@ std::string key_message(const std::string& path, const base::Error& error) {
     const std::string file = fmt::format("{}/{}", path, identity::kMasterKeyFile);
     switch (error.code) {
         case base::Errc::not_found:
-            return fmt::format("{} is missing, and {}/spool was written with it; put it back, or move the spool away", file, path);
+            return fmt::format("{} is missing, and {}/spool or {}/sessions was written with it; put it back, or move both away", file, path,
+                               path);
         case base::Errc::corrupt:
             return fmt::format("{} is no key: expected exactly 32 bytes; put the right file back", file);
         case base::Errc::permission:
@@ -136,6 +138,19 @@ std::string data_message(const std::string& path, const base::Error& error) {
                                base::describe(error));
         default:
             return fmt::format("{} cannot be used: {}", path, base::describe(error));
+    }
+}
+
+std::string sessions_message(const std::string& directory, const base::Error& error) {
+    const std::string file = fmt::format("{}/{}", directory, SessionDatabase::kFile);
+    switch (error.code) {
+        case base::Errc::wrong_key:
+            return fmt::format("{} was written with another key than keys/master.key; put the right key back, or move the folder away",
+                               file);
+        case base::Errc::version:
+            return fmt::format("{} was written by another version; move the folder away to start without its sessions", file);
+        default:
+            return fmt::format("{} cannot be used: {}", file, base::describe(error));
     }
 }
 
@@ -237,8 +252,10 @@ bool Gateway::open_data(config::StartError& error) {
     // A spool without its key: a new key would only hide that the right one is missing.
     const auto spooled = world_.files.list(path + "/spool");
     const bool has_spool = spooled && spooled->size() > 1;  // the lock alone is none
-    auto key =
-        has_spool ? identity::MasterKey::load(world_.files, path) : identity::MasterKey::load_or_create(world_.files, world_.entropy, path);
+    const auto kept = world_.files.list(path + "/sessions");
+    const bool has_sessions = kept && !kept->empty();
+    auto key = has_spool || has_sessions ? identity::MasterKey::load(world_.files, path)
+                                         : identity::MasterKey::load_or_create(world_.files, world_.entropy, path);
     if (!key) {
         error = {config_.gateway.data.at, "gateway.data", key_message(path, key.error())};
         return false;
@@ -269,6 +286,7 @@ bool Gateway::open_data(config::StartError& error) {
         }
     }
     if (unreadable != 0) spdlog::warn("{} saved rule states cannot be read: the rules concerned warm up anew", unreadable);
+    if (!open_sessions(*key, error)) return false;
     Backbone::OnAlert on_alert;
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
     auto options = backbone_options(config_, (*spool)->classes());
@@ -277,11 +295,47 @@ bool Gateway::open_data(config::StartError& error) {
     return true;
 }
 
+/// Opens the sessions' database and gives each shard what is its.
+bool Gateway::open_sessions(const identity::MasterKey& key, config::StartError& error) {
+    const std::string directory = config_.gateway.data.value + "/sessions";
+    SessionDatabase::Loaded loaded;
+    auto database = SessionDatabase::open({world_.files, world_.clock, world_.entropy}, key, directory, loaded);
+    if (!database) {
+        error = {config_.gateway.data.at, "gateway.data", sessions_message(directory, database.error())};
+        return false;
+    }
+    if (loaded.moved_aside) spdlog::error("sessions: {}/{} was damaged: put aside as .damaged", directory, SessionDatabase::kFile);
+    const auto& saved = loaded.saved;
+    if (loaded.moved_aside || saved.unreadable() != 0) {
+        spdlog::error("sessions: {} rows cannot be read; {} sessions and {} queued messages are lost", saved.unreadable(),
+                      saved.sessions_lost(), saved.deliveries_lost());
+    }
+    sessions_ = std::make_unique<SessionThread>(world_.clock, std::move(*database), commit_delay_of(config_.gateway.latency));
+    SessionGauges& gauges = sessions_->gauges();
+    gauges.sessions_loaded = saved.sessions().size();
+    gauges.rows_unreadable = saved.unreadable();
+    gauges.sessions_lost = saved.sessions_lost();
+    gauges.deliveries_lost = saved.deliveries_lost();
+    gauges.damaged = loaded.moved_aside ? 1 : 0;
+    // After a crash nobody knows when exactly: no connected client's session may end too early by it.
+    const hub::Age stopped = loaded.stopped + static_cast<hub::Age>(std::chrono::milliseconds(SessionDatabase::kAgeEvery).count());
+    for (std::size_t i = 0; i < shards_.size(); ++i)
+        shards_[i]->restore_sessions({.clock = loaded.clock, .stopped = stopped, .next_id = saved.greatest_id() + 1 + i}, saved);
+    base::Bytes changes;
+    for (const auto& shard : shards_) shard->settle_restored(shards_, changes);
+    // Before the first connection: publishes that awaited their PUBREL at a clean stop must not be remembered after a crash.
+    if (auto written = sessions_->start_with(changes, saved.remains()); !written)
+        spdlog::error("sessions: cannot write: {}", base::describe(written.error()));
+    if (!saved.sessions().empty()) spdlog::info("sessions: {} of the last run go on", saved.sessions().size());
+    return true;
+}
+
 /// Mailboxes: from each shard to each other, to the backbone, and from here to each shard.
 void Gateway::connect_threads() {
     const std::size_t count = shards_.size();
     std::vector<Shard::Links> links(count);
     std::vector<Backbone::ShardLink> backbone_links;
+    std::vector<SessionThread::ShardLink> session_links;
     for (std::size_t i = 0; i < count; ++i) {
         links[i].to_peers.resize(count);
         links[i].from_peers.resize(count);
@@ -297,6 +351,9 @@ void Gateway::connect_threads() {
         }
         to_backbone_.push_back(std::make_unique<posix::Mailbox<BackboneMail>>(kBackboneMailboxSlots, backbone_->loop()));
         links[from].to_backbone = to_backbone_.back().get();
+        to_sessions_.push_back(std::make_unique<posix::Mailbox<SessionMail>>(kSessionMailboxSlots, sessions_->loop()));
+        links[from].to_sessions = to_sessions_.back().get();
+        session_links.push_back({to_sessions_.back().get(), &shards_[from]->gauges(), &shards_[from]->loop()});
         commands_.push_back(std::make_unique<posix::Mailbox<Command>>(kCommandSlots, shards_[from]->loop()));
         links[from].commands = commands_.back().get();
         questions_.push_back(std::make_unique<ClientQueryBox>(kQuestionSlots, shards_[from]->loop()));
@@ -305,6 +362,7 @@ void Gateway::connect_threads() {
     }
     for (std::size_t i = 0; i < count; ++i) shards_[i]->wire(std::move(links[i]));
     backbone_->wire(std::move(backbone_links));
+    sessions_->wire(std::move(session_links));
 }
 
 void Gateway::run_threads() {
@@ -316,6 +374,7 @@ void Gateway::run_threads() {
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     backbone_thread_ = std::thread([this] { backbone_->run(); });
+    sessions_thread_ = std::thread([this] { sessions_->run(); });
     for (const auto& shard : shards_) threads_.emplace_back([&each = *shard] { each.run(); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     for (std::size_t i = 0; i < acceptors_.size(); ++i) {
@@ -329,7 +388,7 @@ void Gateway::run_threads() {
         std::vector<ClientQueryBox*> questions;
         questions.reserve(questions_.size());
         for (const auto& box : questions_) questions.push_back(box.get());
-        api_->ready(*backbone_, std::move(gauges), std::move(questions));
+        api_->ready(*backbone_, sessions_->gauges(), std::move(gauges), std::move(questions));
         spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
     }
     spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), config_.rules.size());
@@ -384,6 +443,8 @@ void Gateway::stop() {
     for (auto& thread : threads_) thread.join();
     acceptors_.clear();
     backbone_->stop();
+    sessions_->stop();
+    sessions_thread_.join();
     backbone_thread_.join();
 }
 

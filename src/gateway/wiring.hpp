@@ -16,6 +16,7 @@
 #include "env/posix/pid_file.hpp"
 #include "gateway/api.hpp"
 #include "gateway/backbone.hpp"
+#include "gateway/session_thread.hpp"
 #include "gateway/shard.hpp"
 #include "gateway/spool_sealer.hpp"
 #include "gateway/state_store.hpp"
@@ -56,6 +57,7 @@ private:
     Gateway(const config::GatewayConfig& config, World world);
     bool open_listeners(config::StartError& error);
     bool open_data(config::StartError& error);
+    bool open_sessions(const identity::MasterKey& key, config::StartError& error);
     void connect_threads();
     void run_threads();
     void swap_rules(const std::shared_ptr<const Ruleset>& rules);
@@ -74,14 +76,17 @@ private:
     std::unique_ptr<StateStore> state_;
     std::unique_ptr<Api> api_;
     std::unique_ptr<Backbone> backbone_;
+    std::unique_ptr<SessionThread> sessions_;
     std::vector<std::unique_ptr<Shard>> shards_;
     std::vector<std::unique_ptr<posix::Mailbox<ShardMail>>> between_shards_;
     std::vector<std::unique_ptr<posix::Mailbox<BackboneMail>>> to_backbone_;
+    std::vector<std::unique_ptr<posix::Mailbox<SessionMail>>> to_sessions_;
     std::vector<std::unique_ptr<posix::Mailbox<Command>>> commands_;
     std::vector<std::unique_ptr<ClientQueryBox>> questions_;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::vector<std::thread> threads_;
     std::thread backbone_thread_;
+    std::thread sessions_thread_;
     bool stopped_ = false;
 };
 

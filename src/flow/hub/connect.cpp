@@ -149,6 +149,7 @@ void Hub::Core::set_up(Connection& from, SessionIndex index, const mqtt::Connect
     session.inflight_max = static_cast<std::uint16_t>(
         std::min<std::uint32_t>(limits.inflight_max, packet.properties.number_or(Property::receive_maximum, 0xFFFF)));
     session.packet_bytes_max = packet.properties.number_or(Property::maximum_packet_size, ~0U);
+    recorder_.session_changed(session);
 
     const auto longest = static_cast<std::uint16_t>(std::min<std::int64_t>(limits.keep_alive_max.count(), 0xFFFF));
     from.keep_alive_seconds = packet.keep_alive.count();
@@ -184,6 +185,7 @@ void Hub::Core::send_connack(const Connection& to, const mqtt::Connect& packet, 
 void Hub::Core::end_session(SessionIndex index, const Moment& moment) {
     if (sessions_[index].will) publish_will(index, moment);
     Session& session = sessions_[index];
+    recorder_.session_ended(session);
     for (const Subscribed& subscribed : std::exchange(session.subscriptions, {})) remove_subscription(index, subscribed);
     deliverer_.discard(session);
     sessions_.erase(index);

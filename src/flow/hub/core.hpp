@@ -10,6 +10,7 @@
 #include "flow/hub/ack_queue.hpp"
 #include "flow/hub/deliverer.hpp"
 #include "flow/hub/hub.hpp"
+#include "flow/hub/recorder.hpp"
 #include "flow/hub/shard_links.hpp"
 #include "flow/hub/timers.hpp"
 
@@ -37,6 +38,9 @@ public:
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
     void shut_down();
     [[nodiscard]] const Counters& counters();
+    void open_journal(Journal& journal, const JournalStart& start) { recorder_.open(journal, start); }
+    void restore(const SavedSession& saved, base::Monotonic now);
+    void restore_retained(const MessageRow& saved, base::Monotonic now);
 
 private:
     /// The moment of the call under way.
@@ -46,11 +50,13 @@ private:
     };
     struct PendingSuback {
         std::uint64_t fence = 0;
+        Ticket ticket = 0;  // of a session that is kept: its subscriptions must be durable
         ConnectionId connection{};
         mqtt::PacketId packet_id = 0;
         base::Bytes codes;
         std::vector<RetainedSearch> retained_for;
         std::size_t filters = 0;  // counted in filters_pending_
+        bool removes = false;     // it is an UNSUBACK
     };
 
     // hub.cpp: dispatch, connections, time.
@@ -105,12 +111,14 @@ private:
     mqtt::ReasonCode subscribe(SessionIndex index, const mqtt::Subscription& wanted, std::uint32_t identifier, PendingSuback& pending);
     mqtt::ReasonCode unsubscribe(SessionIndex index, std::string_view filter);
     void remove_subscription(SessionIndex index, Subscribed subscribed);
+    void tell_interest(const Session& session, const Subscriptions::Added& added, SubscriptionOptions options, std::string_view filter);
     void tell_members(GroupIndex group);
+    void finish_when_durable(PendingSuback&& pending, base::Monotonic now);
     void finish_subscribe(const PendingSuback& pending, base::Monotonic now);
 
     // shards.cpp: routing, here and elsewhere.
     void spread(const Passing& passing, SessionIndex publisher, base::Monotonic now);
-    void retain(const Passing& passing, RetainStamp stamp);
+    void retain(const Passing& passing, RetainStamp stamp, base::Monotonic now);
     /// How a publication to a group came here.
     struct GroupTrip {
         bool from_elsewhere = false;
@@ -119,10 +127,13 @@ private:
     void deliver_to_group(GroupIndex index, const Passing& passing, const GroupTrip& trip, base::Monotonic now);
     [[nodiscard]] static std::uint32_t shard_of_member(const Group& group, std::uint32_t turn);
     [[nodiscard]] std::uint32_t next_shard_with_members(const Group& group) const;
-    void send_to_group_at(std::uint32_t shard, const Group& group, const Passing& passing, std::uint32_t hops);
+    void send_to_group_at(std::uint32_t shard, const Group& group, const Passing& passing, const GroupTrip& trip);
     void on_publication(const Record& record, base::Monotonic now);
     void on_passed(base::Monotonic now);
     [[nodiscard]] RetainStamp next_stamp(base::Monotonic now);
+
+    // restore.cpp: what an earlier process left.
+    void restore_subscription(SessionIndex index, const SubscriptionRow& row);
 
     Options options_;
     Port& port_;
@@ -132,12 +143,14 @@ private:
     Subscriptions subscriptions_;
     RetainedStore retained_;
     ShardLinks links_;
+    Recorder recorder_;
     base::Monotonic held_{};  // when input was last held back
     Deliverer deliverer_;
     AckQueue acks_;
     Timers timers_;
     std::vector<Connection> connections_;  // by slot
     Ring<PendingSuback> subacks_;
+    Ring<PendingSuback> kept_subacks_;  // all shards know the filters; they are not durable yet
     std::size_t filters_pending_ = 0;
     Ticket durable_ = 0;
     std::uint64_t retain_time_ = 0;

@@ -143,7 +143,10 @@ bool Deliverer::has_room(const Session& session, const base::Bytes& out) const {
 }
 
 Outbox& Deliverer::outbox(Session& session) {
-    if (!session.outbox) session.outbox = std::make_unique<Outbox>();
+    if (!session.outbox) {
+        session.outbox = std::make_unique<Outbox>();
+        session.outbox->kept = session.kept;
+    }
     return *session.outbox;
 }
 
@@ -156,9 +159,10 @@ void Deliverer::enqueue(SessionIndex index, Delivery&& delivery) {
     };
     while (full()) {
         ++counters_.dropped_queue_full;
-        if (box.queue.empty()) return;
-        static_cast<void>(take_queued(box));  // the oldest goes
+        if (box.queue.empty()) return recorder_.done(box, delivery);
+        recorder_.done(box, take_queued(box));  // the oldest goes
     }
+    if (delivery.number == 0) recorder_.add(box, delivery);
     box.queue_bytes += size;
     counters_.waiting_bytes += cost(delivery);
     ++counters_.messages_waiting;
@@ -226,11 +230,11 @@ void Deliverer::write(Session& session, base::Bytes& out, const Delivery& delive
 }
 
 void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery, base::Monotonic now) {
+    Outbox& box = *session.outbox;
     if (!fits(session, delivery)) {
         ++counters_.dropped_too_large;
-        return;
+        return recorder_.done(box, delivery);
     }
-    Outbox& box = *session.outbox;
     if (delivery.qos != 0) {
         // Not held against waiting_bytes_max: what absent clients have queued must not stop one that takes its messages (its window bounds
         // it).
@@ -239,6 +243,7 @@ void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery
     }
     write(session, out, delivery, false, now);
     if (delivery.qos == 0) return;
+    delivery.number == 0 ? recorder_.add(box, delivery) : recorder_.sent(box, delivery);
     counters_.waiting_bytes += cost(delivery);
     box.inflight.push_back(std::move(delivery));
     ++box.sent;
@@ -284,10 +289,12 @@ bool Deliverer::send_next(Session& session, base::Bytes& out, base::Monotonic no
     }
     if (!box.queue.empty()) {
         Delivery next = take_queued(box);
-        if (next.message.expires() <= now)
+        if (next.message.expires() <= now) {
             ++counters_.dropped_expired;
-        else
+            recorder_.done(box, next);
+        } else {
             send_new(session, out, std::move(next), now);
+        }
         return true;
     }
     if (box.wishes.empty()) return search(session);
@@ -341,7 +348,9 @@ void Deliverer::forget_retained(Session& session, NodeIndex filter) {
 
 /// Takes one out of those in flight.
 void Deliverer::finish(Outbox& box, std::size_t place) {
-    counters_.waiting_bytes -= cost(box.inflight.take(place));
+    const Delivery delivery = box.inflight.take(place);
+    recorder_.done(box, delivery);
+    counters_.waiting_bytes -= cost(delivery);
     if (place < box.sent) --box.sent;
     --counters_.messages_waiting;
 }
@@ -360,6 +369,7 @@ void Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, R
             finish(box, place);
         } else if (out != nullptr) {
             if (found) {
+                recorder_.released(box, box.inflight[place]);
                 box.inflight[place].phase = Delivery::Phase::released;
                 counters_.waiting_bytes -= cost(box.inflight[place]);
                 box.inflight[place].message = {};
@@ -384,6 +394,17 @@ void Deliverer::suspend(Session& session) {
     wishes_ -= box.wishes.size();
     box.wishes.clear();
     box.searches.clear();
+}
+
+void Deliverer::restore(Session& session, Delivery&& delivery) {
+    Outbox& box = outbox(session);
+    box.last_number = std::max(box.last_number, delivery.number);
+    if (delivery.phase == Delivery::Phase::waiting) return enqueue(session.index, std::move(delivery));
+    box.last_packet_id = delivery.packet_id;
+    box.went_round = true;  // smaller ones may be free again: identifiers are looked up before they are given
+    counters_.waiting_bytes += cost(delivery);
+    ++counters_.messages_waiting;
+    box.inflight.push_back(std::move(delivery));
 }
 
 void Deliverer::discard(Session& session) {

@@ -9,6 +9,7 @@
 #include "flow/hub/counters.hpp"
 #include "flow/hub/limits.hpp"
 #include "flow/hub/ports.hpp"
+#include "flow/hub/recorder.hpp"
 #include "flow/hub/session_table.hpp"
 
 namespace sluice::hub {
@@ -17,8 +18,14 @@ namespace sluice::hub {
 class Deliverer {
 public:
     Deliverer(const Limits& limits, Port& port, SessionTable& sessions, const Subscriptions& subscriptions, const RetainedStore& retained,
-              Counters& counters)
-        : limits_(limits), port_(port), sessions_(sessions), subscriptions_(subscriptions), retained_(retained), counters_(counters) {}
+              Recorder& recorder, Counters& counters)
+        : limits_(limits),
+          port_(port),
+          sessions_(sessions),
+          subscriptions_(subscriptions),
+          retained_(retained),
+          recorder_(recorder),
+          counters_(counters) {}
 
     /// One publication: begin(), then target() for each matching subscription (several of one session make one copy, §3.3.4), then
     /// deliver().
@@ -42,6 +49,8 @@ public:
     void suspend(Session& session);
     /// The session ends.
     void discard(Session& session);
+    /// What waited for a session in an earlier process, from the oldest on. The queue's limits hold.
+    void restore(Session& session, Delivery&& delivery);
 
     /// Once a turn: those that were held back by unsent output.
     void retry(base::Monotonic now);
@@ -85,6 +94,7 @@ private:
     SessionTable& sessions_;
     const Subscriptions& subscriptions_;
     const RetainedStore& retained_;
+    Recorder& recorder_;
     Counters& counters_;
 
     // Of the publication under way.

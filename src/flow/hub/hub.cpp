@@ -31,7 +31,8 @@ Hub::Core::Core(const Options& options, Port& port)
       subscriptions_(secret_),
       retained_(secret_, {options.limits.retained_messages_max, options.limits.retained_bytes_max}),
       links_(options.shard.value(), options.shards, options_.limits, port, counters_),
-      deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, counters_),
+      recorder_(options.shard.value(), options.shards, retained_),
+      deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, recorder_, counters_),
       packet_bytes_max_(
           static_cast<std::uint32_t>(std::min<std::size_t>(options.limits.payload_bytes_max + kPacketOverheadMax, mqtt::kPacketBytesMax))) {
     base::check(options.limits.receive_maximum != 0 && options.limits.inflight_max != 0, "hub: a window of 0");
@@ -185,6 +186,7 @@ void Hub::Core::end_connection(Connection& connection, bool withdraw_will, const
     if (session.expiry_seconds == 0) return end_session(index, moment);
     session.ends = moment.now + std::chrono::seconds(session.expiry_seconds);
     sessions_.mark_absent(index);
+    recorder_.session_changed(session);
     if (session.will) {
         if (session.will->delay.count() == 0)
             publish_will(index, moment);
@@ -210,6 +212,11 @@ void Hub::Core::on_durable(Ticket ticket) {
         if (ack.type == PacketType::pubrec) --to->pubrecs_pending;
         send_ack(ack, to->version);
     });
+    while (!kept_subacks_.empty() && kept_subacks_.front().ticket <= durable_) {
+        const PendingSuback pending = kept_subacks_.pop_front();
+        filters_pending_ -= pending.filters;
+        finish_subscribe(pending, turn_);
+    }
 }
 
 bool Hub::Core::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {
@@ -233,6 +240,11 @@ void Hub::Core::shut_down() {
         connection = Connection{};
         --counters_.connections;
     }
+    if (!recorder_.on()) return;
+    sessions_.for_each([this](const Session& session) {
+        if (session.kept != 0 && session.inbox && !session.inbox->unreleased.empty()) recorder_.unreleased(session);
+    });
+    recorder_.flush_retained();
 }
 
 void Hub::Core::forget_permissions() {
@@ -245,6 +257,7 @@ void Hub::Core::end_of_turn(base::Monotonic now) {
     turn_ = now;
     if (!links_.alone()) retained_.forget_old_removals(next_stamp(now).time);
     deliverer_.retry(now);
+    recorder_.end_of_turn(now, links_);
     links_.flush();
 }
 
@@ -319,6 +332,7 @@ void Hub::Core::on_timer(const Timer& timer, const Moment& moment) {
         case Timer::Kind::session:
             return on_session_timer(timer.index, moment);
         case Timer::Kind::retained:
+            recorder_.retained_removed(retained_.get(timer.index, {timer.identity, timer.shard}).topic());
             retained_.expire(timer.index, {timer.identity, timer.shard});
             return;
     }
@@ -350,6 +364,7 @@ void Hub::Core::on_session_timer(SessionIndex index, const Moment& moment) {
 
 std::optional<base::Monotonic> Hub::Core::next_deadline() const {
     auto next = timers_.next();
+    if (const auto at = recorder_.next_deadline(); at != kNever) next = std::min(next.value_or(kNever), at);
     if (deliverer_.holding_back() || links_.waiting()) next = std::min(next.value_or(kNever), turn_ + kRetryAfter);
     return next;
 }
@@ -378,6 +393,9 @@ void Hub::forget_permissions() { core_->forget_permissions(); }
 bool Hub::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {
     return core_->disconnect(client, reason, now, wall);
 }
+void Hub::open_journal(Journal& journal, const JournalStart& start) { core_->open_journal(journal, start); }
+void Hub::restore(const SavedSession& saved, base::Monotonic now) { core_->restore(saved, now); }
+void Hub::restore_retained(const MessageRow& saved, base::Monotonic now) { core_->restore_retained(saved, now); }
 void Hub::shut_down(base::Monotonic) { core_->shut_down(); }
 const Counters& Hub::counters() const { return core_->counters(); }
 

@@ -11,6 +11,7 @@
 #include "data/reading.hpp"
 #include "flow/hub/clients.hpp"
 #include "flow/hub/counters.hpp"
+#include "flow/hub/journal.hpp"
 #include "flow/hub/limits.hpp"
 #include "flow/hub/ports.hpp"
 #include "flow/hub/shard_messages.hpp"
@@ -36,6 +37,14 @@ public:
     ~Hub();
     Hub(const Hub&) = delete;
     Hub& operator=(const Hub&) = delete;
+
+    /// Before anything else is called: from now on what is to survive the process is told to the journal. The sessions and retained
+    /// messages that an earlier process left come next, each once; then end_of_turn(), and the messages to other shards must have arrived
+    /// before the first connection. Retained messages go to every shard, sessions to the shard of their client. What has expired, or does
+    /// not fit the limits any more, goes: of sessions those restored first.
+    void open_journal(Journal& journal, const JournalStart& start);
+    void restore(const SavedSession& saved, base::Monotonic now);
+    void restore_retained(const MessageRow& saved, base::Monotonic now);
 
     void on_connected(ConnectionId who, const Peer& peer, base::Monotonic now);
 

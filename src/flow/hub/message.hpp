@@ -56,6 +56,8 @@ public:
     }
 
     explicit operator bool() const { return header_ != nullptr; }
+    /// Do both refer to one message?
+    [[nodiscard]] bool same(const MessageRef& other) const { return header_ == other.header_; }
     [[nodiscard]] std::string_view topic() const { return {reinterpret_cast<const char*>(header_ + 1), header_->topic_size}; }
     [[nodiscard]] base::ByteView properties() const { return {bytes() + header_->topic_size, header_->properties_size}; }
     [[nodiscard]] base::ByteView payload() const {

@@ -127,10 +127,12 @@ bool Hub::Core::may_publish(Connection& from, std::string_view topic) {
 Ticket Hub::Core::take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment) {
     ++counters_.readings_in;
     counters_.bytes_in += passing.payload.size();
+    recorder_.begin_publish();
     spread(passing, from, moment.now);
-    return port_.accept(
+    const Ticket accepted = port_.accept(
         {.topic = passing.topic, .payload = passing.payload, .client = sessions_[from].client, .arrived = moment.wall, .at = moment.now},
         acknowledged);
+    return recorder_.ticket_of_publish(accepted, acknowledged);
 }
 
 void Hub::Core::acknowledge(Connection& to, PendingAck ack) {

@@ -52,6 +52,11 @@ MessageRef RetainedStore::get(NodeIndex node, RetainStamp stamp) const {
     return current(node, stamp) ? tree_.value(node).message : MessageRef{};
 }
 
+MessageRef RetainedStore::take_unrecorded(NodeIndex node) {
+    Entry& entry = tree_.value(node);
+    return std::exchange(entry.unrecorded, false) ? entry.message : MessageRef{};
+}
+
 bool RetainedStore::expire(NodeIndex node, RetainStamp stamp) {
     if (!current(node, stamp)) return false;
     Entry& entry = tree_.value(node);

@@ -40,6 +40,10 @@ public:
 
     /// Forgets what expired, if it is still the one stored with this stamp. True: it was.
     bool expire(NodeIndex node, RetainStamp stamp);
+    /// Marks what is stored as to be recorded later. False: it was marked already.
+    [[nodiscard]] bool mark_unrecorded(NodeIndex node) { return !std::exchange(tree_.value(node).unrecorded, true); }
+    /// Takes the mark away and returns what is stored; empty if there was no mark or nothing is stored any more.
+    [[nodiscard]] MessageRef take_unrecorded(NodeIndex node);
     /// `time` is of the kind of RetainStamp::time.
     void forget_old_removals(std::uint64_t time);
 
@@ -64,6 +68,7 @@ private:
         MessageRef message;
         RetainStamp stamp;    // of the message, or of its removal
         bool listed = false;  // in removals_
+        bool unrecorded = false;
         [[nodiscard]] bool empty() const { return !message && !listed; }
     };
 

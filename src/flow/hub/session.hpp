@@ -27,10 +27,12 @@ struct Delivery {
     };
     MessageRef message{};
     std::unique_ptr<std::vector<std::uint32_t>> more_identifiers{};  ///< beyond the first
+    std::uint64_t number = 0;                                        ///< order within a kept session (recorder.hpp); 0: not recorded
     std::uint32_t identifier = 0;                                    ///< subscription identifier; 0: none
     mqtt::PacketId packet_id = 0;                                    ///< 0 in the queue
     std::uint8_t qos = 0;
     bool retain = false;
+    bool sent_recorded = false;  ///< its packet id stands in a row of its own
     Phase phase = Phase::waiting;
 };
 
@@ -58,6 +60,8 @@ struct Outbox {
     std::size_t queue_bytes = 0;
     Ring<RetainedWish> wishes;      ///< behind the queue
     Ring<RetainedSearch> searches;  ///< behind the wishes, one at a time
+    std::uint64_t kept = 0;         ///< Session::kept
+    std::uint64_t last_number = 0;  ///< of the deliveries recorded
     mqtt::PacketId last_packet_id = 0;
     bool went_round = false;  ///< identifiers began again while some were in flight
     bool listed = false;      ///< among those that are tried again at the end of a turn
@@ -97,6 +101,7 @@ struct Session {
     base::Monotonic timer_at = kNever;  ///< the timer entry that counts
     std::uint64_t messages_out = 0;     ///< PUBLISH packets sent, resent ones included
     std::uint64_t serial = 0;           ///< unlike that of any other session of this hub; 0: the place is free
+    std::uint64_t kept = 0;             ///< its name in the journal; 0: it is not to outlive the process
     Principal principal{};
     std::uint32_t expiry_seconds = 0;
     std::uint32_t packet_bytes_max = ~0U;  ///< the client's

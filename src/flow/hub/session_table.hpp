@@ -27,6 +27,12 @@ public:
     /// Indices are below this; a session with serial 0 is a free place.
     [[nodiscard]] std::size_t places() const { return sessions_.size(); }
 
+    template <class Visit>
+    void for_each(Visit&& visit) const {
+        for (const Session& session : sessions_)
+            if (session.serial != 0) visit(session);
+    }
+
     /// Absent sessions stand in a list in the order in which their clients left.
     void mark_absent(SessionIndex index);
     void mark_present(SessionIndex index);

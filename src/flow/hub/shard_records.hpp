@@ -15,10 +15,11 @@ namespace sluice::hub {
 enum class RecordKind : std::uint8_t {
     publication,  ///< a Passing, for this shard's own subscribers (kDeliver), for its retained store (kRetain), or for one member of a
                   ///< group
-    interest,     ///< a filter; a: 1 the sender's sessions want it, 0 no longer
-    members,      ///< a group and its filter; a: the sender's number of members
+    interest,     ///< a filter; a: 1 the sender's sessions want it, 0 no longer; kKeeps
+    members,      ///< a group and its filter; a: the sender's number of members; kKeeps
     fence,        ///< a: number; the answer is `passed` with the same number, after everything that this shard sent before
     passed,
+    keep,  ///< what this shard sent so far must be durable there; a: number, answered by way of the Journal
 };
 
 /// One record; views are valid as long as the message.
@@ -33,6 +34,7 @@ struct Record {
 
     static constexpr std::uint8_t kDeliver = 1;
     static constexpr std::uint8_t kRetain = 2;
+    static constexpr std::uint8_t kKeeps = 4;  ///< what is published with QoS 1 or 2 for it must be durable at the sender of this
 };
 
 inline void append_record(base::Bytes& out, const Record& record) {

@@ -21,8 +21,9 @@ void Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Mon
             if (!(one.options.no_local() && one.index == publisher)) deliverer_.target(one.index, one);
         } else if (one.by == Wanted::by_group) {
             groups_.push_back(one.index);
-        } else if (std::find(shards_.begin(), shards_.end(), one.index) == shards_.end()) {
-            shards_.push_back(one.index);
+        } else {
+            if (one.options.bits == kShardKeeps.bits && passing.qos != 0) recorder_.cross(one.index);
+            if (std::find(shards_.begin(), shards_.end(), one.index) == shards_.end()) shards_.push_back(one.index);
         }
     });
     deliverer_.deliver(passing, now);
@@ -34,7 +35,9 @@ void Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Mon
         return;
     }
     record.stamp = next_stamp(now);
-    retain(passing, record.stamp);
+    retain(passing, record.stamp, now);
+    if (recorder_.on() && passing.qos != 0)
+        if (const auto owner = recorder_.owner(passing.topic); owner != links_.own()) recorder_.cross(owner);
     for (std::uint32_t shard = 0; shard < links_.shards(); ++shard) {
         if (shard == links_.own()) continue;
         const bool wants = std::find(shards_.begin(), shards_.end(), shard) != shards_.end();
@@ -43,10 +46,11 @@ void Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Mon
     }
 }
 
-void Hub::Core::retain(const Passing& passing, RetainStamp stamp) {
+void Hub::Core::retain(const Passing& passing, RetainStamp stamp, base::Monotonic now) {
     const auto change = retained_.set(passing, stamp, !links_.alone());
     if (change.outcome == RetainedStore::Outcome::refused) ++counters_.retained_refused;
     if (change.outcome == RetainedStore::Outcome::stored && passing.expires != kNever) arm_retained(change.node, stamp, passing.expires);
+    recorder_.retained(passing, change, now);
 }
 
 /// Round robin over all members on all shards, as far as this shard knows them. A member here that can take it at once goes before one that
@@ -56,7 +60,7 @@ void Hub::Core::deliver_to_group(GroupIndex index, const Passing& passing, const
     const auto here = static_cast<std::uint32_t>(group.members.size());
     const std::uint32_t everywhere = here + (trip.from_elsewhere ? 0 : group.elsewhere_total);
     const std::uint32_t turn = everywhere == 0 ? 0 : group.turn++ % everywhere;
-    if (turn >= here && everywhere != here) return send_to_group_at(shard_of_member(group, turn - here), group, passing, 0);
+    if (turn >= here && everywhere != here) return send_to_group_at(shard_of_member(group, turn - here), group, passing, trip);
     const Group::Member* chosen = nullptr;
     for (std::uint32_t i = 0; i < here; ++i) {
         const Group::Member& member = group.members[(turn + i) % here];
@@ -68,7 +72,7 @@ void Hub::Core::deliver_to_group(GroupIndex index, const Passing& passing, const
         if (chosen == nullptr && session.online()) chosen = &member;
     }
     if (chosen == nullptr && group.elsewhere_total != 0 && trip.hops + 1U < links_.shards())
-        return send_to_group_at(next_shard_with_members(group), group, passing, trip.hops + 1U);
+        return send_to_group_at(next_shard_with_members(group), group, passing, {trip.from_elsewhere, trip.hops + 1U});
     if (chosen == nullptr && here == 0) {
         ++counters_.dropped_session_end;  // its last member left while it was on the way
         return;
@@ -94,9 +98,11 @@ std::uint32_t Hub::Core::next_shard_with_members(const Group& group) const {
     return shard;
 }
 
-void Hub::Core::send_to_group_at(std::uint32_t shard, const Group& group, const Passing& passing, std::uint32_t hops) {
+void Hub::Core::send_to_group_at(std::uint32_t shard, const Group& group, const Passing& passing, const GroupTrip& trip) {
+    // Wherever it ends up: the shard that it goes to may hand it on.
+    if (group.elsewhere_keep != 0 && passing.qos != 0) trip.from_elsewhere ? recorder_.pass_on(shard) : recorder_.cross(shard);
     const std::string filter = subscriptions_.filter(group.node);
-    links_.publication(shard, {.kind = RecordKind::publication, .a = hops, .group = group.name, .filter = filter, .passing = passing});
+    links_.publication(shard, {.kind = RecordKind::publication, .a = trip.hops, .group = group.name, .filter = filter, .passing = passing});
 }
 
 void Hub::Core::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now) {
@@ -110,12 +116,13 @@ void Hub::Core::on_shard_message(data::ShardIndex from, const ShardMessage& mess
                 break;
             case RecordKind::interest:
                 if (record.a != 0)
-                    subscriptions_.add_shard(record.filter, from.value());
+                    subscriptions_.add_shard(record.filter, from.value(), (record.flags & Record::kKeeps) != 0);
                 else
                     subscriptions_.remove_shard(record.filter, from.value());
                 break;
             case RecordKind::members:
-                subscriptions_.set_group_elsewhere(record.filter, record.group, from.value(), static_cast<std::uint32_t>(record.a));
+                subscriptions_.set_group_elsewhere(record.filter, record.group, from.value(), static_cast<std::uint32_t>(record.a),
+                                                   (record.flags & Record::kKeeps) != 0);
                 break;
             case RecordKind::fence:
                 links_.control(from.value(), {.kind = RecordKind::passed, .a = record.a});
@@ -123,6 +130,9 @@ void Hub::Core::on_shard_message(data::ShardIndex from, const ShardMessage& mess
             case RecordKind::passed:
                 links_.passed(from.value(), record.a);
                 on_passed(now);
+                break;
+            case RecordKind::keep:
+                recorder_.on_fence(from, record.a, links_);
                 break;
         }
     }
@@ -147,15 +157,15 @@ void Hub::Core::on_publication(const Record& record, base::Monotonic now) {
     }
     if ((record.flags & Record::kRetain) != 0) {
         retain_time_ = std::max(retain_time_, record.stamp.time);  // what is retained here from now on is later
-        retain(passing, record.stamp);
+        retain(passing, record.stamp, now);
     }
 }
 
 void Hub::Core::on_passed(base::Monotonic now) {
     while (!subacks_.empty() && links_.all_passed(subacks_.front().fence)) {
-        const PendingSuback pending = subacks_.pop_front();
+        PendingSuback pending = subacks_.pop_front();
         filters_pending_ -= pending.filters;
-        finish_subscribe(pending, now);
+        finish_when_durable(std::move(pending), now);
     }
 }
 

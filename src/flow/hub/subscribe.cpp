@@ -36,9 +36,10 @@ void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment
         ++counters_.subscribes;
         pending.codes.push_back(static_cast<base::Byte>(code));
     }
-    if (links_.alone() || room == 0) return finish_subscribe(pending, moment.now);
-    pending.fence = links_.fence();
     pending.filters = std::min(room, pending.codes.size());
+    if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
+    if (links_.alone() || room == 0) return finish_when_durable(std::move(pending), moment.now);
+    pending.fence = links_.fence();
     filters_pending_ += pending.filters;
     subacks_.push_back(std::move(pending));
 }
@@ -62,20 +63,31 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
     if (!added.existed) {
         session.subscriptions.push_back({added.node, added.group});
         ++counters_.subscriptions;
-        if (to_group) tell_members(added.group);
     }
-    if (added.first && !links_.alone()) links_.control_to_all({.kind = RecordKind::interest, .a = 1, .filter = shared.filter});
+    recorder_.subscribed(session, {options, identifier, shared.group, shared.filter});
+    tell_interest(session, added, options, shared.filter);
     using enum mqtt::RetainHandling;
     const bool wants_retained = wanted.retain_handling == send || (wanted.retain_handling == send_if_new && !added.existed);
     if (!to_group && wants_retained) pending.retained_for.push_back({added.node, identifier, options});  // §4.8.2: none for groups
     return static_cast<ReasonCode>(wanted.qos);
 }
 
+/// What a session that is kept was told of its subscriptions holds after a crash, too.
+void Hub::Core::finish_when_durable(PendingSuback&& pending, base::Monotonic now) {
+    const std::size_t room = options_.limits.subscribes_pending_max - filters_pending_;
+    // Where too much waits for a dead disk an UNSUBACK does not (a SUBACK without room grants nothing, so it has no ticket).
+    if (pending.ticket <= durable_ || pending.filters > room) return finish_subscribe(pending, now);
+    filters_pending_ += pending.filters;
+    kept_subacks_.push_back(std::move(pending));
+}
+
 void Hub::Core::finish_subscribe(const PendingSuback& pending, base::Monotonic now) {
     Connection* to = find(pending.connection);
     if (to == nullptr) return;
-    if (base::Bytes* out = answer(to->id))
-        mqtt::encode_suback(*out, {.packet_id = pending.packet_id, .codes = pending.codes, .properties = {}}, to->version);
+    if (base::Bytes* out = answer(to->id)) {
+        const mqtt::Suback packet{.packet_id = pending.packet_id, .codes = pending.codes, .properties = {}};
+        pending.removes ? mqtt::encode_unsuback(*out, packet, to->version) : mqtt::encode_suback(*out, packet, to->version);
+    }
     Session& session = sessions_[to->session];
     for (const RetainedSearch& search : pending.retained_for) {
         const bool still = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
@@ -91,8 +103,14 @@ void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Mome
     scratch_.clear();
     for (const mqtt::Subscription unwanted : packet.filters)
         scratch_.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
-    if (base::Bytes* out = answer(from.id))
-        mqtt::encode_unsuback(*out, {.packet_id = packet.packet_id, .codes = scratch_, .properties = {}}, from.version);
+    PendingSuback pending{.connection = from.id,
+                          .packet_id = packet.packet_id,
+                          .codes = scratch_,
+                          .retained_for = {},
+                          .filters = scratch_.size(),
+                          .removes = true};
+    if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
+    finish_when_durable(std::move(pending), moment.now);
 }
 
 ReasonCode Hub::Core::unsubscribe(SessionIndex index, std::string_view filter) {
@@ -107,6 +125,7 @@ ReasonCode Hub::Core::unsubscribe(SessionIndex index, std::string_view filter) {
     if (at == list.end()) return ReasonCode::no_subscription_existed;
     const Subscribed subscribed = *at;
     list.erase(at);
+    recorder_.unsubscribed(sessions_[index], shared.group, shared.filter);
     remove_subscription(index, subscribed);
     return ReasonCode::success;
 }
@@ -125,11 +144,29 @@ void Hub::Core::remove_subscription(SessionIndex index, Subscribed subscribed) {
     if (last && !links_.alone()) links_.control_to_all({.kind = RecordKind::interest, .a = 0, .filter = filter});
 }
 
+/// What a new or changed subscription means to the other shards.
+void Hub::Core::tell_interest(const Session& session, const Subscriptions::Added& added, SubscriptionOptions options,
+                              std::string_view filter) {
+    const bool keeps = Recorder::keeps(session, options);
+    if (added.group != kNoGroup) {
+        const bool news = keeps && subscriptions_.mark_group_keeping(added.group);
+        if (news || !added.existed) tell_members(added.group);
+        return;
+    }
+    const bool news = keeps && subscriptions_.mark_keeping(added.node);
+    if ((!news && !added.first) || links_.alone()) return;
+    links_.control_to_all({.kind = RecordKind::interest, .flags = keeps ? Record::kKeeps : std::uint8_t{0}, .a = 1, .filter = filter});
+}
+
 void Hub::Core::tell_members(GroupIndex index) {
     if (links_.alone()) return;
     const Group& group = subscriptions_.group(index);
     const std::string filter = subscriptions_.filter(group.node);
-    links_.control_to_all({.kind = RecordKind::members, .a = group.members.size(), .group = group.name, .filter = filter});
+    links_.control_to_all({.kind = RecordKind::members,
+                           .flags = group.keeps ? Record::kKeeps : std::uint8_t{0},
+                           .a = group.members.size(),
+                           .group = group.name,
+                           .filter = filter});
 }
 
 }  // namespace sluice::hub

@@ -40,12 +40,16 @@ Subscriptions::Added Subscriptions::add_to_group(std::string_view filter, std::s
 bool Subscriptions::remove(NodeIndex node, SessionIndex session) {
     if (!erase(node, Wanted::by_session, session)) return false;
     const bool last = --tree_.value(node).sessions == 0;
+    if (last) tree_.value(node).keeps = false;
     tree_.prune(node);
     return last;
 }
 
 bool Subscriptions::remove_from_group(GroupIndex group, SessionIndex session) {
-    return std::erase_if(groups_[group].members, [&](const Group::Member& one) { return one.session == session; }) != 0;
+    auto& members = groups_[group].members;
+    const bool was_there = std::erase_if(members, [&](const Group::Member& one) { return one.session == session; }) != 0;
+    groups_[group].keeps = groups_[group].keeps && !members.empty();
+    return was_there;
 }
 
 void Subscriptions::release_group(GroupIndex index) {
@@ -57,9 +61,11 @@ void Subscriptions::release_group(GroupIndex index) {
     free_groups_.push_back(index);
 }
 
-void Subscriptions::add_shard(std::string_view filter, std::uint32_t shard) {
+void Subscriptions::add_shard(std::string_view filter, std::uint32_t shard, bool keeps) {
     auto& list = tree_.value(tree_.ensure(filter)).all;
-    if (find_in(list, Wanted::by_shard, shard) == list.end()) list.push_back({Wanted::by_shard, {}, shard, 0});
+    auto at = find_in(list, Wanted::by_shard, shard);
+    if (at == list.end()) at = list.insert(at, {Wanted::by_shard, {}, shard, 0});
+    at->options = keeps ? kShardKeeps : SubscriptionOptions{};
 }
 
 void Subscriptions::remove_shard(std::string_view filter, std::uint32_t shard) {
@@ -68,12 +74,15 @@ void Subscriptions::remove_shard(std::string_view filter, std::uint32_t shard) {
     if (erase(node, Wanted::by_shard, shard)) tree_.prune(node);
 }
 
-void Subscriptions::set_group_elsewhere(std::string_view filter, std::string_view name, std::uint32_t shard, std::uint32_t members) {
+void Subscriptions::set_group_elsewhere(std::string_view filter, std::string_view name, std::uint32_t shard, std::uint32_t members,
+                                        bool keeps) {
     const GroupIndex index = ensure_group(tree_.ensure(filter), name);
     Group& group = groups_[index];
     if (group.elsewhere.size() <= shard) group.elsewhere.resize(shard + 1);
     group.elsewhere_total += members - group.elsewhere[shard];
     group.elsewhere[shard] = members;
+    const std::uint64_t bit = std::uint64_t{1} << shard;
+    group.elsewhere_keep = keeps ? group.elsewhere_keep | bit : group.elsewhere_keep & ~bit;
     release_group(index);
 }
 

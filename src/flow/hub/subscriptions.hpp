@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -24,6 +25,8 @@ struct SubscriptionOptions {
     [[nodiscard]] bool retain_as_published() const { return (bits & 8U) != 0; }
     [[nodiscard]] std::uint8_t retain_handling() const { return (bits >> 4) & 3U; }
 };
+/// Options of another shard's entry: acknowledged publishes must be durable there.
+inline constexpr SubscriptionOptions kShardKeeps{1};
 
 enum class Wanted : std::uint8_t {
     by_session,  ///< index: SessionIndex
@@ -42,6 +45,7 @@ struct Subscriber {
 struct SubscriberList {
     std::vector<Subscriber> all;
     std::uint32_t sessions = 0;  ///< how many of them are sessions: other shards are told when it leaves or reaches 0
+    bool keeps = false;          ///< since it left 0 one of them was kept: other shards know
     [[nodiscard]] bool empty() const { return all.empty(); }
 };
 
@@ -57,7 +61,9 @@ struct Group {
     std::vector<Member> members;           ///< of this shard
     std::vector<std::uint32_t> elsewhere;  ///< number of members by shard; empty: none anywhere else
     std::uint32_t elsewhere_total = 0;
-    std::uint32_t turn = 0;  ///< whose turn it is, modulo the number of members
+    std::uint64_t elsewhere_keep = 0;  ///< shards, one bit each, where acknowledged publishes for it must be durable
+    bool keeps = false;                ///< the same, here
+    std::uint32_t turn = 0;            ///< whose turn it is, modulo the number of members
 };
 
 /// Index data only: sessions and what goes to other shards are the caller's matter. Of one thread.
@@ -81,10 +87,14 @@ public:
     /// Removes a group that has no members anywhere; nothing otherwise.
     void release_group(GroupIndex group);
 
-    void add_shard(std::string_view filter, std::uint32_t shard);
+    /// A session at the node, or a member of the group, is kept. True: it is the first that is, other shards must learn it.
+    [[nodiscard]] bool mark_keeping(NodeIndex node) { return !std::exchange(tree_.value(node).keeps, true); }
+    [[nodiscard]] bool mark_group_keeping(GroupIndex group) { return !std::exchange(groups_[group].keeps, true); }
+
+    void add_shard(std::string_view filter, std::uint32_t shard, bool keeps);
     void remove_shard(std::string_view filter, std::uint32_t shard);
     /// Another shard's number of members of a group.
-    void set_group_elsewhere(std::string_view filter, std::string_view group, std::uint32_t shard, std::uint32_t members);
+    void set_group_elsewhere(std::string_view filter, std::string_view group, std::uint32_t shard, std::uint32_t members, bool keeps);
 
     [[nodiscard]] NodeIndex find(std::string_view filter) const { return tree_.find(filter); }
     /// kNoGroup: not there.

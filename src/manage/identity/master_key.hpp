@@ -37,6 +37,9 @@ inline constexpr std::string_view kSpoolPurpose = "spool v1";
 inline constexpr std::string_view kSpoolCheckPurpose = "spool key check v1";
 inline constexpr std::string_view kDocumentPurpose = "documents v1";
 inline constexpr std::string_view kDocumentNamePurpose = "document names v1";
+inline constexpr std::string_view kSessionsPurpose = "sessions v1";
+inline constexpr std::string_view kSessionNamesPurpose = "session names v1";
+inline constexpr std::string_view kSessionsCheckPurpose = "sessions key check v1";
 inline constexpr std::string_view kRuleStatePurpose = "rule state v1";
 
 }  // namespace sluice::identity

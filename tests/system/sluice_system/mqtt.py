@@ -38,16 +38,17 @@ def publish_packet(topic: str, payload: bytes, *, qos: int = 0, packet_id: int =
 class Client:
     """Blocking. Raises ConnectionError when the server ends the connection."""
 
-    def __init__(self, port: int, client_id: str, *, keep_alive: int = 60, timeout: float = 60):
+    def __init__(self, port: int, client_id: str, *, keep_alive: int = 60, timeout: float = 60, clean: bool = True):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self._next_id = 0
         self.unacked = {}
-        self.send(connect_packet(client_id, keep_alive=keep_alive))
+        self.send(connect_packet(client_id, keep_alive=keep_alive, clean=clean))
         kind, _, body = self.read()
         if kind != CONNACK or body[1] != 0:
             raise ConnectionError(f"refused: packet {kind}, {body!r}")
+        self.session_present = body[0] == 1
 
     def __enter__(self):
         return self

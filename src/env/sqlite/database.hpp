@@ -6,31 +6,34 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.hpp"
 #include "base/error.hpp"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace sluice::cloud {
+namespace sluice::sqlite {
 
-/// A prepared statement, used again and again. Text that is bound must stay until reset(). One thread.
-class SqliteStatement {
+/// A prepared statement, used again and again. Text and blobs that are bound must stay until reset(). One thread.
+class Statement {
 public:
-    SqliteStatement() = default;
-    explicit SqliteStatement(sqlite3_stmt* statement) : statement_(statement) {}
+    Statement() = default;
+    explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
 
     /// Parameters count from 1.
-    SqliteStatement& bind(int at, std::int64_t value);
-    SqliteStatement& bind(int at, std::string_view text);
-    /// True: a row; false: done. Errors: see from_sqlite().
+    Statement& bind(int at, std::int64_t value);
+    Statement& bind(int at, std::string_view text);
+    Statement& bind(int at, base::ByteView blob);
+    /// True: a row; false: done. Errors: see error_of().
     base::Result<bool> step();
     /// Runs a statement without rows, then resets it.
     base::Status run();
     void reset();
 
-    /// Columns count from 0; text is valid until the next step() or reset().
+    /// Columns count from 0; text and blobs are valid until the next step() or reset().
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] std::string_view text(int column) const;
+    [[nodiscard]] base::ByteView blob(int column) const;
 
 private:
     struct Finalize {
@@ -39,14 +42,14 @@ private:
     std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
-class SqliteDatabase {
+class Database {
 public:
     enum class Mode : std::uint8_t { read_write_create, read_only };
     /// Errors: not_found, permission, io, corrupt (not a database).
-    static base::Result<SqliteDatabase> open(const std::string& path, Mode mode);
+    static base::Result<Database> open(const std::string& path, Mode mode);
 
     base::Status execute(const char* sql);
-    base::Result<SqliteStatement> prepare(std::string_view sql);
+    base::Result<Statement> prepare(std::string_view sql);
     /// What SQLite says about the last error, for the log.
     [[nodiscard]] std::string last_message() const;
     [[nodiscard]] std::int64_t last_insert_id() const;
@@ -55,12 +58,12 @@ private:
     struct Close {
         void operator()(sqlite3* database) const;
     };
-    explicit SqliteDatabase(sqlite3* database) : database_(database) {}
+    explicit Database(sqlite3* database) : database_(database) {}
     std::unique_ptr<sqlite3, Close> database_;
 };
 
 /// SQLITE_FULL is disk_full; CORRUPT, NOTADB are corrupt; BUSY, LOCKED in_use; CANTOPEN not_found; PERM, AUTH, READONLY permission; all
 /// else io.
-[[nodiscard]] base::Error from_sqlite(int code, base::Where where = base::Where::here());
+[[nodiscard]] base::Error error_of(int code, base::Where where = base::Where::here());
 
-}  // namespace sluice::cloud
+}  // namespace sluice::sqlite

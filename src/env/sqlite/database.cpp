@@ -1,15 +1,15 @@
-#include "cloud/sqlite.hpp"
+#include "env/sqlite/database.hpp"
 
 #include <utility>
 
 #include <sqlite3.h>
 
-namespace sluice::cloud {
+namespace sluice::sqlite {
 
 using base::Errc;
 using base::Error;
 
-Error from_sqlite(int code, base::Where where) {
+Error error_of(int code, base::Where where) {
     switch (code & 0xff) {  // extended codes keep the primary one in the low byte
         case SQLITE_FULL:
             return {Errc::disk_full, 0, where};
@@ -30,76 +30,88 @@ Error from_sqlite(int code, base::Where where) {
     }
 }
 
-void SqliteStatement::Finalize::operator()(sqlite3_stmt* statement) const {
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
     sqlite3_finalize(statement);  // repeats the error of the last step, which was reported then
 }
-void SqliteDatabase::Close::operator()(sqlite3* database) const {
+void Database::Close::operator()(sqlite3* database) const {
     sqlite3_close_v2(database);  // waits for statements that outlive it
 }
 
-SqliteStatement& SqliteStatement::bind(int at, std::int64_t value) {
+Statement& Statement::bind(int at, std::int64_t value) {
     sqlite3_bind_int64(statement_.get(), at, value);  // fails only for a parameter that does not exist: the tests walk every statement
     return *this;
 }
 
-SqliteStatement& SqliteStatement::bind(int at, std::string_view text) {
+Statement& Statement::bind(int at, std::string_view text) {
     sqlite3_bind_text64(statement_.get(), at, text.data(), text.size(), SQLITE_STATIC,
                         SQLITE_UTF8);  // as above; sizes are bounded by the wire format
     return *this;
 }
 
-base::Result<bool> SqliteStatement::step() {
+Statement& Statement::bind(int at, base::ByteView blob) {
+    // A null pointer would bind NULL, not an empty blob. Sizes are bounded by the limits of what is stored.
+    sqlite3_bind_blob64(statement_.get(), at, blob.empty() ? "" : static_cast<const void*>(blob.data()), blob.size(), SQLITE_STATIC);
+    return *this;
+}
+
+base::Result<bool> Statement::step() {
     const int code = sqlite3_step(statement_.get());
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) return false;
-    return from_sqlite(code);
+    return error_of(code);
 }
 
-base::Status SqliteStatement::run() {
+base::Status Statement::run() {
     const auto row = step();
     reset();
     if (!row) return row.error();
     return {};
 }
 
-void SqliteStatement::reset() {
+void Statement::reset() {
     sqlite3_reset(statement_.get());  // repeats the error of the last step, which was reported then
 }
 
-std::int64_t SqliteStatement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
 
-std::string_view SqliteStatement::text(int column) const {
+std::string_view Statement::text(int column) const {
     const auto* text = sqlite3_column_text(statement_.get(), column);
     if (text == nullptr) return {};
     return {reinterpret_cast<const char*>(text), static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
-base::Result<SqliteDatabase> SqliteDatabase::open(const std::string& path, Mode mode) {
+base::ByteView Statement::blob(int column) const {
+    const auto* blob = static_cast<const base::Byte*>(sqlite3_column_blob(statement_.get(), column));
+    if (blob == nullptr) return {};
+    return {blob, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
+base::Result<Database> Database::open(const std::string& path, Mode mode) {
     const int flags = (mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX;
     sqlite3* raw = nullptr;
     const int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
-    SqliteDatabase database(raw);
-    if (code != SQLITE_OK) return from_sqlite(code);
+    Database database(raw);
+    if (code != SQLITE_OK) return error_of(code);
     sqlite3_busy_timeout(raw, 5000);  // a reader may hold up a checkpoint, never the writer's commit; this is for tools that lock the file
     return database;
 }
 
-base::Status SqliteDatabase::execute(const char* sql) {
+base::Status Database::execute(const char* sql) {
     const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) return from_sqlite(code);
+    if (code != SQLITE_OK) return error_of(code);
     return {};
 }
 
-base::Result<SqliteStatement> SqliteDatabase::prepare(std::string_view sql) {
+base::Result<Statement> Database::prepare(std::string_view sql) {
     sqlite3_stmt* raw = nullptr;
     const int code =
         sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
-    SqliteStatement statement(raw);
-    if (code != SQLITE_OK) return from_sqlite(code);
+    Statement statement(raw);
+    if (code != SQLITE_OK) return error_of(code);
     return statement;
 }
 
-std::string SqliteDatabase::last_message() const { return sqlite3_errmsg(database_.get()); }
-std::int64_t SqliteDatabase::last_insert_id() const { return sqlite3_last_insert_rowid(database_.get()); }
+std::string Database::last_message() const { return sqlite3_errmsg(database_.get()); }
+std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(database_.get()); }
 
-}  // namespace sluice::cloud
+}  // namespace sluice::sqlite

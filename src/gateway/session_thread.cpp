@@ -1,0 +1,111 @@
+#include "gateway/session_thread.hpp"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+namespace sluice::gateway {
+namespace {
+
+constexpr std::chrono::milliseconds kRetryCommit{200};  // a full or dead disk is tried again this often
+
+}  // namespace
+
+SessionThread::SessionThread(const env::Clock& clock, std::unique_ptr<SessionDatabase> database, std::chrono::milliseconds commit_delay)
+    : loop_(clock, std::chrono::microseconds(0)), database_(std::move(database)), commit_delay_(commit_delay) {
+    loop_.add_task(*this);
+    age_at_ = clock.now() + SessionDatabase::kAgeEvery;
+}
+
+base::Status SessionThread::start_with(base::ByteView changes, const std::vector<hub::KeptId>& remains) {
+    changes_.absorb(changes);
+    for (const auto id : remains) changes_.end(id);
+    waiting_ = !changes_.empty();
+    return waiting_ ? write() : base::Status{};
+}
+
+void SessionThread::run() {
+    taken_turn_.resize(shards_.size());
+    loop_.run();
+}
+
+void SessionThread::stop() {
+    stopping_.store(true, std::memory_order_release);
+    loop_.wake();
+}
+
+void SessionThread::on_turn(base::Monotonic now) {
+    // Looked at before the mail: what the shards left behind when they ended is in the boxes by then.
+    const bool stopping = stopping_.load(std::memory_order_acquire);
+    take_mail(now);
+    if (waiting_ && (stopping || now >= commit_at_ || (urgent_ && !failing_))) commit(now);
+    if (now >= age_at_) {
+        age_at_ = now + SessionDatabase::kAgeEvery;
+        if (auto done = database_->write_age(); !done) spdlog::debug("sessions: age not written: {}", base::describe(done.error()));
+    }
+    if (!stopping || stopped_) return;
+    stopped_ = true;
+    if (auto done = database_->write_age(); !done) spdlog::warn("sessions: age not written: {}", base::describe(done.error()));
+    database_.reset();  // closes it: the log goes into the database
+    loop_.stop();
+}
+
+void SessionThread::take_mail(base::Monotonic now) {
+    for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+        for (SessionMail mail; shards_[shard].from->pop(mail);) {
+            if (!waiting_) commit_at_ = now + commit_delay_;
+            waiting_ = true;
+            urgent_ = urgent_ || mail.urgent;
+            changes_.absorb(mail.changes);
+            taken_turn_[shard] = mail.turn;
+        }
+    }
+}
+
+void SessionThread::commit(base::Monotonic now) {
+    if (auto done = write(); !done) {
+        if (!failing_)
+            spdlog::error("sessions: cannot write; publishes that sessions wait for are not acknowledged: {}",
+                          base::describe(done.error()));
+        failing_ = true;
+        commit_at_ = now + kRetryCommit;
+        gauges_.degraded.store(1, std::memory_order_relaxed);
+        gauges_.commit_failures.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    if (failing_) spdlog::warn("sessions: writing again");
+    failing_ = false;
+    gauges_.degraded.store(0, std::memory_order_relaxed);
+    announce();
+}
+
+/// What came and went meanwhile leaves nothing to write.
+base::Status SessionThread::write() {
+    if (!changes_.empty()) {
+        if (auto done = database_->write(changes_); !done) return done;
+        changes_.clear();
+        gauges_.commits.fetch_add(1, std::memory_order_relaxed);
+        gauges_.rows_written.store(database_->rows_written(), std::memory_order_relaxed);
+        gauges_.rows_removed.store(database_->rows_removed(), std::memory_order_relaxed);
+    }
+    gauges_.rows_spared.store(changes_.spared(), std::memory_order_relaxed);
+    waiting_ = urgent_ = false;
+    return {};
+}
+
+void SessionThread::announce() {
+    for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+        auto& durable = shards_[shard].gauges->session_turn;
+        if (durable.load(std::memory_order_relaxed) == taken_turn_[shard]) continue;
+        durable.store(taken_turn_[shard], std::memory_order_seq_cst);
+        shards_[shard].loop->wake();
+    }
+}
+
+std::optional<base::Monotonic> SessionThread::next_deadline() const {
+    const bool mail = std::any_of(shards_.begin(), shards_.end(), [](const ShardLink& shard) { return !shard.from->empty(); });
+    if (mail || stopping_.load(std::memory_order_acquire)) return loop_.now();
+    return waiting_ ? std::min(age_at_, commit_at_) : age_at_;
+}
+
+}  // namespace sluice::gateway
