@@ -10,8 +10,8 @@
 #include "codec/websocket/test_frames.hpp"
 
 using namespace sluice::websocket;
-using sluice::base::ByteView;
 using sluice::base::Bytes;
+using sluice::base::ByteView;
 
 namespace {
 

@@ -14,7 +14,8 @@ struct FamilyRow {
     std::size_t address_bytes;
     std::size_t ip_bytes;
 };
-constexpr std::array<FamilyRow, 4> kFamilies{{{Family::unspecified, 0, 0}, {Family::v4, 12, 4}, {Family::v6, 36, 16}, {Family::unix_socket, 216, 0}}};
+constexpr std::array<FamilyRow, 4> kFamilies{
+    {{Family::unspecified, 0, 0}, {Family::v4, 12, 4}, {Family::v6, 36, 16}, {Family::unix_socket, 216, 0}}};
 
 constexpr base::Byte kStream = 1;
 

@@ -28,8 +28,8 @@ enum class ParseStatus : std::uint8_t { complete, incomplete, malformed };
 
 struct Parsed {
     ParseStatus status;
-    std::size_t size = 0;           ///< of the header, when complete: the client's bytes begin behind it
-    std::string_view problem{};     ///< when malformed
+    std::size_t size = 0;        ///< of the header, when complete: the client's bytes begin behind it
+    std::string_view problem{};  ///< when malformed
     Header header{};
 };
 

@@ -16,7 +16,8 @@ enum class CloseCode : std::uint16_t { normal = 1000, protocol_error = 1002, uns
 
 inline constexpr std::size_t kFrameHeaderBytesMax = 14;
 inline constexpr std::size_t kControlBytesMax = 125;  // §5.5
-/// Payload goes up as it comes and is bounded by MQTT's own limits; a longer frame than any MQTT packet could need is an error or an attack.
+/// Payload goes up as it comes and is bounded by MQTT's own limits; a longer frame than any MQTT packet could need is an error or an
+/// attack.
 inline constexpr std::uint64_t kFrameBytesMax = std::uint64_t{256} * 1024 * 1024 + 5;
 
 struct FrameHeader {

@@ -15,8 +15,8 @@ public:
     enum class State : std::uint8_t {
         opening,  ///< waits for the request
         open,
-        closed,   ///< the client's close frame came (the answer is in `down`): nothing more comes
-        failed,   ///< problem() says why; the answer or close frame is in `down`
+        closed,  ///< the client's close frame came (the answer is in `down`): nothing more comes
+        failed,  ///< problem() says why; the answer or close frame is in `down`
     };
 
     /// `policy` is shared by all connections of a listener.

@@ -47,10 +47,10 @@ bool any_element(std::string_view list, Wants wants) {
 /// What of the head matters here. Lists may come in several lines, the others only once.
 struct Head {
     std::optional<std::string_view> host, key, version, origin;
-    bool upgrades = false;          // Upgrade: websocket
-    bool connection = false;        // Connection: upgrade
+    bool upgrades = false;    // Upgrade: websocket
+    bool connection = false;  // Connection: upgrade
     bool has_body = false;
-    std::string_view protocol{};    // the first of ours that the client offers
+    std::string_view protocol{};  // the first of ours that the client offers
     std::string_view problem{};
 };
 
@@ -113,8 +113,8 @@ constexpr std::string_view kBad = "400 Bad Request";
 
 bool is_base64_key(std::string_view key) {
     return key.size() == kKeyLength && key.ends_with("==") && std::all_of(key.begin(), key.end() - 2, [](char c) {
-        return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '+' || c == '/';
-    });
+               return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || c == '+' || c == '/';
+           });
 }
 
 /// Of `host:port` or `[v6]:port`.
@@ -175,7 +175,8 @@ Upgrade upgrade(base::ByteView in, const OriginPolicy& policy) {
     const std::size_t fields = line_end + 2;
     const Head head = read_fields(fields >= end + 2 ? std::string_view() : text.substr(fields, end + 2 - fields));
     if (!head.problem.empty()) return refuse(kBad, head.problem);
-    if (line.substr(0, target) != "GET" || head.has_body) return refuse(kBad, "this port speaks MQTT over WebSocket: expected GET without a body");
+    if (line.substr(0, target) != "GET" || head.has_body)
+        return refuse(kBad, "this port speaks MQTT over WebSocket: expected GET without a body");
     if (!head.host || head.host->empty()) return refuse(kBad, "the header field Host is missing");
     if (!head.upgrades || !head.connection) {
         return refuse("426 Upgrade Required", "this port speaks MQTT over WebSocket, subprotocol mqtt",
