@@ -58,6 +58,10 @@ void Hub::Core::on_connected(ConnectionId who, const Peer& peer, base::Monotonic
     arm(connection);
 }
 
+void Hub::Core::on_peer(ConnectionId who, const Peer& peer) {
+    if (Connection* connection = find(who)) connection->peer = peer;
+}
+
 std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     Connection* from = find(who);
     if (from == nullptr) return bytes.size();
@@ -344,6 +348,7 @@ std::optional<base::Monotonic> Hub::Core::next_deadline() const {
 Hub::Hub(const Options& options, Port& port) : core_(std::make_unique<Core>(options, port)) {}
 Hub::~Hub() = default;
 void Hub::on_connected(ConnectionId who, const Peer& peer, base::Monotonic now) { core_->on_connected(who, peer, now); }
+void Hub::on_peer(ConnectionId who, const Peer& peer) { core_->on_peer(who, peer); }
 std::size_t Hub::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     return core_->on_bytes(who, bytes, now, wall);
 }
