@@ -11,9 +11,9 @@ namespace sluice::gateway {
 void ListenerChecker::check(const config::Listen& listen, config::Problems& problems) {
     for (std::size_t i = 0; i < listen.mqtt.size(); ++i) {
         const config::MqttListener& listener = listen.mqtt[i];
-        const bool complete = !listener.cert.empty() && !listener.key.empty() &&
-                              std::none_of(listener.sni.begin(), listener.sni.end(),
-                                           [](const auto& each) { return each.cert.empty() || each.key.empty(); });
+        const bool complete =
+            !listener.cert.empty() && !listener.key.empty() &&
+            std::none_of(listener.sni.begin(), listener.sni.end(), [](const auto& each) { return each.cert.empty() || each.key.empty(); });
         if (!listener.is_tls() || !complete) continue;  // what is missing is reported
         config::Problems found;
         (void)make_tls_context(listener, fmt::format("listen.mqtt[{}]", i), files_, found);  // only its problems matter here

@@ -67,7 +67,9 @@ void LayerStack::send_below(std::size_t index, base::ByteView bytes) {
     Place& place = layers_[index - 1];
     if (place.state != StreamLayer::State::open) return;  // ended: nobody listens
     if (index == 1) return place.layer->send(bytes, wire_);
-    base::Bytes below;
+    thread_local std::array<base::Bytes, 2> between;  // by parity: one is read while the other is written
+    base::Bytes& below = between[index % between.size()];
+    below.clear();
     place.layer->send(bytes, below);
     send_below(index - 1, below);
 }

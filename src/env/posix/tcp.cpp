@@ -382,8 +382,8 @@ void TcpConnections::read_layered(Connection& connection) {
     }
     if (static_cast<std::size_t>(count) == kReadBytes) loop_.hurry();
     plain_.clear();
-    plain_.swap(connection.unread);
-    const std::size_t rest = plain_.size();
+    const std::size_t rest = connection.unread.size();
+    if (rest != 0) plain_.swap(connection.unread);
     connection.layers->receive({buffer_.data(), static_cast<std::size_t>(count)}, plain_, events_);
     if (connection.layers->wire_left() != 0) mark_dirty(connection);
     if (!events_.empty()) tell_events(connection);
@@ -392,7 +392,7 @@ void TcpConnections::read_layered(Connection& connection) {
     if (connection.layers->empty()) connection.layers.reset();
     const std::size_t size = plain_.size();
     if (size == rest || size < connection.expected) {
-        connection.unread.swap(plain_);
+        if (size != 0) connection.unread.swap(plain_);
     } else {
         plain_.resize(size + data::kReadablePadding);
         present(connection, {plain_.data(), size});

@@ -32,7 +32,7 @@ struct TlsOptions {
     std::string crl;                      ///< PEM: revocation lists of these; empty: none
     bool require_client_cert = false;     ///< else a client without one is welcome, too
     bool name_from_san = false;           ///< certificate_name(): first alternative name before the common name
-    std::vector<std::string> alpn;        ///< protocols that are spoken; a client that offers only others is refused, one that offers none is not
+    std::vector<std::string> alpn;  ///< protocols that are spoken; a client that offers only others is refused, one that offers none is not
 };
 
 /// Shared, read only, by all connections of a listener and all threads: an SSL_CTX. Replaced as a whole when certificates change;

@@ -160,8 +160,8 @@ private:
         SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
         SSL_CTX_set_cipher_list(context.get(), kCiphers);
         // Small clients without AES in hardware put ChaCha20 first, and get it.
-        SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                               SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
+        SSL_CTX_set_options(context.get(),
+                            SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
         SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
         // Sessions are taken up from tickets, whose key is part of the context: no cache with a lock, and any shard can do it.
         SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);

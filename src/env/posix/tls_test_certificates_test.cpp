@@ -1,4 +1,6 @@
 // TestCa: see tls_test_certificates.hpp. Named so that it is part of the test program only.
+#include "env/posix/tls_test_certificates.hpp"
+
 #include <memory>
 
 #include <openssl/ec.h>
@@ -6,7 +8,6 @@
 #include <openssl/x509v3.h>
 
 #include "base/check.hpp"
-#include "env/posix/tls_test_certificates.hpp"
 
 namespace sluice::posix {
 namespace {

@@ -18,9 +18,9 @@ MqttListener only(const Loaded<GatewayConfig>& loaded) {
 }
 
 TEST(ListenerConfig, certificates_revocations_and_names_are_read) {
-    const auto listener = only(
-        read("{url: 'wss://127.0.0.1:9443', cert: a.crt, key: a.key, ca: /ca.crt, crl: ca.crl, identity: san, origins: "
-             "['https://dash.example:8443', '*'], sni: [{name: '*.Plants.example', cert: b.crt, key: b.key}]}"));
+    const auto listener =
+        only(read("{url: 'wss://127.0.0.1:9443', cert: a.crt, key: a.key, ca: /ca.crt, crl: ca.crl, identity: san, origins: "
+                  "['https://dash.example:8443', '*'], sni: [{name: '*.Plants.example', cert: b.crt, key: b.key}]}"));
     EXPECT_EQ(listener.scheme, Scheme::wss);
     EXPECT_EQ(listener.crl.value, "etc/ca.crl");
     EXPECT_EQ(listener.identity, CertificateName::san);
@@ -54,8 +54,7 @@ TEST(ListenerConfig, keys_of_other_kinds_of_listeners_are_refused) {
               "etc/g.yaml:2:43: error: `sni` belongs to tls:// and wss:// listeners only\n");
     EXPECT_EQ(problems_of("{url: 'tcp://127.0.0.1:1', origins: ['*']}"),
               "etc/g.yaml:2:44: error: `origins` belongs to ws:// and wss:// listeners only\n");
-    EXPECT_EQ(problems_of("{url: 'tcp://127.0.0.1:1', mode: 0600}"),
-              "etc/g.yaml:2:44: error: `mode` belongs to unix:// listeners only\n");
+    EXPECT_EQ(problems_of("{url: 'tcp://127.0.0.1:1', mode: 0600}"), "etc/g.yaml:2:44: error: `mode` belongs to unix:// listeners only\n");
     EXPECT_EQ(problems_of("{url: 'tls://127.0.0.1:1', cert: a, key: b, crl: c}"),
               "etc/g.yaml:2:61: error: `crl` needs `ca`: the certificates that sign the clients'\n");
     EXPECT_EQ(problems_of("{url: 'tls://127.0.0.1:1', cert: a, key: b, require_client_cert: true}"),
@@ -77,9 +76,10 @@ TEST(ListenerConfig, names_and_origins_are_checked) {
 
 TEST(ListenerConfig, behind_a_proxy_nobody_is_local) {
     EXPECT_FALSE(read("{url: 'tcp://127.0.0.1:1', proxy_protocol: true}").config.listen.mqtt.at(0).is_local());
-    EXPECT_EQ(problems_of("{url: 'tcp://127.0.0.1:1', proxy_protocol: true}"),
-              "etc/g.yaml:2:23: error: without `auth`, clients must be on this machine, and a proxy speaks for others: anyone who can reach "
-              "the proxy could connect; to allow just that, add `auth: {anonymous: true}`\n");
+    EXPECT_EQ(
+        problems_of("{url: 'tcp://127.0.0.1:1', proxy_protocol: true}"),
+        "etc/g.yaml:2:23: error: without `auth`, clients must be on this machine, and a proxy speaks for others: anyone who can reach "
+        "the proxy could connect; to allow just that, add `auth: {anonymous: true}`\n");
     EXPECT_TRUE(only(read("{url: 'tcp://127.0.0.1:1', proxy_protocol: true}", "auth: {anonymous: true}\n")).proxy_protocol);
 }
 

@@ -24,7 +24,8 @@ void only_for(bool right, std::string_view name, std::string_view kinds, const V
 void needs_ca(bool there, std::string_view name, const MqttListener& listener, const View& view, const std::string& key,
               Problems& problems) {
     if (!there || !listener.is_tls() || !listener.ca.empty()) return;
-    add_error(problems, view.at(name).key_position(), key + ".ca", fmt::format("`{}` needs `ca`: the certificates that sign the clients'", name));
+    add_error(problems, view.at(name).key_position(), key + ".ca",
+              fmt::format("`{}` needs `ca`: the certificates that sign the clients'", name));
 }
 
 /// `plant.example.com`, or `*.example.com`.
@@ -93,7 +94,8 @@ void read_gateway_listener(const View& view, const std::string& key, MqttListene
     listener.identity = view.at("identity").choice_as<CertificateName>();
     listener.proxy_protocol = view.at("proxy_protocol").boolean();
     read_sni(view.at("sni"), key + ".sni", listener.sni, problems);
-    for (const std::string_view name : {"crl", "sni", "identity"}) only_for(listener.is_tls(), name, "tls:// and wss://", view, key, problems);
+    for (const std::string_view name : {"crl", "sni", "identity"})
+        only_for(listener.is_tls(), name, "tls:// and wss://", view, key, problems);
     needs_ca(view.at("crl").present(), "crl", listener, view, key, problems);
     needs_ca(view.at("identity").present(), "identity", listener, view, key, problems);
 
