@@ -17,6 +17,7 @@
 #include "cli/sim_command.hpp"
 #include "cli/spool_command.hpp"
 #include "cli/tap.hpp"
+#include "cli/top.hpp"
 
 int main(int argc, char** argv) {
     CLI::App app{
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
     sluice::cli::add_sim(app, exit);
     sluice::cli::add_replay(app, exit);
     sluice::cli::add_tap(app, exit);
+    sluice::cli::add_top(app, exit);
     sluice::cli::add_rule(app, exit);
     sluice::cli::add_spool(app, exit);
     sluice::cli::add_bench(app, exit);

@@ -11,6 +11,7 @@
 
 #include "cli/load/target.hpp"
 #include "cli/mqtt_link.hpp"
+#include "cli/printable.hpp"
 #include "codec/csv/csv_reader.hpp"
 #include "codec/mqtt/decode.hpp"
 #include "data/topic.hpp"
@@ -123,26 +124,6 @@ int run(const TapOptions& options) {
         link.password = std::move(*password);
     }
     return Tap(options, std::move(link)).run();
-}
-
-/// Text of a payload as a terminal may see it: control characters (C0, DEL and, as UTF-8, C1) become escapes.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        const bool c1 = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-        if (c == '\n')
-            out += "\\n";
-        else if (c == '\t')
-            out += "\\t";
-        else if (c1)
-            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[++i]));
-        else if (c < 0x20 || c == 0x7F)
-            out += fmt::format("\\x{:02x}", c);
-        else
-            out += text[i];
-    }
-    return out;
 }
 
 std::string hex_start(base::ByteView bytes) {

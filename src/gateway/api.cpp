@@ -24,6 +24,7 @@ Api::Api(const config::GatewayConfig& config, const env::Clock& clock)
       price_per_million_(config.cost.price_per_million),
       clock_(clock),
       started_(clock.now()),
+      local_(config.listen.http->is_local()),
       rate_at_(started_) {}
 
 Api::~Api() = default;
@@ -42,10 +43,11 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
     return api;
 }
 
-void Api::ready(const Backbone& backbone, std::vector<ShardGauges*> shards) {
+void Api::ready(const Backbone& backbone, std::vector<ShardGauges*> shards, std::vector<ClientQueryBox*> questions) {
     const std::lock_guard guard(ready_lock_);
     backbone_ = &backbone;
     shards_ = std::move(shards);
+    clients_.emplace(std::move(questions), local_);
     ready_.store(true, std::memory_order_release);
 }
 
@@ -54,6 +56,7 @@ void Api::not_ready() {
     ready_.store(false, std::memory_order_release);
     backbone_ = nullptr;
     shards_.clear();
+    clients_.reset();
 }
 
 double Api::uptime_s() const { return std::chrono::duration<double>(clock_.now() - started_).count(); }
@@ -80,7 +83,8 @@ std::string Api::status() const {
 
 posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
     using posix::HttpResponse;
-    if (request.method != "GET") return HttpResponse::problem(405, "only GET is supported here");
+    const bool about_clients = ClientsApi::handles(request.path);
+    if (request.method != "GET" && !about_clients) return HttpResponse::problem(405, "only GET is supported here");
     const std::lock_guard guard(ready_lock_);
     const bool is_api = request.path == "/healthz" || request.path == "/metrics" || request.path.starts_with("/api/");
     if (is_api && backbone_ == nullptr) return HttpResponse::problem(503, "starting or stopping");
@@ -95,13 +99,15 @@ posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
         out.body = status();
     } else if (request.path == "/api/v1/live") {
         out.event_stream = true;
+    } else if (about_clients) {
+        return clients_->answer(request);
     } else if (const auto* asset = web::find_asset(request.path)) {
         out.content_type = std::string(asset->content_type);
         out.body = asset->body;
         out.headers.emplace_back("Cache-Control", asset->cache);
         out.headers.emplace_back("Content-Security-Policy", web::kContentSecurityPolicy);
     } else {
-        return HttpResponse::problem(404, "nothing here; see /, /healthz, /metrics, /api/v1/status, /api/v1/live");
+        return HttpResponse::problem(404, "nothing here; see /, /healthz, /metrics, /api/v1/status, /api/v1/live, /api/v1/clients");
     }
     return out;
 }

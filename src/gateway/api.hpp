@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "env/clock.hpp"
 #include "env/posix/http_server.hpp"
 #include "gateway/backbone.hpp"
+#include "gateway/clients_api.hpp"
 #include "manage/config/gateway_config.hpp"
 
 namespace sluice::gateway {
@@ -21,7 +23,7 @@ public:
     static base::Result<std::unique_ptr<Api>> start(const config::GatewayConfig& config, const env::Clock& clock);
     ~Api();
 
-    void ready(const Backbone& backbone, std::vector<ShardGauges*> shards);
+    void ready(const Backbone& backbone, std::vector<ShardGauges*> shards, std::vector<ClientQueryBox*> questions);
     /// Before the backbone goes: answers 503 again.
     void not_ready();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -47,6 +49,8 @@ private:
     std::mutex ready_lock_;  // handle() and tick() hold it while they look at the backbone
     const Backbone* backbone_ = nullptr;
     std::vector<ShardGauges*> shards_;
+    std::optional<ClientsApi> clients_;
+    bool local_;  // reachable from this machine only
     std::atomic<std::uint32_t> alerts_this_second_{0};
     base::Monotonic rate_at_{};
     std::uint64_t rate_readings_ = 0;

@@ -28,6 +28,8 @@ constexpr std::array kShardMetrics{
     ShardMetric{"rules_forwarded_total", &ShardGauges::forwarded, false, "readings handed to the shard that owns their key"},
     ShardMetric{"rules_keys", &ShardGauges::keys, true, "keys with state"},
     ShardMetric{"rules_state_bytes", &ShardGauges::state_bytes, true, "memory of the rules' state"},
+    ShardMetric{"socket_read_bytes_total", &ShardGauges::bytes_read, false, "bytes that MQTT clients sent, protocol included"},
+    ShardMetric{"socket_written_bytes_total", &ShardGauges::bytes_written, false, "bytes sent to MQTT clients, protocol included"},
     ShardMetric{"connections_over_limit_total", &ShardGauges::over_limit, false,
                 "connections closed at once because limits.connections or the file descriptors were used up"},
     ShardMetric{"tls_handshakes_total", &ShardGauges::tls_handshakes, false, "TLS handshakes that succeeded"},

@@ -48,6 +48,30 @@ std::size_t size_of(const BackboneMail& mail) {
     return 0;
 }
 
+void add_to(SysTotals& totals, const ShardGauges& gauges) {
+    using hub::Counters;
+    const auto hub = [&gauges](std::uint64_t Counters::*which) { return gauges.hub_counter(which); };
+    totals.clients_connected += hub(&Counters::connections);
+    totals.clients_total += hub(&Counters::sessions);
+    totals.clients_expired += hub(&Counters::sessions_expired);
+    totals.subscriptions += hub(&Counters::subscriptions);
+    totals.retained = std::max(totals.retained, hub(&Counters::retained_messages));  // each shard has all of them
+    totals.stored += hub(&Counters::messages_waiting);
+    totals.stored_bytes += hub(&Counters::waiting_bytes);
+    totals.messages_received += hub(&Counters::packets_in);
+    totals.messages_sent += hub(&Counters::packets_out);
+    totals.publish_received += hub(&Counters::readings_in);
+    totals.publish_sent += hub(&Counters::delivered) + hub(&Counters::redelivered);
+    totals.publish_dropped += hub(&Counters::dropped_queue_full) + hub(&Counters::dropped_expired) + hub(&Counters::dropped_too_large) +
+                              hub(&Counters::dropped_shard_backlog) + hub(&Counters::dropped_session_end);
+    totals.publish_bytes_received += hub(&Counters::bytes_in);
+    totals.publish_bytes_sent += hub(&Counters::bytes_out);
+    totals.bytes_received += gauges.bytes_read.load(std::memory_order_relaxed);
+    totals.bytes_sent += gauges.bytes_written.load(std::memory_order_relaxed);
+    totals.sockets += hub(&Counters::connections_opened);
+    totals.connections += hub(&Counters::connections_accepted);
+}
+
 hub::Options hub_options(const Shard::Options& options) {
     hub::Options out;
     out.shard = options.index;
@@ -68,12 +92,15 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
       router_(rules_->routes),
       hub_(hub_options(options), *this),
       tcp_(loop_, *this),
+      desk_(hub_, tcp_, options.index.value()),
       forwards_(options.shards),
       peer_outboxes_(options.shards) {
     loop_.add_task(*this);
     loop_.add_task(tcp_);
     now_ = clock.now();
     next_save_ = now_ + options_.save_interval;
+    next_sys_ = now_;
+    if (options_.sys_interval.count() != 0) sys_.emplace("sluice " SLUICE_VERSION, now_);
 }
 
 base::Status Shard::restore(base::ByteView saved, bool interrupted) {
@@ -261,6 +288,8 @@ void Shard::on_turn(base::Monotonic now) {
     }
     settle();
     control(now);
+    if (desk_.busy()) desk_.work(now, wall());
+    if (sys_ && now >= next_sys_ && phase_ == Phase::running) publish_sys(now);
     hub_.end_of_turn(now);
     send_batches();
     drain_outboxes();
@@ -386,7 +415,7 @@ void Shard::update_pause() {
 std::optional<base::Monotonic> Shard::next_deadline() const {
     const bool mail = phase_ != Phase::quiet && std::any_of(links_.from_peers.begin(), links_.from_peers.end(),
                                                             [](const auto* box) { return box != nullptr && !box->empty(); });
-    if (mail || !links_.commands->empty() || !events_.empty() || forwards_used_ != 0 ||
+    if (mail || !links_.commands->empty() || desk_.busy() || !events_.empty() || forwards_used_ != 0 ||
         gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_) {
         return loop_.now();
     }
@@ -397,6 +426,7 @@ std::optional<base::Monotonic> Shard::next_deadline() const {
     if (phase_ != Phase::quiet) take(hub_.next_deadline());
     if (phase_ < Phase::quiet) take(engine_->next_deadline());
     take(next_save_);
+    if (sys_ && phase_ == Phase::running) take(next_sys_);
     // A full mailbox does not ring when it has room again.
     if (!outboxes_empty()) take(loop_.now() + std::chrono::milliseconds(1));
     if (phase_ != Phase::running || saving_) take(loop_.now() + std::chrono::milliseconds(1));
@@ -477,6 +507,17 @@ void Shard::save_slice(base::Monotonic now) {
     if (!saving_) next_save_ = now + options_.save_interval;
 }
 
+/// Sums up what all shards have published in their gauges.
+void Shard::publish_sys(base::Monotonic now) {
+    next_sys_ = now + options_.sys_interval;
+    SysTotals totals;
+    add_to(totals, gauges_);
+    for (const ShardGauges* peer : links_.peer_gauges) add_to(totals, *peer);
+    sys_->update(totals, now, [&](std::string_view topic, std::string_view value) {
+        hub_.publish({.topic = topic, .payload = base::as_bytes(value), .retain = true}, now, wall());
+    });
+}
+
 void Shard::publish_gauges() {
     const auto& counters = hub_.counters();
     const auto put = [](std::atomic<std::uint64_t>& gauge, std::uint64_t value) { gauge.store(value, std::memory_order_relaxed); };
@@ -486,6 +527,8 @@ void Shard::publish_gauges() {
     if (now_ < rule_gauges_at_) return;
     rule_gauges_at_ = now_ + kRuleGaugesEvery;
     const auto totals = engine_->totals();
+    put(gauges_.bytes_read, tcp_.bytes_read());
+    put(gauges_.bytes_written, tcp_.bytes_written());
     put(gauges_.readings, totals.readings);
     put(gauges_.matched, totals.matched);
     put(gauges_.malformed, totals.malformed);

@@ -17,7 +17,9 @@
 #include "flow/hub/hub.hpp"
 #include "flow/router/router.hpp"
 #include "flow/rules/engine.hpp"
+#include "gateway/client_desk.hpp"
 #include "gateway/mail.hpp"
+#include "gateway/sys_topics.hpp"
 #include "gateway/turn_ledger.hpp"
 
 namespace sluice::gateway {
@@ -36,6 +38,7 @@ public:
         std::uint64_t seed = 0;
         std::vector<bool> urgent_classes;  ///< by ClassIndex: an event of this class asks for a commit at once
         std::chrono::minutes save_interval{5};
+        std::chrono::milliseconds sys_interval{0};  ///< of $SYS topics; 0: this shard publishes none
     };
     /// Where mail goes; filled by the wiring before the thread starts. `peers[own index]` is null.
     struct Links {
@@ -43,13 +46,17 @@ public:
         std::vector<posix::Mailbox<ShardMail>*> from_peers;
         posix::Mailbox<BackboneMail>* to_backbone = nullptr;
         posix::Mailbox<Command>* commands = nullptr;
+        ClientQueryBox* questions = nullptr;  ///< of the API
         std::atomic<std::uint32_t>* connections = nullptr;
         std::vector<const ShardGauges*> peer_gauges;
     };
 
     Shard(const Options& options, const env::Clock& clock, std::shared_ptr<const Ruleset> rules);
 
-    void wire(Links links) { links_ = std::move(links); }
+    void wire(Links links) {
+        links_ = std::move(links);
+        desk_.wire(*links_.questions);
+    }
     /// Before run(): saved state of any shards; takes what belongs here.
     /// `interrupted`: the last run did not end cleanly.
     base::Status restore(base::ByteView saved, bool interrupted);
@@ -68,6 +75,7 @@ public:
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
     void on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) override;
     void on_closed(posix::TcpId id, const base::Error& why) override;
+    void on_bytes_soon(posix::TcpId id) const override { hub_.on_bytes_soon(hub::ConnectionId(id)); }
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
 
@@ -111,6 +119,7 @@ private:
     void swap_rules(std::shared_ptr<const Ruleset> rules, base::Monotonic now);
     void save_slice(base::Monotonic now);
     void update_pause();
+    void publish_sys(base::Monotonic now);
     void publish_gauges();
     [[nodiscard]] base::WallTime wall();
     [[nodiscard]] bool outboxes_empty() const;
@@ -124,6 +133,7 @@ private:
     router::Router router_;
     hub::Hub hub_;
     posix::TcpConnections tcp_;
+    ClientDesk desk_;
     Links links_;
     ShardGauges gauges_;
     TurnLedger turns_;
@@ -163,6 +173,8 @@ private:
     bool stopping_ = false;
     base::Monotonic give_up_at_{};
     base::Monotonic next_save_{};
+    base::Monotonic next_sys_{};
+    std::optional<SysTopics> sys_;
     rules::SaveCursor save_cursor_;
     bool saving_ = false;
     base::Monotonic rule_gauges_at_{};

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kShardMailboxSlots = 1024;
 constexpr std::size_t kBackboneMailboxSlots = 256;
 constexpr std::size_t kCommandSlots = 16;
+constexpr std::size_t kQuestionSlots = 16;
 constexpr std::size_t kShardsMax = 64;
 constexpr rlim_t kOwnDescriptors = 1200;  // HTTP connections (1,024), files, loops, listeners
 
@@ -207,6 +208,7 @@ bool Gateway::open_listeners(config::StartError& error) {
         options.rules.payload_bytes_max = config_.limits.payload;
         options.rules.json_depth_max = config_.limits.json_depth;
         options.connections_max = config_.limits.connections;
+        if (i == 0) options.sys_interval = config_.gateway.sys_interval;
         options.urgent_classes = urgent_classes(config_);
         for (const auto& each : config_.listen.mqtt) options.encrypted_listeners.push_back(each.is_tls());
         base::Byte seed[8];
@@ -321,6 +323,8 @@ void Gateway::connect_threads() {
         links[from].to_backbone = to_backbone_.back().get();
         commands_.push_back(std::make_unique<posix::Mailbox<Command>>(kCommandSlots, shards_[from]->loop()));
         links[from].commands = commands_.back().get();
+        questions_.push_back(std::make_unique<ClientQueryBox>(kQuestionSlots, shards_[from]->loop()));
+        links[from].questions = questions_.back().get();
         backbone_links.push_back({to_backbone_.back().get(), &shards_[from]->gauges(), &shards_[from]->loop()});
     }
     for (std::size_t i = 0; i < count; ++i) shards_[i]->wire(std::move(links[i]));
@@ -347,7 +351,10 @@ void Gateway::run_threads() {
         std::vector<ShardGauges*> gauges;
         gauges.reserve(shards_.size());
         for (const auto& shard : shards_) gauges.push_back(&shard->gauges());
-        api_->ready(*backbone_, std::move(gauges));
+        std::vector<ClientQueryBox*> questions;
+        questions.reserve(questions_.size());
+        for (const auto& box : questions_) questions.push_back(box.get());
+        api_->ready(*backbone_, std::move(gauges), std::move(questions));
         spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
     }
     spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), config_.rules.size());

@@ -80,6 +80,7 @@ private:
     std::vector<std::unique_ptr<posix::Mailbox<ShardMail>>> between_shards_;
     std::vector<std::unique_ptr<posix::Mailbox<BackboneMail>>> to_backbone_;
     std::vector<std::unique_ptr<posix::Mailbox<Command>>> commands_;
+    std::vector<std::unique_ptr<ClientQueryBox>> questions_;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
     std::vector<std::thread> threads_;
     std::thread backbone_thread_;

@@ -1,7 +1,9 @@
 """The gateway's HTTP API is what docs/api.md says."""
 
+import contextlib
 import json
 import re
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -35,7 +37,7 @@ class Api(SystemCase):
 
     def test_every_key_of_the_status_is_documented_and_every_documented_key_is_there(self):
         page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-        documented = set(re.findall(r"^\| `([a-z][^`]*)` \|", page.split("## Status")[1], re.MULTILINE))
+        documented = set(re.findall(r"^\| `([a-z][^`]*)` \|", page.split("## Status")[1].split("\n## ")[0], re.MULTILINE))
         at = self.gateway()
         # `dropped` of a class is empty while nothing is lost.
         self.assertEqual(paths(at.status()) | {"ledger.events.<class>.dropped.<reason>"}, documented)
@@ -63,6 +65,44 @@ class Api(SystemCase):
         for kind in ("HELP", "TYPE"):
             self.assertEqual(values - set(re.findall(rf"^# {kind} (\S+) ", text, re.MULTILINE)), set())
         self.assertIn("sluice_readings_in_total", values)
+
+    def test_clients_are_listed_from_all_shards_and_can_be_sent_away(self):
+        at = self.gateway()
+        names = [f"c-{i}" for i in range(20)]
+        with contextlib.ExitStack() as stack:
+            clients = {name: stack.enter_context(Client(at.mqtt_port, name)) for name in names}
+            clients["c-3"].publish("t", b"x")
+            clients["c-3"].finish()
+
+            def listed(query=""):
+                code, _, body = self.get(at, f"/api/v1/clients?{query}")
+                self.assertEqual(code, 200)
+                return json.loads(body)
+
+            everybody = listed("sort=client")
+            self.assertEqual((sorted(row["client"] for row in everybody["clients"]), everybody["total"]), (sorted(names), 20))
+            self.assertTrue(all(row["online"] and row["address"].startswith("127.0.0.1:") for row in everybody["clients"]))
+            page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("## Clients")[1]
+            self.assertEqual(set(everybody["clients"][0]), set(re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE)))
+            busiest = listed("sort=in&limit=1")
+            self.assertEqual([(row["client"], row["messages_in"]) for row in busiest["clients"]], [("c-3", 1)])
+            self.assertEqual(busiest["total"], 20)
+
+            self.assertEqual(self.get(at, "/api/v1/clients/c-7", "DELETE")[0], 200)
+            self.assertEqual(listed("search=c-7"), {"clients": [], "total": 0})
+            self.assertEqual(self.get(at, "/api/v1/clients/c-7", "DELETE")[0], 404)
+            self.assertEqual(listed()["total"], 19)
+            for query in ("sort=shoe+size", "limit=0", "limit=x", "colour=red"):
+                self.assertEqual(self.get(at, f"/api/v1/clients?{query}")[0], 400)
+            self.assertEqual(self.get(at, "/api/v1/clients", "POST")[0], 405)
+
+    def test_a_tool_for_mosquitto_finds_the_sys_topics(self):
+        at = self.gateway(extra_gateway="sys_interval: 1s")
+        found = subprocess.run(
+            ["mosquitto_sub", "-p", str(at.mqtt_port), "-t", "$SYS/broker/uptime", "-C", "2", "-W", "30", "-F", "%r %p"],
+            capture_output=True, text=True, check=True).stdout
+        # First what was retained, then the next one.
+        self.assertRegex(found, r"^1 \d+ seconds\n0 \d+ seconds\n$")
 
     def test_wrong_requests_get_a_clear_answer_and_nothing_else_happens(self):
         at = self.gateway()

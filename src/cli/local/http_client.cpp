@@ -90,10 +90,12 @@ bool HttpReader::end() { return in_body_ && !malformed_ && !has_length_ && !chun
 
 HttpClient::HttpClient(posix::EventLoop& loop) : connections_(loop, *this) { loop.add_task(connections_); }
 
-void HttpClient::get(std::uint16_t port, std::string_view path, OnAnswer on_answer) {
-    const auto id = connections_.connect("127.0.0.1", port);
+void HttpClient::get(const std::string& host, std::uint16_t port, std::string_view path, OnAnswer on_answer) {
+    const auto id = connections_.connect(host, port);
     if (!id) return on_answer(id.error());
-    requests_[id.value()] = {.head = fmt::format("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", path, port),
+    const bool v6 = host.find(':') != std::string::npos;
+    requests_[id.value()] = {.head = fmt::format("GET {} HTTP/1.1\r\nHost: {}{}{}:{}\r\nConnection: close\r\n\r\n", path, v6 ? "[" : "",
+                                                 host, v6 ? "]" : "", port),
                              .reader = {},
                              .on_answer = std::move(on_answer)};
 }

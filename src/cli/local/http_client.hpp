@@ -1,4 +1,4 @@
-// GET from a server on this machine, on the caller's event loop.
+// GET from an HTTP server, usually on this machine, on the caller's event loop.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "base/error.hpp"
 #include "env/posix/event_loop.hpp"
@@ -40,7 +41,7 @@ private:
     bool malformed_ = false;
 };
 
-/// Each request has its own connection to 127.0.0.1. One thread. Requests under way are dropped, without a callback, with the client.
+/// Each request has its own connection. One thread. Requests under way are dropped, without a callback, with the client.
 class HttpClient final : private posix::TcpHandler {
 public:
     using OnAnswer = std::function<void(base::Result<HttpAnswer>)>;
@@ -48,7 +49,9 @@ public:
     explicit HttpClient(posix::EventLoop& loop);
     /// `on_answer` is called once, in a later turn of the loop, or at once when not even a socket could be had.
     /// Errors: refused, closed, malformed, io.
-    void get(std::uint16_t port, std::string_view path, OnAnswer on_answer);
+    void get(std::uint16_t port, std::string_view path, OnAnswer on_answer) { get("127.0.0.1", port, path, std::move(on_answer)); }
+    /// The host's name is looked up at once, which may block.
+    void get(const std::string& host, std::uint16_t port, std::string_view path, OnAnswer on_answer);
     [[nodiscard]] std::size_t under_way() const { return requests_.size(); }
 
 private:

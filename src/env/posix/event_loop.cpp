@@ -16,6 +16,8 @@ namespace sluice::posix {
 namespace {
 
 constexpr int kEventsPerTurn = 1024;
+// With thousands of sockets each one's state has left the caches since its last message: it is fetched while those before it are handled.
+constexpr int kAhead = 3;
 // A nap pays when several messages are expected in it: each spares a wake-up (about 3 µs of CPU), each costs latency.
 constexpr std::uint64_t kNapMessagesMin = 2;
 constexpr std::chrono::milliseconds kRateWindow{50};
@@ -108,6 +110,7 @@ void EventLoop::run_once(std::optional<base::Monotonic> latest) {
     now_ = clock_.now();
     if (count == kEventsPerTurn) hurry_ = true;
     for (int i = 0; i < count; ++i) {
+        if (i + kAhead < count) announce(events[static_cast<std::size_t>(i + kAhead)].data.fd);
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
         if (fd == wake_fd_) {
             std::uint64_t rings;
@@ -118,6 +121,12 @@ void EventLoop::run_once(std::optional<base::Monotonic> latest) {
         if (slot.watcher != nullptr) slot.watcher->on_ready(events[static_cast<std::size_t>(i)].events, slot.tag);
     }
     for (TurnTask* task : tasks_) task->on_turn(now_);
+}
+
+void EventLoop::announce(int fd) const {
+    if (fd == wake_fd_) return;
+    const Slot& slot = slots_[static_cast<std::size_t>(fd)];
+    if (slot.watcher != nullptr) slot.watcher->on_ready_soon(slot.tag);
 }
 
 void EventLoop::run() {

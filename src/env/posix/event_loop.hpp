@@ -19,6 +19,8 @@ public:
     virtual ~Watcher() = default;
     /// `events` are epoll's bits (EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR); `tag` is what watch() was given.
     virtual void on_ready(std::uint32_t events, std::uint64_t tag) = 0;
+    /// on_ready for this tag comes a few calls later in this turn, unless an earlier one changes that: time to fetch its memory.
+    virtual void on_ready_soon(std::uint64_t tag) const { static_cast<void>(tag); }
 };
 
 /// Something that works once a turn, after all that was ready has been handed over, and that may want to be woken at a time.
@@ -71,6 +73,7 @@ private:
     };
     int wait_milliseconds(std::optional<base::Monotonic> latest) const;
     void nap_if_it_pays();
+    void announce(int fd) const;
 
     const env::Clock& clock_;
     std::chrono::microseconds nap_;

@@ -33,6 +33,8 @@ public:
     virtual void on_layer(TcpId /*id*/, const StreamLayer& /*layer*/, std::string_view /*failure*/) {}
     /// The connection is gone (not called after detach()). For a connection that never stood, too: a connect() that failed.
     virtual void on_closed(TcpId id, const base::Error& why) = 0;
+    /// on_bytes for it probably follows soon: time to fetch memory. The connection may be gone.
+    virtual void on_bytes_soon(TcpId id) const { static_cast<void>(id); }
 };
 
 /// A connection between two loops: its descriptor, its layers if there are any, and what was read but not consumed.
@@ -63,7 +65,7 @@ public:
     [[nodiscard]] base::Bytes* output(TcpId id);
     /// What the socket has not taken yet, before and behind the layers.
     [[nodiscard]] std::size_t queued_bytes(TcpId id) const;
-    /// Where it is, as the latest that on_open or a layer told. Only for a connection that is there.
+    /// Where it is, as the latest that on_open or a layer told. Zeroes for a connection that is gone.
     [[nodiscard]] PeerAddress peer(TcpId id) const;
     /// Name in the verified certificate of the peer (TLS); empty: none. Valid until the connection is closed or detached.
     [[nodiscard]] std::string_view certificate_name(TcpId id) const;
@@ -80,8 +82,12 @@ public:
     /// Back-pressure: stops or resumes reading from all sockets. Outputs go on.
     void pause_reading(bool pause);
     [[nodiscard]] std::size_t count() const { return open_; }
+    /// Of all connections, since the beginning.
+    [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+    [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
 
     void on_ready(std::uint32_t events, std::uint64_t tag) override;
+    void on_ready_soon(std::uint64_t tag) const override;
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
 
@@ -93,15 +99,17 @@ private:
     [[nodiscard]] const Connection* find(TcpId id) const;
     TcpId place(int fd, const PeerAddress& peer, std::uint32_t events);
     void try_next_address(Connection& connection, const base::Error& why);
-    void read_from(Connection& connection);
-    void read_large(Connection& connection);
-    void read_layered(Connection& connection);
+    void read_from(Connection& connection, std::uint32_t events);
+    void append_large(Connection& connection, base::ByteView bytes);
+    void rearm_if_more(Connection& connection, ssize_t count, std::size_t wanted, std::uint32_t events);
+    void read_layered(Connection& connection, std::uint32_t events);
     void present(Connection& connection, base::ByteView bytes);
     void tell_events(Connection& connection);
     void write_to(Connection& connection);
     void write_layered(Connection& connection);
     void after_write(Connection& connection);
     void update_interest(Connection& connection);
+    void arm(const Connection& connection);
     void mark_dirty(Connection& connection);
     void schedule_close(Connection& connection, const base::Error& why);
     void finish(Connection& connection);
@@ -118,6 +126,8 @@ private:
     std::vector<LayerStack::Event> events_;
     base::ByteView presented_;  // what the on_bytes call under way was given
     std::size_t open_ = 0;
+    std::uint64_t bytes_read_ = 0;
+    std::uint64_t bytes_written_ = 0;
     bool paused_ = false;
 };
 

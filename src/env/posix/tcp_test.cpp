@@ -118,6 +118,28 @@ TEST_F(Tcp, more_than_the_read_buffer_can_wait_unconsumed) {
     EXPECT_EQ(client.received, large);
 }
 
+TEST_F(Tcp, an_end_that_arrives_together_with_the_last_bytes_is_seen_behind_them) {
+    connect();
+    server.connections.pause_reading(true);
+    client.connections.send(client.open, base::as_bytes("last"));
+    client.connections.close(client.open);
+    ASSERT_TRUE(turn_until([&] { return client.closes == 1; }));  // bytes and end are both in the server's socket now
+    server.connections.pause_reading(false);
+    ASSERT_TRUE(turn_until([&] { return !server.closed.empty(); }));
+    EXPECT_EQ(server.reads, 1);
+}
+
+TEST_F(Tcp, more_than_one_read_takes_is_read_to_its_end_though_no_new_event_comes) {
+    connect();
+    const std::string much(3'000'000, 'm');
+    server.connections.pause_reading(true);
+    client.connections.send(client.open, base::as_bytes(much));
+    for (int i = 0; i < 20; ++i) loop.run_once(clock.now());
+    server.connections.pause_reading(false);
+    EXPECT_TRUE(turn_until([&] { return client.received.size() == much.size(); }));
+    EXPECT_GT(server.reads, 3);
+}
+
 TEST_F(Tcp, a_graceful_close_delivers_the_last_bytes_even_when_input_was_left_unread) {
     connect();
     server.close_after_echo = true;

@@ -74,7 +74,7 @@ void Hub::Core::refuse_connect(Connection& connection, ReasonCode reason) {
     // 3.1.1 has no words for a malformed CONNECT: the connection is just closed (§3.1.4).
     const bool silent =
         connection.version != Version::v5 && (reason == ReasonCode::malformed_packet || reason == ReasonCode::protocol_error);
-    if (base::Bytes* out = port_.output(connection.id); out != nullptr && !silent)
+    if (base::Bytes* out = silent ? nullptr : answer(connection.id))
         mqtt::encode_connack(*out, {.reason = reason, .properties = {}}, connection.version);
     port_.close(connection.id);
     connection = Connection{};
@@ -156,13 +156,14 @@ void Hub::Core::set_up(Connection& from, SessionIndex index, const mqtt::Connect
         from.keep_alive_seconds = longest;
     from.session = index;
     from.state = State::running;
-    from.last_heard = moment.now;
+    from.last_heard = from.since = moment.now;
+    ++counters_.connections_accepted;
     arm(from);
     port_.on_presence(session.client, true);
 }
 
 void Hub::Core::send_connack(const Connection& to, const mqtt::Connect& packet, bool assigned, bool present) {
-    base::Bytes* out = port_.output(to.id);
+    base::Bytes* out = answer(to.id);
     if (out == nullptr) return;
     const Limits& limits = options_.limits;
     const Session& session = sessions_[to.session];

@@ -23,6 +23,7 @@ public:
     void on_connected(ConnectionId who, const Peer& peer, base::Monotonic now);
     void on_peer(ConnectionId who, const Peer& peer);
     std::size_t on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall);
+    void on_bytes_soon(ConnectionId who) const;
     void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
     void on_durable(Ticket ticket);
     void on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now);
@@ -33,6 +34,7 @@ public:
     void end_of_turn(base::Monotonic now);
     [[nodiscard]] bool wants_input() const;
     void forget_permissions();
+    SessionIndex clients(SessionIndex from, std::size_t places, ClientVisitor& visitor) const;
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
     void shut_down();
     [[nodiscard]] const Counters& counters();
@@ -54,6 +56,7 @@ private:
 
     // hub.cpp: dispatch, connections, time.
     Connection* find(ConnectionId who);
+    base::Bytes* answer(ConnectionId to);
     void on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
     void on_disconnect(Connection& from, base::ByteView body, const Moment& moment);
     /// The peer broke the rules: tells it why, where its version can, and closes.

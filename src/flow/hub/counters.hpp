@@ -11,6 +11,7 @@ namespace sluice::hub {
 /// stands in kCounterTable.
 struct Counters {
     std::uint64_t connections_opened = 0;
+    std::uint64_t connections_accepted = 0;
     std::uint64_t connections_refused = 0;
     std::uint64_t connections_taken_over = 0;
     std::uint64_t connections_lost = 0;
@@ -18,6 +19,8 @@ struct Counters {
     std::uint64_t keep_alive_timeouts = 0;
     std::uint64_t protocol_errors = 0;
     std::uint64_t slow_closed = 0;
+    std::uint64_t packets_in = 0;
+    std::uint64_t packets_out = 0;
     std::uint64_t readings_in = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t publishes_local = 0;
@@ -62,6 +65,7 @@ struct CounterInfo {
 inline constexpr std::array kCounterTable{
     CounterInfo{"connections_opened", &Counters::connections_opened, false,
                 "connections accepted (one handed to another shard counts on both)"},
+    CounterInfo{"connections_accepted", &Counters::connections_accepted, false, "CONNECTs accepted"},
     CounterInfo{"connections_refused", &Counters::connections_refused, false, "CONNECTs refused: CONNACK with a reason other than success"},
     CounterInfo{"connections_taken_over", &Counters::connections_taken_over, false,
                 "connections closed because their client id signed in again"},
@@ -72,6 +76,8 @@ inline constexpr std::array kCounterTable{
                 "connections closed because nothing came for one and a half keep-alives"},
     CounterInfo{"protocol_errors", &Counters::protocol_errors, false, "malformed packets and violations: the connection was closed"},
     CounterInfo{"slow_closed", &Counters::slow_closed, false, "connections closed because they did not take their output"},
+    CounterInfo{"packets_in", &Counters::packets_in, false, "packets of any kind that clients sent"},
+    CounterInfo{"packets_out", &Counters::packets_out, false, "packets of any kind sent to clients"},
     CounterInfo{"readings_in", &Counters::readings_in, false, "publishes of clients that were accepted, wills included"},
     CounterInfo{"bytes_in", &Counters::bytes_in, false, "their payloads"},
     CounterInfo{"publishes_local", &Counters::publishes_local, false, "messages published by rules"},

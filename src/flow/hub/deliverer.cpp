@@ -109,6 +109,8 @@ void Deliverer::deliver_unacknowledged(Session& session, const Target& target, c
         return;
     }
     ++counters_.delivered;
+    ++counters_.packets_out;
+    ++session.messages_out;
     counters_.bytes_out += message.payload.size();
 }
 
@@ -219,6 +221,8 @@ void Deliverer::write(Session& session, base::Bytes& out, const Delivery& delive
     PublishWriter(packet).append(out);
     counters_.bytes_out += message.payload.size();
     ++(dup ? counters_.redelivered : counters_.delivered);
+    ++counters_.packets_out;
+    ++session.messages_out;
 }
 
 void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery, base::Monotonic now) {
@@ -245,6 +249,7 @@ void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery
 bool Deliverer::send_again(Session& session, base::Bytes& out, Delivery& delivery, base::Monotonic now) {
     if (delivery.phase == Delivery::Phase::released) {
         const auto packet = mqtt::short_ack(PacketType::pubrel, delivery.packet_id);
+        ++counters_.packets_out;
         base::append(out, base::ByteView(packet));
         return true;
     }
@@ -360,6 +365,7 @@ void Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, R
                 box.inflight[place].message = {};
             }
             const auto outcome = found ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
+            ++counters_.packets_out;
             mqtt::encode_ack(*out, PacketType::pubrel, {.packet_id = id, .reason = outcome, .properties = {}}, session.version);
             return;
         }

@@ -62,6 +62,13 @@ void Hub::Core::on_peer(ConnectionId who, const Peer& peer) {
     if (Connection* connection = find(who)) connection->peer = peer;
 }
 
+void Hub::Core::on_bytes_soon(ConnectionId who) const {
+    const std::uint32_t slot = slot_of(who);
+    if (slot >= connections_.size()) return;
+    const SessionIndex session = connections_[slot].session;
+    if (session != kNoSession) __builtin_prefetch(&sessions_[session]);
+}
+
 std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     Connection* from = find(who);
     if (from == nullptr) return bytes.size();
@@ -78,6 +85,7 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
             return bytes.size();
         }
         at += framed.total;
+        ++counters_.packets_in;
         const auto body = framed.body(rest);
         if (framed.type() == PacketType::publish && from->state == State::running) [[likely]]
             on_publish(*from, framed, body, moment);
@@ -97,6 +105,13 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
         return bytes.size();
     }
     return at;
+}
+
+/// Where one packet is to be written, which counts it.
+base::Bytes* Hub::Core::answer(ConnectionId to) {
+    base::Bytes* out = port_.output(to);
+    if (out != nullptr) ++counters_.packets_out;
+    return out;
 }
 
 void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
@@ -120,7 +135,7 @@ void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::By
             return on_unsubscribe(from, body, moment);
         case PacketType::pingreq:
             if (const auto verdict = mqtt::decode_ping(body); !verdict) return refuse(from, verdict.reason, moment);
-            if (base::Bytes* out = port_.output(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
+            if (base::Bytes* out = answer(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
             return;
         case PacketType::disconnect:
             return on_disconnect(from, body, moment);
@@ -149,7 +164,7 @@ void Hub::Core::refuse(Connection& connection, ReasonCode reason, const Moment& 
 
 void Hub::Core::send_disconnect(const Connection& to, ReasonCode reason) {
     if (to.version != Version::v5) return;
-    if (base::Bytes* out = port_.output(to.id)) mqtt::encode_disconnect(*out, {.reason = reason, .properties = {}}, Version::v5);
+    if (base::Bytes* out = answer(to.id)) mqtt::encode_disconnect(*out, {.reason = reason, .properties = {}}, Version::v5);
 }
 
 void Hub::Core::close(Connection& connection, bool withdraw_will, const Moment& moment) {
@@ -352,6 +367,7 @@ void Hub::on_peer(ConnectionId who, const Peer& peer) { core_->on_peer(who, peer
 std::size_t Hub::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     return core_->on_bytes(who, bytes, now, wall);
 }
+void Hub::on_bytes_soon(ConnectionId who) const { core_->on_bytes_soon(who); }
 void Hub::on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall) { core_->on_closed(who, now, wall); }
 void Hub::on_durable(Ticket ticket) { core_->on_durable(ticket); }
 void Hub::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime) {

@@ -9,6 +9,7 @@
 #include "base/bytes.hpp"
 #include "base/time.hpp"
 #include "data/reading.hpp"
+#include "flow/hub/clients.hpp"
 #include "flow/hub/counters.hpp"
 #include "flow/hub/limits.hpp"
 #include "flow/hub/ports.hpp"
@@ -44,6 +45,9 @@ public:
     /// consumed after the hub has closed the connection. data::kReadablePadding bytes behind `bytes` must be readable.
     std::size_t on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall);
 
+    /// on_bytes for this connection probably follows soon: fetches what it will need into the caches. Unknown ids are ignored.
+    void on_bytes_soon(ConnectionId who) const;
+
     /// The connection is gone (by the peer, by an error). Unknown ids are ignored.
     void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
 
@@ -72,6 +76,10 @@ public:
 
     /// Permissions may have changed: remembered answers are asked for again.
     void forget_permissions();
+
+    /// Shows the sessions at so many places from `from` on (0: the first); returns where to go on, nothing at the end. In slices, as a hub
+    /// may have very many; who comes or goes between two of them may be missed.
+    [[nodiscard]] std::optional<std::uint32_t> clients(std::uint32_t from, std::size_t places, ClientVisitor& visitor) const;
 
     /// Ends one client's connection (administration). False: not connected here.
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);

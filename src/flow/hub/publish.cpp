@@ -17,6 +17,7 @@ using mqtt::Verdict;
 using mqtt::Version;
 
 void Hub::Core::on_publish(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
+    ++from.messages_in;
     mqtt::Publish packet;
     if (const auto verdict = mqtt::decode_publish(framed.first, body, from.version, packet); !verdict) [[unlikely]]
         return refuse(from, verdict.reason, moment);
@@ -140,7 +141,7 @@ void Hub::Core::acknowledge(Connection& to, PendingAck ack) {
 }
 
 void Hub::Core::send_ack(const PendingAck& ack, Version version) {
-    base::Bytes* out = port_.output(ack.connection);
+    base::Bytes* out = answer(ack.connection);
     if (out == nullptr) return;
     ++counters_.acks_sent;
     if (ack.reason == ReasonCode::success) {
@@ -158,7 +159,7 @@ void Hub::Core::on_pubrel(Connection& from, const mqtt::Framed& framed, base::By
     Session& session = sessions_[from.session];
     const bool known = session.inbox && std::erase(session.inbox->unreleased, packet.packet_id) != 0;
     const auto reason = known ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
-    if (base::Bytes* out = port_.output(from.id))
+    if (base::Bytes* out = answer(from.id))
         mqtt::encode_ack(*out, PacketType::pubcomp, {.packet_id = packet.packet_id, .reason = reason, .properties = {}}, from.version);
 }
 

@@ -95,6 +95,7 @@ struct Session {
     base::Monotonic ends = kNever;  ///< absent: when the session ends
     base::Monotonic will_at = kNever;
     base::Monotonic timer_at = kNever;  ///< the timer entry that counts
+    std::uint64_t messages_out = 0;     ///< PUBLISH packets sent, resent ones included
     std::uint64_t serial = 0;           ///< unlike that of any other session of this hub; 0: the place is free
     Principal principal{};
     std::uint32_t expiry_seconds = 0;
@@ -114,7 +115,9 @@ struct Connection {
     enum class State : std::uint8_t { free, greeting, refused, running };
     ConnectionId id{};
     base::Monotonic last_heard{};
+    base::Monotonic since{};  ///< its CONNECT was accepted
     base::Monotonic timer_at = kNever;
+    std::uint64_t messages_in = 0;      ///< PUBLISH packets
     std::uint64_t permitted_topic = 0;  ///< hash of the last topic that this client may publish to
     SessionIndex session = kNoSession;
     std::uint32_t acks_pending = 0;

@@ -24,6 +24,8 @@ public:
     SessionIndex create(std::string_view client);
     void erase(SessionIndex index);
     [[nodiscard]] std::size_t size() const { return by_client_.size(); }
+    /// Indices are below this; a session with serial 0 is a free place.
+    [[nodiscard]] std::size_t places() const { return sessions_.size(); }
 
     /// Absent sessions stand in a list in the order in which their clients left.
     void mark_absent(SessionIndex index);

@@ -74,7 +74,7 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
 void Hub::Core::finish_subscribe(const PendingSuback& pending, base::Monotonic now) {
     Connection* to = find(pending.connection);
     if (to == nullptr) return;
-    if (base::Bytes* out = port_.output(to->id))
+    if (base::Bytes* out = answer(to->id))
         mqtt::encode_suback(*out, {.packet_id = pending.packet_id, .codes = pending.codes, .properties = {}}, to->version);
     Session& session = sessions_[to->session];
     for (const RetainedSearch& search : pending.retained_for) {
@@ -91,7 +91,7 @@ void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Mome
     scratch_.clear();
     for (const mqtt::Subscription unwanted : packet.filters)
         scratch_.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
-    if (base::Bytes* out = port_.output(from.id))
+    if (base::Bytes* out = answer(from.id))
         mqtt::encode_unsuback(*out, {.packet_id = packet.packet_id, .codes = scratch_, .properties = {}}, from.version);
 }
 

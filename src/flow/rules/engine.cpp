@@ -113,6 +113,7 @@ const Engine::Impl::RowMemo& Engine::Impl::row_of(std::uint32_t table) {
     const auto series = tables[table].add(key.key);
     memo.row = series ? tables[table].row(*series) : nullptr;
     memo.series = series.value_or(0);
+    if (memo.row != nullptr) dispatch.touched(memo.row - KeyTable::kHeadBytes);
     return memo;
 }
 

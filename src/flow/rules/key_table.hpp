@@ -43,6 +43,8 @@ public:
     [[nodiscard]] const std::byte* row(std::uint32_t series) const { return head(series) + sizeof(Head); }
     [[nodiscard]] std::string_view key(std::uint32_t series) const;
     [[nodiscard]] std::size_t size() const { return size_; }
+    /// Before a row stands its key, or where it is.
+    static constexpr std::size_t kHeadBytes = 32;
 
 private:
     struct Head {
@@ -50,6 +52,7 @@ private:
         std::uint32_t size = 0;
         char inline_bytes[kInlineBytes] = {};  ///< the key, or the pointer to it
     };
+    static_assert(sizeof(Head) == kHeadBytes);
     struct Slot {
         std::uint32_t tag = 0;
         std::uint32_t series = 0;  ///< plus one; 0: free

@@ -19,9 +19,17 @@ TopicDispatch::TopicDispatch(const PlanData& plan, std::uint64_t seed) : plan_(p
 const MatchSet* TopicDispatch::find(std::string_view topic) {
     const std::uint64_t hash = base::hash64(topic, seed_);
     for (std::size_t at = (hash >> 16) & (entries_.size() - 1);; at = (at + 1) & (entries_.size() - 1)) {
-        const Entry& entry = entries_[at];
-        if (!entry.used) return add(topic, hash);
-        if (entry.hash == hash && entry.size == topic.size() && std::memcmp(entry.topic, topic.data(), topic.size()) == 0) return entry.set;
+        Entry& entry = entries_[at];
+        if (!entry.used) {
+            found_ = nullptr;
+            return add(topic, hash);
+        }
+        if (entry.hash != hash) continue;
+        if (entry.row != nullptr)
+            for (std::size_t i = 0; i < kRowPrefetchBytes; i += 64) __builtin_prefetch(entry.row + i);
+        if (entry.size != topic.size() || std::memcmp(entry.topic, topic.data(), topic.size()) != 0) continue;
+        found_ = &entry;
+        return entry.set;
     }
 }
 

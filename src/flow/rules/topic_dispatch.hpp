@@ -33,8 +33,12 @@ public:
     /// `seed`: a secret, because devices choose the topics.
     TopicDispatch(const PlanData& plan, std::uint64_t seed);
 
-    /// nullptr: no rule reads it. Valid until the next call.
+    /// nullptr: no rule reads it. Valid until the next call. Begins to fetch the row that touched() named for this topic.
     [[nodiscard]] const MatchSet* find(std::string_view topic);
+    /// The topic found last led to this row of state; the next reading of the topic will probably lead there again. Only a hint.
+    void touched(const std::byte* row) {
+        if (found_ != nullptr) found_->row = row;
+    }
 
 private:
     struct Entry {
@@ -43,7 +47,11 @@ private:
         std::uint32_t size = 0;
         bool used = false;
         const MatchSet* set = nullptr;
+        const std::byte* row = nullptr;
     };
+    /// Of a row, from its key on: with thousands of devices it has left the caches since their last reading, and comes back during the
+    /// scan.
+    static constexpr std::size_t kRowPrefetchBytes = 256;
 
     const MatchSet* add(std::string_view topic, std::uint64_t hash);
     const MatchSet* match(std::string_view topic);
@@ -53,6 +61,7 @@ private:
     const PlanData& plan_;
     std::uint64_t seed_;
     std::vector<Entry> entries_;
+    Entry* found_ = nullptr;  ///< by the last find(); nullptr where it was added
     std::size_t size_ = 0;
     std::size_t bytes_ = 0;
     std::vector<std::unique_ptr<char[]>> texts_;

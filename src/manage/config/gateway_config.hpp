@@ -21,6 +21,7 @@ struct GatewayIdentity {
     std::string id;  ///< [A-Za-z0-9_-]{1,64}
     Path data;       ///< made with mode 0700 by the daemon; report "not writable", "wrong key" at data.at
     Latency latency = Latency::balanced;
+    std::chrono::milliseconds sys_interval{10'000};
     unsigned shards = 0;  ///< 0: one for each core
     friend bool operator==(const GatewayIdentity&, const GatewayIdentity&) = default;
 };

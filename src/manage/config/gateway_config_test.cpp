@@ -361,7 +361,7 @@ TEST(GatewayConfig, functions_and_modules_say_which_of_two) {
 TEST(GatewayConfig, all_problems_are_reported_in_the_order_of_the_file) {
     EXPECT_EQ(problems_of("gateway: {id: a b, x: 1}\nlimits: {payload: big, payload: 1}\nspool: {max_bytes: 1}\n"),
               "g.yaml:1:15: error: id: expected a name of letters, digits, `_` and `-`, 1 to 64 of them, found `a b`\n"
-              "g.yaml:1:20: error: unknown key `x` in `gateway`; known here: id, data, latency, shards\n"
+              "g.yaml:1:20: error: unknown key `x` in `gateway`; known here: id, data, latency, shards, sys_interval\n"
               "g.yaml:2:19: error: payload: expected a size such as 4096, 256KiB or 64MiB from 128B to 64MiB, found `big`\n"
               "g.yaml:2:24: error: duplicate key `payload`: it stands in line 2 already\n"
               "g.yaml:3:20: error: max_bytes: expected a size such as 4096, 256KiB or 64MiB from 1MiB to 64TiB, found `1`\n");

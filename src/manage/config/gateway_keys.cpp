@@ -31,6 +31,13 @@ constexpr std::array kKeys{
         .max = "256",
         .text = "Event loops, one thread each, that share the connections and the keys of rules; 0: one for each core."},
 
+    Key{.path = "gateway.sys_interval",
+        .kind = duration,
+        .fallback = "10s",
+        .min = "0s",
+        .max = "1d",
+        .text = "How often the topics under `$SYS/broker/` are brought up to date; 0s: there are none."},
+
     Key{.path = "listen", .text = "Where it can be reached. Without `auth`, on addresses of this machine only."},
     Key{.path = "listen.mqtt",
         .kind = list,

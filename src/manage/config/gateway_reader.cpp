@@ -51,6 +51,7 @@ GatewayIdentity read_identity(const View& view) {
     return {.id = view.at("id").text(),
             .data = view.at("data").path(),
             .latency = view.at("latency").choice_as<Latency>(),
+            .sys_interval = view.at("sys_interval").duration(),
             .shards = view.at("shards").integer_as<unsigned>()};
 }
 
