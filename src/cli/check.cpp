@@ -9,6 +9,7 @@
 
 #include "cli/exit.hpp"
 #include "env/posix/file_system.hpp"
+#include "gateway/listener_checker.hpp"
 #include "gateway/rule_checker.hpp"
 #include "manage/config/load.hpp"
 
@@ -42,7 +43,8 @@ std::string verdict(const config::Checked& checked) {
 
 CheckOutput check_configuration(env::FileSystem& files, const std::string& path, bool json) {
     gateway::RuleChecker rules;
-    const config::Checked checked = config::check_file(files, path, &rules);
+    gateway::ListenerChecker listeners(files);
+    const config::Checked checked = config::check_file(files, path, &rules, &listeners);
     const bool valid = config::is_valid(checked.problems);
     CheckOutput result;
     result.code = valid ? kExitGood : kExitUsage;

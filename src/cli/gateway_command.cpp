@@ -15,6 +15,7 @@
 #include "env/posix/clock.hpp"
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
+#include "gateway/listener_checker.hpp"
 #include "gateway/rule_checker.hpp"
 #include "gateway/wiring.hpp"
 #include "manage/config/load.hpp"
@@ -29,7 +30,8 @@ struct Options {
 
 void reload(gateway::Gateway& running, env::FileSystem& files, const std::string& file) {
     gateway::RuleChecker checker;
-    const auto loaded = config::load_gateway(files, file, &checker);
+    gateway::ListenerChecker listeners(files);
+    const auto loaded = config::load_gateway(files, file, &checker, &listeners);
     if (!loaded.is_runnable()) {
         fmt::print(stderr, "{}", loaded.refusal());
         spdlog::error("reload: {} has errors, the gateway goes on with the configuration it had", file);
@@ -56,7 +58,8 @@ int run(const Options& options) {
     posix::PosixClock clock;
     posix::PosixEntropy entropy;
     gateway::RuleChecker checker;
-    auto loaded = config::load_gateway(files, options.file, &checker);
+    gateway::ListenerChecker listeners(files);
+    auto loaded = config::load_gateway(files, options.file, &checker, &listeners);
     if (!loaded.is_runnable()) {
         fmt::print(stderr, "{}", loaded.refusal());
         return kExitUsage;
@@ -101,7 +104,7 @@ void add_gateway(CLI::App& app, Exit& exit) {
         "  sluice init gateway my-plant && sluice gateway -c my-plant/gateway.yaml\n"
         "  sluice gateway -c /etc/sluice/gateway.yaml --log-format json\n"
         "\n"
-        "SIGTERM or Ctrl-C stops it cleanly; SIGHUP takes new rules from the file without dropping a connection.\n"
+        "SIGTERM or Ctrl-C stops it cleanly; SIGHUP takes new rules and certificates without dropping a connection.\n"
         "Exit: 0 stopped as asked, 2 the configuration or its surroundings are not usable (nothing was touched).");
     command->callback([options, &exit] { exit.code = run(*options); });
 }

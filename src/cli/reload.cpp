@@ -11,6 +11,7 @@
 #include "cli/exit.hpp"
 #include "env/posix/file_system.hpp"
 #include "env/posix/pid_file.hpp"
+#include "gateway/listener_checker.hpp"
 #include "gateway/rule_checker.hpp"
 #include "gateway/wiring.hpp"
 #include "manage/config/load.hpp"
@@ -21,7 +22,8 @@ namespace {
 int run(const std::string& file) {
     posix::PosixFileSystem files;
     gateway::RuleChecker checker;
-    const auto loaded = config::load_gateway(files, file, &checker);
+    gateway::ListenerChecker listeners(files);
+    const auto loaded = config::load_gateway(files, file, &checker, &listeners);
     if (!loaded.is_runnable()) {
         fmt::print(stderr, "{}sluice reload: not sent, the gateway goes on as it was\n", loaded.refusal());
         return kExitUsage;
@@ -44,7 +46,7 @@ int run(const std::string& file) {
 }  // namespace
 
 void add_reload(CLI::App& app, Exit& exit) {
-    auto* command = app.add_subcommand("reload", "make a running gateway take new rules, without dropping a connection");
+    auto* command = app.add_subcommand("reload", "make a running gateway take new rules and certificates, without dropping a connection");
     auto file = std::make_shared<std::string>();
     command->add_option("-c,--config", *file, "the configuration that the gateway runs with")->required();
     command->footer(

@@ -32,10 +32,11 @@ struct ForwardDone {
     std::uint64_t turn = 0;
 };
 
-/// A connection goes to the shard of its client id.
+/// A connection goes to the shard of its client id, or (not `placed`) to one that does its handshake first.
 struct Handover {
     posix::DetachedConnection connection;
     std::uint16_t listener = 0;
+    bool placed = true;
 };
 
 struct HubMail {
@@ -87,7 +88,8 @@ struct ShardGauges {
     std::atomic<std::uint64_t> bytes_read{0}, bytes_written{0};  ///< of MQTT clients' sockets
     std::atomic<std::uint64_t> over_limit{0};    ///< connections closed at once: limits.connections, or descriptors, were used up
     std::atomic<std::uint64_t> paused_turns{0};  ///< turns in which sockets were not read because something downstream was full
-    std::atomic<std::uint64_t> loops{0};         ///< chains of rules that were cut at kRuleChainMax
+    std::atomic<std::uint64_t> tls_handshakes{0}, tls_resumed{0}, tls_failed{0}, websocket_failed{0}, proxy_failed{0};
+    std::atomic<std::uint64_t> loops{0};  ///< chains of rules that were cut at kRuleChainMax
     /// Up to which turn of this shard events are durable: written by the backbone.
     std::atomic<std::uint64_t> durable_turn{0};
     /// The same for what its hub recorded: written by the session thread.

@@ -144,6 +144,16 @@ void Shard::adopt(posix::DetachedConnection&& connection, std::uint16_t listener
     tcp_.adopt(std::move(connection));
 }
 
+void Shard::adopt_somewhere(posix::DetachedConnection&& connection, std::uint16_t listener) {
+    handshakes_to_ = static_cast<std::uint16_t>((handshakes_to_ + 1) % options_.shards);
+    if (handshakes_to_ == options_.index.value()) return adopt(std::move(connection), listener);
+    peer_outboxes_[handshakes_to_].emplace_back(Handover{std::move(connection), listener, false});
+}
+
+hub::Peer Shard::hub_peer(std::uint16_t listener, const posix::PeerAddress& peer) const {
+    return {listener, peer.loopback(), listener < options_.encrypted_listeners.size() && options_.encrypted_listeners[listener]};
+}
+
 void Shard::on_open(posix::TcpId id, const posix::PeerAddress& peer) {
     const auto slot = static_cast<std::uint32_t>(id);
     if (placed_.size() <= slot) {
@@ -152,7 +162,26 @@ void Shard::on_open(posix::TcpId id, const posix::PeerAddress& peer) {
     }
     placed_[slot] = adopting_placed_ ? 1 : 0;
     listener_[slot] = adopting_listener_;
-    hub_.on_connected(hub::ConnectionId(id), {adopting_listener_, peer.loopback(), false}, loop_.now());
+    hub_.on_connected(hub::ConnectionId(id), hub_peer(adopting_listener_, peer), loop_.now());
+}
+
+void Shard::on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) {
+    using Kind = posix::StreamLayer::Kind;
+    const auto count = [](std::atomic<std::uint64_t>& gauge) { gauge.fetch_add(1, std::memory_order_relaxed); };
+    const std::uint16_t listener = listener_[static_cast<std::uint32_t>(id)];
+    if (!failure.empty()) {
+        const bool tls = layer.kind() == Kind::tls;
+        count(tls ? gauges_.tls_failed : layer.kind() == Kind::proxy ? gauges_.proxy_failed : gauges_.websocket_failed);
+        const std::string_view what = tls ? "TLS" : layer.kind() == Kind::proxy ? "PROXY header" : "WebSocket";
+        spdlog::debug("listen.mqtt[{}]: {} closed: {}: {}", listener, tcp_.peer(id).text(), what, failure);
+        return;
+    }
+    if (layer.kind() == Kind::tls) {
+        count(gauges_.tls_handshakes);
+        if (layer.resumed()) count(gauges_.tls_resumed);
+    } else if (const posix::PeerAddress* peer = layer.peer()) {
+        hub_.on_peer(hub::ConnectionId(id), hub_peer(listener, *peer));
+    }
 }
 
 std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
@@ -310,7 +339,7 @@ void Shard::take_mail(base::Monotonic now) {
         for (ShardMail mail; links_.from_peers[peer]->pop(mail);) {
             if (auto* handover = std::get_if<Handover>(&mail)) {
                 adopting_listener_ = handover->listener;
-                adopting_placed_ = true;
+                adopting_placed_ = handover->placed;
                 tcp_.adopt(std::move(handover->connection));
             } else if (const auto* hub = std::get_if<HubMail>(&mail)) {
                 hub_.on_shard_message(hub->from, hub->message, now, wall());

@@ -40,6 +40,7 @@ public:
         std::chrono::microseconds nap{0};
         hub::Limits hub;
         rules::Engine::Options rules;
+        std::vector<bool> encrypted_listeners;   ///< by listener: TLS
         std::uint32_t connections_max = 20'000;  ///< of all shards
         std::uint64_t seed = 0;
         std::vector<bool> urgent_classes;  ///< by ClassIndex: an event of this class asks for a commit at once
@@ -79,9 +80,12 @@ public:
 
     /// A connection was accepted on this shard's loop.
     void adopt(posix::DetachedConnection&& connection, std::uint16_t listener);
+    /// The same, but its handshake takes CPU time: it goes to whichever shard's turn it is, and from there to that of its client id.
+    void adopt_somewhere(posix::DetachedConnection&& connection, std::uint16_t listener);
 
     void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
+    void on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) override;
     void on_closed(posix::TcpId id, const base::Error& why) override;
     void on_bytes_soon(posix::TcpId id) const override { hub_.on_bytes_soon(hub::ConnectionId(id)); }
     void on_turn(base::Monotonic now) override;
@@ -117,6 +121,7 @@ private:
     void publish(std::string_view topic, base::ByteView payload) override;
     void spool(const data::Event& event) override;
 
+    [[nodiscard]] hub::Peer hub_peer(std::uint16_t listener, const posix::PeerAddress& peer) const;
     void evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth);
     void evaluate_derived();
     void take_mail(base::Monotonic now);
@@ -154,6 +159,7 @@ private:
     std::vector<std::uint16_t> listener_;  // by connection slot
     std::uint16_t adopting_listener_ = 0;
     bool adopting_placed_ = false;
+    std::uint16_t handshakes_to_ = 0;  // the shard that does the next handshake
 
     // What the turn under way produced
     base::Bytes events_;

@@ -110,6 +110,13 @@ spool::Options spool_options(const config::GatewayConfig& config) {
     return out;
 }
 
+config::StartError first_error(const config::Problems& problems) {
+    for (const auto& each : problems) {
+        if (each.severity == config::Severity::error) return {each.at, each.key, each.message};
+    }
+    return {};
+}
+
 std::string key_message(const std::string& path, const base::Error& error) {
     const std::string file = fmt::format("{}/{}", path, identity::kMasterKeyFile);
     switch (error.code) {
@@ -159,7 +166,8 @@ std::string sessions_message(const std::string& directory, const base::Error& er
 /// One MQTT listener. It runs on shard 0's loop; connections find their shard when their CONNECT has come.
 class Gateway::Acceptor final : public posix::TcpListener::Sink {
 public:
-    Acceptor(Gateway& gateway, std::uint16_t index) : gateway_(gateway), index_(index) {}
+    Acceptor(Gateway& gateway, std::uint16_t index, const config::MqttListener& config, std::shared_ptr<const posix::TlsContext> tls)
+        : layers(config, std::move(tls)), gateway_(gateway), index_(index) {}
     void on_accept(posix::DetachedConnection&& connection) override {
         if (gateway_.connections_.fetch_add(1, std::memory_order_relaxed) >= gateway_.connections_max_) {
             gateway_.connections_.fetch_sub(1, std::memory_order_relaxed);
@@ -167,8 +175,15 @@ public:
             ::close(connection.fd);
             return;
         }
+        if (!layers.equip(connection)) {
+            gateway_.connections_.fetch_sub(1, std::memory_order_relaxed);
+            ::close(connection.fd);
+            return;
+        }
+        if (layers.has_tls()) return gateway_.shards_[0]->adopt_somewhere(std::move(connection), index_);
         gateway_.shards_[0]->adopt(std::move(connection), index_);
     }
+    ConnectionLayers layers;
     std::unique_ptr<posix::TcpListener> listener;
 
 private:
@@ -210,6 +225,7 @@ bool Gateway::open_listeners(config::StartError& error) {
         options.connections_max = config_.limits.connections;
         if (i == 0) options.sys_interval = config_.gateway.sys_interval;
         options.urgent_classes = urgent_classes(config_);
+        for (const auto& each : config_.listen.mqtt) options.encrypted_listeners.push_back(each.is_tls());
         base::Byte seed[8];
         world_.entropy.fill(seed);
         options.seed = base::load_le<std::uint64_t>(seed);
@@ -218,8 +234,16 @@ bool Gateway::open_listeners(config::StartError& error) {
     }
     for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
         const auto& each = config_.listen.mqtt[i];
-        auto acceptor = std::make_unique<Acceptor>(*this, static_cast<std::uint16_t>(i));
-        auto listener = posix::TcpListener::open(shards_[0]->loop(), *acceptor, each.host, each.port);
+        config::Problems problems;
+        std::shared_ptr<const posix::TlsContext> tls;
+        if (each.is_tls() && !(tls = make_tls_context(each, fmt::format("listen.mqtt[{}]", i), world_.files, problems))) {
+            error = first_error(problems);
+            return false;
+        }
+        auto acceptor = std::make_unique<Acceptor>(*this, static_cast<std::uint16_t>(i), each, std::move(tls));
+        auto listener = each.scheme == config::Scheme::unix_socket
+                            ? posix::TcpListener::open_unix(shards_[0]->loop(), *acceptor, each.socket, each.mode)
+                            : posix::TcpListener::open(shards_[0]->loop(), *acceptor, each.host, each.port);
         if (!listener) {
             error = {each.at, fmt::format("listen.mqtt[{}]", i), config::listen_message(each.text(), listener.error())};
             return false;
@@ -378,8 +402,9 @@ void Gateway::run_threads() {
     for (const auto& shard : shards_) threads_.emplace_back([&each = *shard] { each.run(); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     for (std::size_t i = 0; i < acceptors_.size(); ++i) {
-        spdlog::info("listening on {}://{}:{}", config::name(config_.listen.mqtt[i].scheme), config_.listen.mqtt[i].host,
-                     acceptors_[i]->listener->port());
+        config::MqttListener bound = config_.listen.mqtt[i];
+        bound.port = acceptors_[i]->listener->port();
+        spdlog::info("listening on {}", bound.text());
     }
     if (api_) {
         std::vector<ShardGauges*> gauges;
@@ -400,7 +425,35 @@ void Gateway::swap_rules(const std::shared_ptr<const Ruleset>& rules) {
     }
 }
 
+/// New certificates, keys and revocation lists for the listeners that the new configuration still has. One that cannot be used keeps what
+/// it had.
+void Gateway::reload_certificates(const config::Listen& listen) {
+    for (std::size_t i = 0; i < acceptors_.size(); ++i) {
+        config::MqttListener& running = config_.listen.mqtt[i];
+        const auto now = std::find_if(listen.mqtt.begin(), listen.mqtt.end(),
+                                      [&running](const auto& each) { return each.is_tls() && each.text() == running.text(); });
+        if (!running.is_tls() || now == listen.mqtt.end()) continue;
+        config::Problems problems;
+        auto tls = make_tls_context(*now, fmt::format("listen.mqtt[{}]", now - listen.mqtt.begin()), world_.files, problems);
+        for (const auto& each : problems) spdlog::warn("reload: {}", config::format(config_.file, each));
+        if (tls == nullptr) {
+            spdlog::error("reload: {} goes on with the certificates it had", running.text());
+            continue;
+        }
+        acceptors_[i]->layers.replace(std::move(tls));
+        running.cert = now->cert;
+        running.key = now->key;
+        running.ca = now->ca;
+        running.crl = now->crl;
+        running.sni = now->sni;
+        running.identity = now->identity;
+        running.require_client_cert = now->require_client_cert;
+        spdlog::info("reload: certificates of {} in force for new connections", running.text());
+    }
+}
+
 bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
+    reload_certificates(config.listen);
     const auto compare = [&needs_restart](bool same, const char* key) {
         if (!same) needs_restart.emplace_back(key);
     };

@@ -16,6 +16,7 @@
 #include "env/posix/pid_file.hpp"
 #include "gateway/api.hpp"
 #include "gateway/backbone.hpp"
+#include "gateway/connection_layers.hpp"
 #include "gateway/session_thread.hpp"
 #include "gateway/shard.hpp"
 #include "gateway/spool_sealer.hpp"
@@ -45,8 +46,8 @@ public:
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;
 
-    /// New rules at once, without dropping a connection; rules whose SQL is unchanged keep their state. Other sections need a restart:
-    /// their keys are returned. False: could not be done now (storage does not answer), nothing changed.
+    /// New rules and certificates at once, without dropping a connection; rules whose SQL is unchanged keep their state. Other sections
+    /// need a restart: their keys are returned. False: could not be done now (storage does not answer), nothing changed.
     bool reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart);
 
     /// Clean: everything taken is stored, rule state saved, clients and cloud told.
@@ -60,6 +61,7 @@ private:
     bool open_sessions(const identity::MasterKey& key, config::StartError& error);
     void connect_threads();
     void run_threads();
+    void reload_certificates(const config::Listen& listen);
     void swap_rules(const std::shared_ptr<const Ruleset>& rules);
 
     config::GatewayConfig config_;

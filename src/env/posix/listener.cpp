@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "env/posix/tcp.hpp"
@@ -29,6 +30,8 @@ PeerAddress address_of(const sockaddr_storage& from) {
         const auto& v4 = reinterpret_cast<const sockaddr_in&>(from);
         out.port = ntohs(v4.sin_port);
         std::memcpy(out.ip.data(), &v4.sin_addr, 4);
+    } else if (from.ss_family == AF_UNIX) {
+        out.unix_socket = true;
     }
     return out;
 }
@@ -39,6 +42,8 @@ int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 }  // namespace
 
 bool PeerAddress::loopback() const {
+    if (hearsay) return false;
+    if (unix_socket) return true;
     if (!v6) return ip[0] == 127;
     in6_addr address;
     std::memcpy(&address, ip.data(), sizeof address);
@@ -46,6 +51,7 @@ bool PeerAddress::loopback() const {
 }
 
 std::string PeerAddress::text() const {
+    if (unix_socket) return "unix socket";
     char buffer[INET6_ADDRSTRLEN] = {};
     if (::inet_ntop(v6 ? AF_INET6 : AF_INET, ip.data(), buffer, sizeof buffer) == nullptr) return "unknown";
     return v6 ? "[" + std::string(buffer) + "]:" + std::to_string(port) : std::string(buffer) + ":" + std::to_string(port);
@@ -71,15 +77,22 @@ base::Result<std::unique_ptr<TcpListener>> TcpListener::open(EventLoop& loop, Si
     socklen_t size = sizeof bound;
     (void)::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size);  // cannot fail for a bound socket
     std::unique_ptr<TcpListener> out(new TcpListener(loop, sink, fd, address_of(bound).port));
-    out->reserve_ = open_reserve();
-    loop.watch(fd, EPOLLIN, *out, 0);
+    out->begin();
     return out;
+}
+
+void TcpListener::begin() {
+    reserve_ = open_reserve();
+    loop_.watch(fd_, EPOLLIN, *this, 0);
 }
 
 TcpListener::~TcpListener() {
     loop_.unwatch(fd_);
     ::close(fd_);
     if (reserve_ >= 0) ::close(reserve_);
+    struct stat now {};
+    // Another program may have put its own in the place of ours.
+    if (!socket_file_.empty() && ::stat(socket_file_.c_str(), &now) == 0 && now.st_ino == socket_inode_) ::unlink(socket_file_.c_str());
 }
 
 void TcpListener::on_ready(std::uint32_t, std::uint64_t) {

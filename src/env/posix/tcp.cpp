@@ -18,8 +18,10 @@
 namespace sluice::posix {
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;      // one read a connection and turn; larger than a default receive buffer's first window
-constexpr std::size_t kKeptOutputBytes = 4 * 1024;  // a sent output buffer larger than this is given back
+constexpr std::size_t kReadBytes = 256 * 1024;  // one read a connection and turn; larger than a default receive buffer's first window
+constexpr std::size_t kLayeredPieceBytes = 64 * 1024;  // four TLS records; what is made for the socket before it takes it
+constexpr std::size_t kKeptPlainBytes = 1024 * 1024;   // the buffer for what layers read; larger ones are of one large packet
+constexpr std::size_t kKeptOutputBytes = 4 * 1024;     // a sent output buffer larger than this is given back
 
 /// Edge-triggered: level-triggered epoll looks at each socket a second time, a tenth of what a small reading costs at 10,000 sockets. Who
 /// leaves bytes unread has to rearm(). EPOLLRDHUP tells of an end that stands behind the bytes.
@@ -86,6 +88,7 @@ struct TcpConnections::Connection {
     bool reading = true;   // EPOLLIN is set
     bool writing = false;  // EPOLLOUT is set
     bool detached = false;
+    bool finished = false;     // the layers have said their last words
     std::size_t sent = 0;      // of output
     std::size_t expected = 0;  // of unread: not presented before it is as long as this
     base::Bytes output;
@@ -93,8 +96,14 @@ struct TcpConnections::Connection {
     PeerAddress peer;
     base::Error why{base::Errc::closed};
     base::Monotonic linger_until{};
+    std::unique_ptr<LayerStack> layers;  // nullptr: what the socket has is what the handler sees
     std::unique_ptr<Candidates> others;  // while connecting, when the host has more than one address
     [[nodiscard]] TcpId id() const { return (static_cast<TcpId>(generation) << 32) | slot; }
+    [[nodiscard]] std::size_t queued() const { return output.size() - sent + (layers ? layers->wire_left() : 0); }
+    /// Something of it can be written now.
+    [[nodiscard]] bool sendable() const {
+        return sent < output.size() ? !layers || layers->ready() || layers->wire_left() != 0 : queued() != 0;
+    }
     [[nodiscard]] bool alive() const { return state != State::failed && state != State::lingering; }
 };
 
@@ -144,6 +153,10 @@ TcpId TcpConnections::place(int fd, const PeerAddress& peer, std::uint32_t event
 void TcpConnections::adopt(DetachedConnection&& from) {
     no_delay(from.fd);
     const TcpId id = place(from.fd, from.peer, kReadEvents | EPOLLET);
+    if (Connection* connection = find(id); from.layers) {
+        connection->layers = std::move(from.layers);
+        if (connection->layers->wire_left() != 0) mark_dirty(*connection);
+    }
     handler_.on_open(id, from.peer);
     if (Connection* connection = find(id); connection != nullptr && !from.unread.empty()) {
         connection->unread = std::move(from.unread);
@@ -153,6 +166,7 @@ void TcpConnections::adopt(DetachedConnection&& from) {
         connection->unread.clear();
         present(*connection, {whole.data(), size});
     }
+    if (Connection* connection = find(id); connection != nullptr && connection->layers && connection->layers->over()) close(id);
 }
 
 base::Result<TcpId> TcpConnections::connect(const std::string& host, std::uint16_t port) {
@@ -214,12 +228,17 @@ base::Bytes* TcpConnections::output(TcpId id) {
 
 std::size_t TcpConnections::queued_bytes(TcpId id) const {
     const Connection* connection = find(id);
-    return connection == nullptr ? 0 : connection->output.size() - connection->sent;
+    return connection == nullptr ? 0 : connection->queued();
 }
 
 PeerAddress TcpConnections::peer(TcpId id) const {
     const Connection* connection = find(id);
     return connection == nullptr ? PeerAddress{} : connection->peer;
+}
+
+std::string_view TcpConnections::certificate_name(TcpId id) const {
+    const Connection* connection = find(id);
+    return connection == nullptr || !connection->layers ? std::string_view() : connection->layers->certificate_name();
 }
 
 void TcpConnections::expect(TcpId id, std::size_t bytes) {
@@ -255,6 +274,7 @@ DetachedConnection TcpConnections::detach(TcpId id, std::size_t consumed) {
     out.peer = connection->peer;
     const auto rest = presented_.subspan(std::min(consumed, presented_.size()));
     out.unread.assign(rest.begin(), rest.end());
+    out.layers = std::move(connection->layers);
     loop_.unwatch(connection->fd);
     connection->fd = -1;
     connection->detached = true;
@@ -274,8 +294,7 @@ void TcpConnections::pause_reading(bool pause) {
 
 void TcpConnections::update_interest(Connection& connection) {
     const bool read = connection.state == Connection::State::lingering || (connection.state == Connection::State::open && !paused_);
-    const bool write =
-        connection.state == Connection::State::connecting || (connection.alive() && connection.sent < connection.output.size());
+    const bool write = connection.state == Connection::State::connecting || (connection.alive() && connection.sendable());
     if (read == connection.reading && write == connection.writing) return;
     connection.reading = read;
     connection.writing = write;
@@ -340,6 +359,7 @@ void TcpConnections::rearm_if_more(Connection& connection, ssize_t count, std::s
 }
 
 void TcpConnections::read_from(Connection& connection, std::uint32_t events) {
+    if (connection.layers) return read_layered(connection, events);
     // A rest that is small is put in front of what is read, so that the handler sees one piece; a large one grows where it is.
     const std::size_t rest = connection.unread.size() > kReadBytes / 2 ? 0 : connection.unread.size();
     const bool large = rest != connection.unread.size();
@@ -374,6 +394,43 @@ void TcpConnections::append_large(Connection& connection, base::ByteView bytes) 
     present(connection, {whole.data(), size});
 }
 
+/// What came through layers is gathered in `plain_`, behind what was not consumed before.
+void TcpConnections::read_layered(Connection& connection, std::uint32_t events) {
+    const auto count = ::recv(connection.fd, buffer_.data(), kReadBytes, MSG_DONTWAIT);
+    if (count == 0) return schedule_close(connection, base::Error{base::Errc::closed});
+    if (count < 0 && !would_block(errno) && errno != EINTR) return schedule_close(connection, base::from_errno(errno));
+    rearm_if_more(connection, count, kReadBytes, events);
+    if (count < 0) return;
+    bytes_read_ += static_cast<std::size_t>(count);
+    if (static_cast<std::size_t>(count) == kReadBytes) loop_.hurry();
+    plain_.clear();
+    const std::size_t rest = connection.unread.size();
+    if (rest != 0) plain_.swap(connection.unread);
+    connection.layers->receive({buffer_.data(), static_cast<std::size_t>(count)}, plain_, events_);
+    if (connection.queued() != 0) mark_dirty(connection);
+    if (!events_.empty()) tell_events(connection);
+    if (connection.state != Connection::State::open) return;
+    const bool over = connection.layers->over();
+    if (connection.layers->empty()) connection.layers.reset();
+    const std::size_t size = plain_.size();
+    if (size == rest || size < connection.expected) {
+        if (size != 0) connection.unread.swap(plain_);
+    } else {
+        plain_.resize(size + data::kReadablePadding);
+        present(connection, {plain_.data(), size});
+    }
+    if (plain_.capacity() > kKeptPlainBytes) plain_ = {};
+    if (over && connection.alive()) close(connection.id());
+}
+
+void TcpConnections::tell_events(Connection& connection) {
+    for (const LayerStack::Event& event : events_) {
+        if (const PeerAddress* peer = event.layer->peer(); peer != nullptr && event.failure.empty()) connection.peer = *peer;
+        handler_.on_layer(connection.id(), *event.layer, event.failure);
+    }
+    events_.clear();
+}
+
 void TcpConnections::present(Connection& connection, base::ByteView bytes) {
     connection.expected = 0;
     presented_ = bytes;
@@ -389,6 +446,7 @@ void TcpConnections::present(Connection& connection, base::ByteView bytes) {
 }
 
 void TcpConnections::write_to(Connection& connection) {
+    if (connection.layers) return write_layered(connection);
     while (connection.sent < connection.output.size()) {
         const auto left = connection.output.size() - connection.sent;
         const auto count = ::send(connection.fd, connection.output.data() + connection.sent, left, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -401,7 +459,43 @@ void TcpConnections::write_to(Connection& connection) {
         bytes_written_ += static_cast<std::size_t>(count);
         if (static_cast<std::size_t>(count) < left) break;
     }
-    if (connection.sent == connection.output.size()) {
+    after_write(connection);
+}
+
+/// Output goes through the layers piece by piece, as the socket takes it: what waits is not held twice.
+void TcpConnections::write_layered(Connection& connection) {
+    LayerStack& layers = *connection.layers;
+    const bool draining = connection.state == Connection::State::draining;
+    while (true) {
+        if (layers.wire_left() == 0) {
+            const std::size_t left = connection.output.size() - connection.sent;
+            if (left != 0 && !layers.over() && layers.ready()) {
+                const std::size_t piece = std::min(left, kLayeredPieceBytes);
+                layers.send({connection.output.data() + connection.sent, piece});
+                connection.sent += piece;
+            } else if (draining && !connection.finished) {
+                connection.finished = true;
+                connection.sent = connection.output.size();  // the rest cannot leave: no handshake, or the peer is gone
+                layers.finish();
+            }
+            if (layers.wire_left() == 0) break;
+        }
+        const base::ByteView wire = layers.wire();
+        const auto count = ::send(connection.fd, wire.data(), wire.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (would_block(errno)) break;
+            return schedule_close(connection, base::from_errno(errno));
+        }
+        layers.wire_taken(static_cast<std::size_t>(count));
+        bytes_written_ += static_cast<std::size_t>(count);
+        if (static_cast<std::size_t>(count) < wire.size()) break;
+    }
+    after_write(connection);
+}
+
+void TcpConnections::after_write(Connection& connection) {
+    if (connection.queued() == 0) {
         connection.sent = 0;
         if (connection.output.capacity() > kKeptOutputBytes) {
             connection.output = {};
@@ -427,6 +521,7 @@ void TcpConnections::finish(Connection& connection) {
     connection.fd = -1;
     connection.output = {};
     connection.unread = {};
+    connection.layers.reset();
     free_.push_back(connection.slot);
 }
 

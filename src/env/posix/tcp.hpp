@@ -1,7 +1,7 @@
-// TCP connections of one event loop: accepted, made, handed over. Reads once a turn into a shared buffer, writes once a turn.
+// TCP connections (and those of Unix sockets) of one event loop: accepted, made, handed over. Reads once a turn into a shared buffer,
+// writes once a turn.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -12,17 +12,10 @@
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "env/posix/event_loop.hpp"
+#include "env/posix/layer_stack.hpp"
+#include "env/posix/peer_address.hpp"
 
 namespace sluice::posix {
-
-/// Where a peer is. Text is made only when asked for.
-struct PeerAddress {
-    std::array<std::uint8_t, 16> ip{};
-    std::uint16_t port = 0;
-    bool v6 = false;
-    [[nodiscard]] bool loopback() const;
-    [[nodiscard]] std::string text() const;  ///< "127.0.0.1:40112", "[::1]:40112"
-};
 
 /// Low 32 bits: slot, dense from 0; high 32 bits: generation of the slot, never 0.
 using TcpId = std::uint64_t;
@@ -35,17 +28,21 @@ public:
     /// All bytes that are there and not yet consumed. Returns how many were consumed; the rest is presented again, with more behind it. The
     /// view is valid during the call; data::kReadablePadding bytes behind it may be read.
     virtual std::size_t on_bytes(TcpId id, base::ByteView bytes) = 0;
+    /// A layer of the connection has opened, or failed (then `failure` says how, and the connection is closed). peer(), where the layer has
+    /// one, replaces the address that on_open told.
+    virtual void on_layer(TcpId /*id*/, const StreamLayer& /*layer*/, std::string_view /*failure*/) {}
     /// The connection is gone (not called after detach()). For a connection that never stood, too: a connect() that failed.
     virtual void on_closed(TcpId id, const base::Error& why) = 0;
     /// on_bytes for it probably follows soon: time to fetch memory. The connection may be gone.
     virtual void on_bytes_soon(TcpId id) const { static_cast<void>(id); }
 };
 
-/// A connection between two loops: its descriptor and what was read but not consumed.
+/// A connection between two loops: its descriptor, its layers if there are any, and what was read but not consumed.
 struct DetachedConnection {
     int fd = -1;
     PeerAddress peer;
     base::Bytes unread;
+    std::unique_ptr<LayerStack> layers{};  ///< nullptr: the handler sees what the socket has
 };
 
 /// Owned by one loop's thread. Add it to the loop as the last task: its turn sends what the others produced.
@@ -66,9 +63,12 @@ public:
     void send(TcpId id, base::ByteView bytes);
     /// The output buffer itself, for encoders that append; nullptr for a connection that is gone. Valid until the turn ends.
     [[nodiscard]] base::Bytes* output(TcpId id);
+    /// What the socket has not taken yet, before and behind the layers.
     [[nodiscard]] std::size_t queued_bytes(TcpId id) const;
-    /// Zeroes for a connection that is gone.
+    /// Where it is, as the latest that on_open or a layer told. Zeroes for a connection that is gone.
     [[nodiscard]] PeerAddress peer(TcpId id) const;
+    /// Name in the verified certificate of the peer (TLS); empty: none. Valid until the connection is closed or detached.
+    [[nodiscard]] std::string_view certificate_name(TcpId id) const;
     /// Inside on_bytes: what is left unconsumed is of no use before it has grown to `bytes`. Until then it is only gathered, so that a
     /// packet that trickles in costs its bytes, not its bytes squared.
     void expect(TcpId id, std::size_t bytes);
@@ -102,8 +102,12 @@ private:
     void read_from(Connection& connection, std::uint32_t events);
     void append_large(Connection& connection, base::ByteView bytes);
     void rearm_if_more(Connection& connection, ssize_t count, std::size_t wanted, std::uint32_t events);
+    void read_layered(Connection& connection, std::uint32_t events);
     void present(Connection& connection, base::ByteView bytes);
+    void tell_events(Connection& connection);
     void write_to(Connection& connection);
+    void write_layered(Connection& connection);
+    void after_write(Connection& connection);
     void update_interest(Connection& connection);
     void arm(const Connection& connection);
     void mark_dirty(Connection& connection);
@@ -118,6 +122,8 @@ private:
     std::vector<std::uint32_t> closing_;  // to be finished at the end of the turn
     std::vector<TcpId> lingering_;        // in the order of their time limits
     base::Bytes buffer_;
+    base::Bytes plain_;  // what layers made of one read
+    std::vector<LayerStack::Event> events_;
     base::ByteView presented_;  // what the on_bytes call under way was given
     std::size_t open_ = 0;
     std::uint64_t bytes_read_ = 0;
@@ -125,7 +131,8 @@ private:
     bool paused_ = false;
 };
 
-/// Listens on one address and hands accepted sockets on. `port` 0: the system chooses; port() tells.
+/// Listens on one address and hands accepted sockets on. `port` 0: the system chooses; port() tells. `unix_listener.cpp` has the part for
+/// Unix sockets.
 class TcpListener final : public Watcher {
 public:
     class Sink {
@@ -136,6 +143,11 @@ public:
     };
     /// Errors: in_use (port taken), permission, not_found (no such address), io.
     static base::Result<std::unique_ptr<TcpListener>> open(EventLoop& loop, Sink& sink, const std::string& host, std::uint16_t port);
+    /// A Unix socket at `path` with these permissions. A socket file that nobody listens on any more is replaced; ours is removed at the
+    /// end. Errors: in_use (somebody listens there), exists (a file that is no socket), not_found (no such folder), permission, too_large
+    /// (path longer than kUnixPathMax), io.
+    static base::Result<std::unique_ptr<TcpListener>> open_unix(EventLoop& loop, Sink& sink, const std::string& path, unsigned mode);
+    static constexpr std::size_t kUnixPathMax = 107;  // sockaddr_un has 108 bytes, with the end
     ~TcpListener() override;
     [[nodiscard]] std::uint16_t port() const { return port_; }
     /// Connections closed at once because the process had no file descriptor left.
@@ -143,10 +155,13 @@ public:
     void on_ready(std::uint32_t events, std::uint64_t tag) override;
 
 private:
+    void begin();
     TcpListener(EventLoop& loop, Sink& sink, int fd, std::uint16_t port) : loop_(loop), sink_(sink), fd_(fd), port_(port) {}
     EventLoop& loop_;
     Sink& sink_;
     int fd_;
+    std::string socket_file_;  // to be removed, if it is still the one with this number
+    std::uint64_t socket_inode_ = 0;
     int reserve_ = -1;  // a descriptor kept back, so that connections can be refused when all others are used up
     std::uint64_t refused_ = 0;
     std::uint16_t port_;

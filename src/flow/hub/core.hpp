@@ -22,6 +22,7 @@ public:
 
     // As in Hub.
     void on_connected(ConnectionId who, const Peer& peer, base::Monotonic now);
+    void on_peer(ConnectionId who, const Peer& peer);
     std::size_t on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall);
     void on_bytes_soon(ConnectionId who) const;
     void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);

@@ -59,6 +59,10 @@ void Hub::Core::on_connected(ConnectionId who, const Peer& peer, base::Monotonic
     arm(connection);
 }
 
+void Hub::Core::on_peer(ConnectionId who, const Peer& peer) {
+    if (Connection* connection = find(who)) connection->peer = peer;
+}
+
 void Hub::Core::on_bytes_soon(ConnectionId who) const {
     const std::uint32_t slot = slot_of(who);
     if (slot >= connections_.size()) return;
@@ -374,6 +378,7 @@ std::optional<base::Monotonic> Hub::Core::next_deadline() const {
 Hub::Hub(const Options& options, Port& port) : core_(std::make_unique<Core>(options, port)) {}
 Hub::~Hub() = default;
 void Hub::on_connected(ConnectionId who, const Peer& peer, base::Monotonic now) { core_->on_connected(who, peer, now); }
+void Hub::on_peer(ConnectionId who, const Peer& peer) { core_->on_peer(who, peer); }
 std::size_t Hub::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     return core_->on_bytes(who, bytes, now, wall);
 }

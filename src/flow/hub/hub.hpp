@@ -47,6 +47,8 @@ public:
     void restore_retained(const MessageRow& saved, base::Monotonic now);
 
     void on_connected(ConnectionId who, const Peer& peer, base::Monotonic now);
+    /// More is known of the peer than on_connected() was told (a proxy said whom it speaks for). Before the CONNECT only.
+    void on_peer(ConnectionId who, const Peer& peer);
 
     /// Handles all whole packets in `bytes`; returns how many bytes it consumed, the rest is presented again with more behind it. All is
     /// consumed after the hub has closed the connection. data::kReadablePadding bytes behind `bytes` must be readable.

@@ -87,7 +87,7 @@ void check_access(const CloudConfig& config, Problems& problems) {
 CloudConfig read_cloud_values(const View& root, env::FileSystem* files, Problems& problems) {
     CloudConfig out;
     out.cloud = {root.at("cloud").at("id").text(), root.at("cloud").at("data").path()};
-    out.listen = read_listen(root.at("listen"), problems);
+    out.listen = read_listen(root.at("listen"), Tier::cloud, problems);
     out.auth = read_auth(root.at("auth"), files, problems);
     out.limits = read_limits(root.at("limits"));
     read_part(root.at("store"), "store", "sqlite", StoreKind::sqlite, "postgres", StoreKind::postgres, out.store, out.store_url, problems);

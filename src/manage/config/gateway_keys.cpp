@@ -47,15 +47,49 @@ constexpr std::array kKeys{
     Key{.path = "listen.mqtt[].url",
         .kind = url,
         .required = true,
-        .text = "`tcp://HOST:PORT` with an IP address or `localhost`; port 0: any free one. Not built yet: `tls://`, `ws://`, `wss://`, "
-                "`unix:///PATH`."},
-    Key{.path = "listen.mqtt[].cert", .kind = existing, .text = "Certificate chain (PEM) of a `tls` or `wss` listener."},
+        .text =
+            "`tcp://HOST:PORT` with an IP address or `localhost`; port 0: any free one. The same with `tls://`, `ws://` (WebSocket) and "
+            "`wss://`. `unix:///PATH`, or `unix://./PATH` relative to this file: a Unix socket. See docs/listeners.md."},
+    Key{.path = "listen.mqtt[].cert",
+        .kind = existing,
+        .text = "Certificate chain (PEM) of a `tls` or `wss` listener. All certificates, keys and lists are read anew by `sluice reload`."},
     Key{.path = "listen.mqtt[].key", .kind = existing, .text = "Its private key (PEM)."},
-    Key{.path = "listen.mqtt[].ca", .kind = existing, .text = "Certificates (PEM) that sign clients'."},
+    Key{.path = "listen.mqtt[].ca",
+        .kind = existing,
+        .text = "Certificates (PEM) that sign clients'. A client is asked for one; it may have none, but no wrong one: `tls_failed`."},
     Key{.path = "listen.mqtt[].require_client_cert",
         .kind = boolean,
         .fallback = "false",
         .text = "Only clients with a certificate of `ca`."},
+    Key{.path = "listen.mqtt[].crl",
+        .kind = existing,
+        .text = "Revocation lists (PEM) of `ca`: what they name is refused, and every client whose signer has no list here, or an expired "
+                "one."},
+    Key{.path = "listen.mqtt[].identity",
+        .kind = choice,
+        .fallback = "cn",
+        .choices = "cn | san",
+        .text = "What of a client's certificate is its name for access control: the common name (without one: as `san`), or the first "
+                "alternative name (DNS, then e-mail, then URI)."},
+    Key{.path = "listen.mqtt[].sni", .kind = list, .text = "Other certificates, for clients that ask for a name (SNI)."},
+    Key{.path = "listen.mqtt[].sni[]", .text = "One of them."},
+    Key{.path = "listen.mqtt[].sni[].name", .kind = text, .required = true, .text = "Host name; `*.example.com` stands for one label."},
+    Key{.path = "listen.mqtt[].sni[].cert", .kind = existing, .required = true, .text = "Certificate chain (PEM)."},
+    Key{.path = "listen.mqtt[].sni[].key", .kind = existing, .required = true, .text = "Its private key (PEM)."},
+    Key{.path = "listen.mqtt[].proxy_protocol",
+        .kind = boolean,
+        .fallback = "false",
+        .text = "Each connection begins with a PROXY header, version 2, which says who the client is. Whoever can connect is believed: let "
+                "only the proxy reach the listener. Without a header: closed, `proxy_failed`."},
+    Key{.path = "listen.mqtt[].origins",
+        .kind = list,
+        .shorthand = "[]",
+        .text =
+            "WebSocket: pages that may connect, such as `https://dash.example.com`; `*`: all. Absent: pages of the host that they "
+            "connect to, if it is an IP address or `localhost` or the listener is `wss`. Clients that are no browsers send no origin and "
+            "are welcome."},
+    Key{.path = "listen.mqtt[].origins[]", .kind = text, .text = "Scheme, host and, unless it is the scheme's own, port."},
+    Key{.path = "listen.mqtt[].mode", .kind = text, .fallback = "0660", .text = "Permissions of a Unix socket."},
     Key{.path = "listen.http", .kind = address, .text = "Page, API, `/metrics` and `/healthz`: `HOST:PORT`. Absent: none."},
 
     Key{.path = "auth", .text = "Who may connect. Absent: everyone, on addresses of this machine only."},
@@ -84,7 +118,7 @@ constexpr std::array kKeys{
         .fallback = "10s",
         .min = "1s",
         .max = "10m",
-        .text = "From the TCP connection to a complete CONNECT. Then closed: `connect_timeouts`."},
+        .text = "From the TCP connection, through all handshakes, to a complete CONNECT. Then closed: `connect_timeouts`."},
     Key{.path = "limits.keep_alive_max",
         .kind = duration,
         .fallback = "18h",

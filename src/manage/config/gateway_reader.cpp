@@ -328,6 +328,13 @@ void check_access(const GatewayConfig& config, const View& root, Problems& probl
         const MqttListener& listener = config.listen.mqtt[i];
         certificates = certificates || listener.require_client_cert;
         if (listener.is_local() || config.auth.configured || listener.require_client_cert) continue;
+        if (listener.proxy_protocol) {
+            add_error(
+                problems, listener.at, fmt::format("listen.mqtt[{}].url", i),
+                "without `auth`, clients must be on this machine, and a proxy speaks for others: anyone who can reach the proxy could "
+                "connect; to allow just that, add `auth: {anonymous: true}`");
+            continue;
+        }
         add_error(
             problems, listener.at, fmt::format("listen.mqtt[{}].url", i),
             "without `auth`, listeners must be on this machine only (127.0.0.1): anyone who can reach this one could connect; to allow "
@@ -351,7 +358,7 @@ void check_access(const GatewayConfig& config, const View& root, Problems& probl
 GatewayConfig read_gateway_values(const View& root, env::FileSystem* files, Problems& problems) {
     GatewayConfig out;
     out.gateway = read_identity(root.at("gateway"));
-    out.listen = read_listen(root.at("listen"), problems);
+    out.listen = read_listen(root.at("listen"), Tier::gateway, problems);
     out.auth = read_auth(root.at("auth"));
     out.limits = read_limits(root.at("limits"), problems);
     out.uplink = read_uplink(root.at("uplink"), files, problems);

@@ -63,7 +63,7 @@ std::string_view name(Scheme scheme) {
     return "tcp";
 }
 
-bool MqttListener::is_local() const { return scheme == Scheme::unix_socket || is_loopback(host); }
+bool MqttListener::is_local() const { return !proxy_protocol && (scheme == Scheme::unix_socket || is_loopback(host)); }
 
 std::string MqttListener::text() const {
     if (scheme == Scheme::unix_socket) return fmt::format("unix://{}", socket);

@@ -14,6 +14,17 @@ namespace sluice::config {
 enum class Scheme : std::uint8_t { tcp, tls, ws, wss, unix_socket };
 [[nodiscard]] std::string_view name(Scheme scheme);
 
+/// What of a client's certificate is its name.
+enum class CertificateName : std::uint8_t { cn, san };
+
+/// One entry of `listen.mqtt[].sni`: a certificate for clients that ask for a name.
+struct NamedCertificate {
+    std::string name;  ///< lower case; `*.` stands for one label
+    Path cert;
+    Path key;
+    friend bool operator==(const NamedCertificate&, const NamedCertificate&) = default;
+};
+
 /// One entry of `listen.mqtt`.
 struct MqttListener {
     Scheme scheme = Scheme::tcp;
@@ -25,8 +36,16 @@ struct MqttListener {
     Path key;
     Path ca;  ///< of clients
     bool require_client_cert = false;
-    Place at;                                ///< of the url: report "port in use" there
-    [[nodiscard]] bool is_local() const;     ///< loopback address or unix socket
+    Path crl;  ///< revoked ones of `ca`
+    std::vector<NamedCertificate> sni;
+    CertificateName identity = CertificateName::cn;
+    bool proxy_protocol = false;       ///< each connection begins with a PROXY header, version 2
+    std::vector<std::string> origins;  ///< ws and wss: pages that may connect; empty: those of the same host
+    unsigned mode = 0660;              ///< of a Unix socket
+    Place at;                          ///< of the url: report "port in use" there
+    [[nodiscard]] bool is_tls() const { return scheme == Scheme::tls || scheme == Scheme::wss; }
+    [[nodiscard]] bool is_web() const { return scheme == Scheme::ws || scheme == Scheme::wss; }
+    [[nodiscard]] bool is_local() const;     ///< loopback address or unix socket, and no proxy that speaks for others
     [[nodiscard]] std::string text() const;  ///< `tcp://127.0.0.1:1883`
     friend bool operator==(const MqttListener&, const MqttListener&) = default;
 };

@@ -149,7 +149,7 @@ Tier tier_of(std::string_view text) {
     return gateway ? Tier::gateway : Tier::cloud;
 }
 
-Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker* rules) {
+Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker* rules, ListenerChecker* listeners) {
     Checked out;
     out.file = path;
     auto text = read_text(files, path, kFileBytesMax);
@@ -164,7 +164,7 @@ Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker*
         out.id = loaded.config.cloud.id;
         out.problems = std::move(loaded.problems);
     } else {
-        auto loaded = read_gateway(*text, path, &files, rules);
+        auto loaded = read_gateway(*text, path, &files, rules, listeners);
         out.id = loaded.config.gateway.id;
         out.rules = loaded.config.rules.size();
         out.problems = std::move(loaded.problems);
@@ -172,10 +172,12 @@ Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker*
     return out;
 }
 
-Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files, RuleChecker* rules) {
+Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files, RuleChecker* rules,
+                                   ListenerChecker* listeners) {
     auto out = read<GatewayConfig>(text, file, files, gateway_keys(),
                                    [&](const View& root, Problems& problems) { return read_gateway_values(root, files, problems); });
     if (rules != nullptr) rules->check(out.config, out.problems);
+    if (listeners != nullptr) listeners->check(out.config.listen, out.problems);
     bound(out.problems);
     return out;
 }
@@ -187,8 +189,8 @@ Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, e
     return out;
 }
 
-Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules) {
-    return load<GatewayConfig>(files, path, [&](const std::string& text) { return read_gateway(text, path, &files, rules); });
+Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules, ListenerChecker* listeners) {
+    return load<GatewayConfig>(files, path, [&](const std::string& text) { return read_gateway(text, path, &files, rules, listeners); });
 }
 
 Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path) {

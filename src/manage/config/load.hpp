@@ -51,16 +51,17 @@ struct Checked {
     std::size_t rules = 0;  ///< of a gateway
     Problems problems;
 };
-[[nodiscard]] Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker* rules);
+[[nodiscard]] Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker* rules, ListenerChecker* listeners = nullptr);
 
 /// Reads the file and everything it names; never writes. Does not throw (but for lack of memory). Any thread; blocking.
-/// `rules` may be null: then SQL is not looked at.
-[[nodiscard]] Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules);
+/// `rules` may be null: then SQL is not looked at; `listeners`: certificates are not.
+[[nodiscard]] Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules,
+                                                 ListenerChecker* listeners = nullptr);
 [[nodiscard]] Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path);
 
 /// The same for a text in memory. `files` may be null: then files that it names are not looked for, and token files give no token.
-[[nodiscard]] Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files,
-                                                 RuleChecker* rules);
+[[nodiscard]] Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files, RuleChecker* rules,
+                                                 ListenerChecker* listeners = nullptr);
 [[nodiscard]] Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files);
 
 /// The bytes of a file up to a limit. Errors: not_found, permission, io, too_large (longer than the limit).

@@ -15,4 +15,12 @@ public:
     virtual void check(const GatewayConfig& config, Problems& problems) = 0;
 };
 
+/// Checks what only the TLS library knows: certificates, keys, revocation lists. Implemented where config and env/posix meet.
+class ListenerChecker {
+public:
+    virtual ~ListenerChecker() = default;
+    /// Adds a problem for each defect, at the place of the path in the file. Files that are not there are reported already.
+    virtual void check(const Listen& listen, Problems& problems) = 0;
+};
+
 }  // namespace sluice::config

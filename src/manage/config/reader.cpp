@@ -34,30 +34,8 @@ bool is_bindable(std::string_view host) {
     }
 }
 
-void check_tls_keys(const MqttListener& listener, const View& view, const std::string& key, Problems& problems) {
-    const bool tls = listener.scheme == Scheme::tls || listener.scheme == Scheme::wss;
-    for (const std::string_view file : {"cert", "key"}) {
-        const View at = view.at(file);
-        if (tls && !at.written()) {
-            add_error(problems, view.position(), fmt::format("{}.{}", key, file),
-                      fmt::format("missing key `{}`: a {}:// listener needs `cert` and `key`", file, name(listener.scheme)));
-        }
-    }
-    for (const std::string_view file : {"cert", "key", "ca", "require_client_cert"}) {
-        const View at = view.at(file);
-        if (!tls && at.present()) {
-            add_error(problems, at.key_position(), fmt::format("{}.{}", key, file),
-                      fmt::format("`{}` belongs to tls:// and wss:// listeners only", file));
-        }
-    }
-    if (listener.require_client_cert && listener.ca.empty()) {
-        add_error(problems, view.at("require_client_cert").key_position(), key + ".ca",
-                  "`require_client_cert` needs `ca`: the certificates that sign the clients'");
-    }
-}
-
 /// nullopt: the url is wrong and reported, here or by the schema.
-std::optional<MqttListener> read_listener(const View& view, const std::string& key, Problems& problems) {
+std::optional<MqttListener> read_listener(const View& view, const std::string& key, Tier tier, Problems& problems) {
     const View at = view.at("url");
     const auto url = parse_url(at.text());
     if (!url) return std::nullopt;
@@ -74,7 +52,7 @@ std::optional<MqttListener> read_listener(const View& view, const std::string& k
     listener.scheme = static_cast<Scheme>(scheme - kListenerSchemes.begin());
     listener.host = url->host;
     listener.port = url->port;
-    listener.socket = url->path;
+    listener.socket = at.resolved(url->path).value;
     listener.cert = view.at("cert").path();
     listener.key = view.at("key").path();
     listener.ca = view.at("ca").path();
@@ -90,7 +68,9 @@ std::optional<MqttListener> read_listener(const View& view, const std::string& k
         }
     }
     check_tls_keys(listener, view, key, problems);
-    if (listener.scheme != Scheme::tcp) {
+    if (tier == Tier::gateway) {
+        read_gateway_listener(view, key, listener, problems);
+    } else if (listener.scheme != Scheme::tcp) {
         add_not_built(problems, listener.at, url_key, fmt::format("`listen.mqtt`: a {}:// listener", url->scheme));
     }
     return listener;
@@ -160,11 +140,11 @@ void add_not_built(Problems& problems, Position at, std::string key, std::string
     problems.push_back({Severity::note, at, std::move(key), fmt::format("{} is not built yet", what), true});
 }
 
-Listen read_listen(const View& listen, Problems& problems) {
+Listen read_listen(const View& listen, Tier tier, Problems& problems) {
     Listen out;
     const std::vector<View> entries = listen.at("mqtt").items();
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        if (auto listener = read_listener(entries[i], fmt::format("listen.mqtt[{}]", i), problems))
+        if (auto listener = read_listener(entries[i], fmt::format("listen.mqtt[{}]", i), tier, problems))
             out.mqtt.push_back(std::move(*listener));
     }
     if (const View http = listen.at("http"); http.present()) {

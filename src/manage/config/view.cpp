@@ -50,8 +50,9 @@ LocatedText View::located_text() const {
     return context_->source.locate(node_->offset, node_->text);
 }
 
-Path View::path() const {
-    std::string value = text();
+Path View::path() const { return resolved(text()); }
+
+Path View::resolved(std::string value) const {
     if (value.empty()) return {{}, position()};
     if (value.starts_with("./") && value.size() > 2) value.erase(0, 2);
     if (!value.starts_with('/') && !context_->folder.empty()) value = context_->folder + '/' + value;

@@ -48,6 +48,8 @@ public:
     [[nodiscard]] Located located() const { return {text(), position()}; }
     [[nodiscard]] LocatedText located_text() const;
     [[nodiscard]] Path path() const;
+    /// A path that stands inside this value (a URL), relative to the file as others are.
+    [[nodiscard]] Path resolved(std::string value) const;
     [[nodiscard]] bool boolean() const;
     [[nodiscard]] std::uint64_t integer() const;
     [[nodiscard]] double number() const;

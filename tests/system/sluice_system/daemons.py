@@ -143,13 +143,15 @@ class Daemon:
 class Gateway(Daemon):
     command = "gateway"
 
-    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, rules=RULES, extra="", extra_gateway=""):
+    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, rules=RULES, extra="", extra_gateway="", listeners=()):
+        """`listeners`: more entries of `listen.mqtt`, as YAML."""
         super().__init__(folder, gateway_id)
         self.data = self.folder / f"{gateway_id}-data"
         uplink = f"uplink: {{url: 'sluice://127.0.0.1:{uplink_port}'}}\n" if uplink_port else ""
         self.config.write_text(
             f"gateway: {{id: {gateway_id}, data: {self.data}, {extra_gateway}}}\n"
-            f"listen: {{mqtt: ['tcp://127.0.0.1:{self.mqtt_port}'], http: '127.0.0.1:{self.http_port}'}}\n"
+            f"listen:\n  http: '127.0.0.1:{self.http_port}'\n  mqtt:\n    - tcp://127.0.0.1:{self.mqtt_port}\n"
+            + "".join(f"    - {each}\n" for each in listeners) +
             f"{uplink}{rules}{extra}",
             encoding="utf-8",
         )

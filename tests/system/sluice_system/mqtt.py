@@ -38,9 +38,12 @@ def publish_packet(topic: str, payload: bytes, *, qos: int = 0, packet_id: int =
 class Client:
     """Blocking. Raises ConnectionError when the server ends the connection."""
 
-    def __init__(self, port: int, client_id: str, *, keep_alive: int = 60, timeout: float = 60, clean: bool = True):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port: int, client_id: str, *, keep_alive: int = 60, timeout: float = 60, clean: bool = True,
+                 over: socket.socket | None = None):
+        """`over`: a connection that stands already (TLS, a Unix socket), instead of one to `port`."""
+        self.socket = over or socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        if not over:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
         self._next_id = 0
         self.unacked = {}
