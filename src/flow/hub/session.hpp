@@ -15,6 +15,7 @@
 #include "flow/hub/retained.hpp"
 #include "flow/hub/ring.hpp"
 #include "flow/hub/subscriptions.hpp"
+#include "flow/hub/topic_aliases.hpp"
 
 namespace sluice::hub {
 
@@ -59,7 +60,7 @@ struct Outbox {
     Ring<RetainedWish> wishes;      ///< behind the queue
     Ring<RetainedSearch> searches;  ///< behind the wishes, one at a time
     mqtt::PacketId last_packet_id = 0;
-    bool went_round = false;  ///< identifiers began again while some were in flight
+    bool went_round = false;  ///< identifiers greater than the last one may be in flight
     bool listed = false;      ///< among those that are tried again at the end of a turn
 };
 
@@ -91,8 +92,9 @@ struct Session {
     std::unique_ptr<Outbox> outbox;
     std::unique_ptr<Inbox> inbox;
     std::unique_ptr<Will> will;
-    ConnectionId connection{};      ///< 0: absent
-    base::Monotonic ends = kNever;  ///< absent: when the session ends
+    std::unique_ptr<TopicAliases> aliases;  ///< towards the client, of this connection; null: it offers none
+    ConnectionId connection{};              ///< 0: absent
+    base::Monotonic ends = kNever;          ///< absent: when the session ends
     base::Monotonic will_at = kNever;
     base::Monotonic timer_at = kNever;  ///< the timer entry that counts
     std::uint64_t serial = 0;           ///< unlike that of any other session of this hub; 0: the place is free
@@ -123,6 +125,8 @@ struct Connection {
     Peer peer{};
     State state = State::free;
     mqtt::Version version = mqtt::Version::v311;
+    bool wants_reasons = false;            ///< it asked for problem information: errors carry reason strings
+    std::uint32_t packet_bytes_max = ~0U;  ///< the client's
 };
 
 }  // namespace sluice::hub

@@ -21,11 +21,25 @@ SubscriptionOptions options_of(const mqtt::Subscription& wanted) {
 /// Bytes of a tree node are about those of two subscriptions: long filters must not multiply the limit of subscriptions.
 constexpr std::size_t kNodesPerSubscription = 4;
 
+/// What the first refused filter of a SUBSCRIBE was refused for.
+std::string_view words_for(ReasonCode code) {
+    switch (code) {
+        case ReasonCode::quota_exceeded:
+            return "a limit of subscriptions is reached";
+        case ReasonCode::topic_filter_invalid:
+            return "too many levels in the filter";
+        case ReasonCode::not_authorized:
+            return "you may not subscribe to this filter";
+        default:
+            return {};
+    }
+}
+
 }  // namespace
 
 void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment& moment) {
     mqtt::Subscribe packet;
-    if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) return refuse(from, verdict, moment);
     const std::uint32_t identifier = packet.properties.number_or(Property::subscription_identifier, 0);
     PendingSuback pending{.connection = from.id, .packet_id = packet.packet_id, .codes = {}, .retained_for = {}};
     const Limits& limits = options_.limits;
@@ -36,7 +50,7 @@ void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment
         ++counters_.subscribes;
         pending.codes.push_back(static_cast<base::Byte>(code));
     }
-    if (links_.alone() || room == 0) return finish_subscribe(pending, moment.now);
+    if (links_.alone() || room == 0) return finish_subscribe(pending, moment);
     pending.fence = links_.fence();
     pending.filters = std::min(room, pending.codes.size());
     filters_pending_ += pending.filters;
@@ -47,8 +61,7 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
     const Limits& limits = options_.limits;
     Session& session = sessions_[index];
     mqtt::SharedFilter shared{.group = {}, .filter = wanted.filter};
-    const bool to_group = mqtt::is_shared(wanted.filter);
-    if (to_group && !mqtt::split_shared_filter(wanted.filter, shared)) return ReasonCode::topic_filter_invalid;
+    const bool to_group = mqtt::split_shared_filter(wanted.filter, shared);
     if (count_levels(shared.filter) > kLevelsMax) return ReasonCode::topic_filter_invalid;
     if (session.subscriptions.size() >= limits.subscriptions_per_session_max || counters_.subscriptions >= limits.subscriptions_max ||
         subscriptions_.nodes() >= limits.subscriptions_max * kNodesPerSubscription)
@@ -71,34 +84,48 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
     return static_cast<ReasonCode>(wanted.qos);
 }
 
-void Hub::Core::finish_subscribe(const PendingSuback& pending, base::Monotonic now) {
+void Hub::Core::finish_subscribe(const PendingSuback& pending, const Moment& moment) {
     Connection* to = find(pending.connection);
-    if (to == nullptr) return;
-    if (base::Bytes* out = port_.output(to->id))
-        mqtt::encode_suback(*out, {.packet_id = pending.packet_id, .codes = pending.codes, .properties = {}}, to->version);
+    if (to == nullptr || !send_suback(*to, PacketType::suback, pending.packet_id, pending.codes, moment)) return;
     Session& session = sessions_[to->session];
     for (const RetainedSearch& search : pending.retained_for) {
         const bool still = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
                                        [&](const Subscribed& one) { return one.node == search.filter && one.group == kNoGroup; });
         if (still) deliverer_.send_retained(session, search);  // else: unsubscribed while this waited
     }
-    if (!pending.retained_for.empty()) deliverer_.resume(to->session, now);
+    if (!pending.retained_for.empty()) deliverer_.resume(to->session, moment.now);
+}
+
+bool Hub::Core::send_suback(Connection& to, PacketType type, mqtt::PacketId id, base::ByteView codes, const Moment& moment) {
+    base::Bytes* out = port_.output(to.id);
+    if (out == nullptr) return true;
+    const std::size_t bytes = mqtt::suback_size(codes.size(), to.version);
+    if (bytes > to.packet_bytes_max) {
+        refuse(to, {ReasonCode::packet_too_large, "the answer has a code for each filter and is larger than you take"}, moment);
+        return false;
+    }
+    const auto first_error = std::find_if(codes.begin(), codes.end(), [](base::Byte code) { return code >= 0x80; });
+    const auto words = first_error == codes.end() ? std::string_view() : words_for(static_cast<ReasonCode>(*first_error));
+    const mqtt::Suback packet{.packet_id = id, .codes = codes, .properties = reason_string(to, words, bytes)};
+    if (type == PacketType::suback)
+        mqtt::encode_suback(*out, packet, to.version);
+    else
+        mqtt::encode_unsuback(*out, packet, to.version);
+    return true;
 }
 
 void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment) {
     mqtt::Unsubscribe packet;
-    if (const auto verdict = mqtt::decode_unsubscribe(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    if (const auto verdict = mqtt::decode_unsubscribe(body, from.version, packet); !verdict) return refuse(from, verdict, moment);
     scratch_.clear();
     for (const mqtt::Subscription unwanted : packet.filters)
         scratch_.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
-    if (base::Bytes* out = port_.output(from.id))
-        mqtt::encode_unsuback(*out, {.packet_id = packet.packet_id, .codes = scratch_, .properties = {}}, from.version);
+    static_cast<void>(send_suback(from, PacketType::unsuback, packet.packet_id, scratch_, moment));  // closed or not, that was all
 }
 
 ReasonCode Hub::Core::unsubscribe(SessionIndex index, std::string_view filter) {
     mqtt::SharedFilter shared{.group = {}, .filter = filter};
-    const bool of_group = mqtt::is_shared(filter);
-    if (of_group && !mqtt::split_shared_filter(filter, shared)) return ReasonCode::topic_filter_invalid;
+    const bool of_group = mqtt::split_shared_filter(filter, shared);
     const NodeIndex node = count_levels(shared.filter) > kLevelsMax ? 0 : subscriptions_.find(shared.filter);
     const GroupIndex group = of_group && node != 0 ? subscriptions_.find_group(shared.filter, shared.group) : kNoGroup;
     if (node == 0 || (of_group && group == kNoGroup)) return ReasonCode::no_subscription_existed;
