@@ -1,4 +1,5 @@
-// Where the standards leave room: what is sent and what comes back, as mosquitto does where its tests show it. docs/decisions/0014 says why.
+// Where the standards leave room: what is sent and what comes back, as mosquitto does where its tests show it. docs/decisions/0014 says
+// why.
 #include <gtest/gtest.h>
 
 #include "raw.hpp"
@@ -34,9 +35,9 @@ struct Form {
     unsigned misused;  ///< the reason for a property that exists but not here
 };
 const Form kForms[]{
-    {mqtt::PacketType::publish, 0x30, "<t> {{ {} }}", 0x82},        {mqtt::PacketType::puback, 0x40, "0001 00 {{ {} }}", 0x82},
-    {mqtt::PacketType::pubrec, 0x50, "0001 00 {{ {} }}", 0x82},     {mqtt::PacketType::pubrel, 0x62, "0001 00 {{ {} }}", 0x82},
-    {mqtt::PacketType::pubcomp, 0x70, "0001 00 {{ {} }}", 0x82},    {mqtt::PacketType::subscribe, 0x82, "0001 {{ {} }} <t> 00", 0x81},
+    {mqtt::PacketType::publish, 0x30, "<t> {{ {} }}", 0x82},          {mqtt::PacketType::puback, 0x40, "0001 00 {{ {} }}", 0x82},
+    {mqtt::PacketType::pubrec, 0x50, "0001 00 {{ {} }}", 0x82},       {mqtt::PacketType::pubrel, 0x62, "0001 00 {{ {} }}", 0x82},
+    {mqtt::PacketType::pubcomp, 0x70, "0001 00 {{ {} }}", 0x82},      {mqtt::PacketType::subscribe, 0x82, "0001 {{ {} }} <t> 00", 0x81},
     {mqtt::PacketType::unsubscribe, 0xA2, "0001 {{ {} }} <t>", 0x81}, {mqtt::PacketType::disconnect, 0xE0, "00 {{ {} }}", 0x82},
 };
 
@@ -49,7 +50,8 @@ TEST(Answers, a_property_in_a_packet_that_cannot_have_it_is_refused) {
         for (const auto& row : mqtt::kProperties) {
             if ((row.packets & mqtt::bit(form.type)) != 0) continue;
             const auto id = static_cast<unsigned>(row.id);
-            EXPECT_EQ(with(form, fmt::format("{:02X} {}", id, sample(row))), refusal(v5, form.misused)) << row.name << " in " << mqtt::name(form.type);
+            EXPECT_EQ(with(form, fmt::format("{:02X} {}", id, sample(row))), refusal(v5, form.misused))
+                << row.name << " in " << mqtt::name(form.type);
             EXPECT_EQ(with(form, fmt::format("{:02X}", id)), refusal(v5, 0x81)) << row.name << " without its value";
         }
 }
@@ -70,7 +72,8 @@ TEST(Answers, an_unknown_property_is_malformed) {
             if (mqtt::find(static_cast<mqtt::Property>(id)) == nullptr) {
                 EXPECT_EQ(with(form, fmt::format("{:02X} 01", id)), refusal(v5, 0x81)) << id;
             }
-    for (const char* id : {"8000", "8001", "FF7F", "80808001", "8080808001"}) EXPECT_EQ(with(kForms[0], std::string(id) + " 01"), refusal(v5, 0x81));
+    for (const char* id : {"8000", "8001", "FF7F", "80808001", "8080808001"})
+        EXPECT_EQ(with(kForms[0], std::string(id) + " 01"), refusal(v5, 0x81));
 }
 
 TEST(Answers, properties_in_connect_and_in_its_will_are_judged_alike) {
@@ -79,7 +82,8 @@ TEST(Answers, properties_in_connect_and_in_its_will_are_judged_alike) {
         for (const auto& [type, form] : {std::pair{mqtt::PacketType::connect, "<MQTT> 05 02 000A {{ {} }} <c>"},
                                          std::pair{mqtt::PacketType::will, "<MQTT> 05 06 000A {{}} <c> {{ {} }} <t> <p>"}}) {
             if (row.id == mqtt::Property::authentication_method || row.id == mqtt::Property::authentication_data) continue;
-            if (row.id == mqtt::Property::maximum_packet_size && type == mqtt::PacketType::connect) continue;  // 1 byte: nothing can be said
+            if (row.id == mqtt::Property::maximum_packet_size && type == mqtt::PacketType::connect)
+                continue;  // 1 byte: nothing can be said
             const auto told = greeting(v5, packet(0x10, fmt::format(fmt::runtime(form), one)));
             EXPECT_EQ(told.starts_with("CONNACK 0x0"), (row.packets & mqtt::bit(type)) != 0) << row.name << ": " << told;
             EXPECT_TRUE(told.starts_with("CONNACK 0x0") || told == "CONNACK 0x82 closed") << row.name << ": " << told;

@@ -9,8 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(Mqtt311, MQTT_3_1_0_1_what_does_not_begin_with_connect_is_closed) {
-    for (const auto& first : {packet(0x30, "<t> 'x'"), packet(0x82, "0001 <t> 00"), packet(0xC0, ""), packet(0xE0, ""), packet(0x20, "0000"),
-                              packet(0x40, "0001"), bytes("00 00"), bytes("F0 00")})
+    for (const auto& first : {packet(0x30, "<t> 'x'"), packet(0x82, "0001 <t> 00"), packet(0xC0, ""), packet(0xE0, ""),
+                              packet(0x20, "0000"), packet(0x40, "0001"), bytes("00 00"), bytes("F0 00")})
         EXPECT_EQ(greeting(v311, first), "closed") << hex(first);
 }
 
@@ -30,12 +30,14 @@ TEST(Mqtt311, MQTT_3_1_2_2_an_unknown_level_gets_return_code_1_and_is_closed) {
         EXPECT_EQ(raw_greeting(sent), "20 02 00 01") << level;
         EXPECT_TRUE(greeting(v311, sent).ends_with(" closed"));
     }
-    for (const char* level : {"02", "04", "05", "06"}) EXPECT_EQ(raw_greeting(packet(0x10, "<MQIsdp> " + std::string(level) + " 02 0000 <c>")), "20 02 00 01");
+    for (const char* level : {"02", "04", "05", "06"})
+        EXPECT_EQ(raw_greeting(packet(0x10, "<MQIsdp> " + std::string(level) + " 02 0000 <c>")), "20 02 00 01");
 }
 
 TEST(Mqtt311, MQTT_3_1_2_3_the_reserved_connect_flag_closes) { EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 03 0000 <c>")), "closed"); }
 
-TEST(Mqtt311, MQTT_3_1_2_4_MQTT_3_1_2_5_MQTT_3_1_3_2_MQTT_3_2_2_2_MQTT_3_2_2_3_MQTT_4_1_0_1_a_kept_session_keeps_subscriptions_and_messages) {
+TEST(Mqtt311,
+     MQTT_3_1_2_4_MQTT_3_1_2_5_MQTT_3_1_3_2_MQTT_3_2_2_2_MQTT_3_2_2_3_MQTT_4_1_0_1_a_kept_session_keeps_subscriptions_and_messages) {
     World world;
     const auto kept = packet(0x10, "<MQTT> 04 00 0000 <c>");
     Client& first = greet(world, v311, kept);
@@ -130,7 +132,9 @@ TEST(Mqtt311, MQTT_3_1_2_18_MQTT_3_1_2_19_MQTT_3_1_2_20_MQTT_3_1_2_21_user_name_
     EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 C2 0000 <c> <> 0003 00FFC3")), "CONNACK 0x0") << "a password is bytes";
 }
 
-TEST(Mqtt311, MQTT_3_1_2_22_no_password_without_user_name) { EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 42 0000 <c> <p>")), "closed"); }
+TEST(Mqtt311, MQTT_3_1_2_22_no_password_without_user_name) {
+    EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 42 0000 <c> <p>")), "closed");
+}
 
 TEST(Mqtt311, MQTT_3_1_2_24_silence_for_one_and_a_half_keep_alives_ends_the_connection) {
     World world;
@@ -163,13 +167,15 @@ TEST(Mqtt311, MQTT_3_1_3_4_MQTT_3_1_3_10_MQTT_3_1_3_11_client_id_will_topic_and_
         EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 06 0000 <c> " + std::string(text) + " <p>")), "closed") << text;
         EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 82 0000 <c> " + std::string(text))), "closed") << text;
     }
-    for (const char* topic : {"<#>", "<a/+>", "<>"}) EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 06 0000 <c> " + std::string(topic) + " <p>")), "closed");
+    for (const char* topic : {"<#>", "<a/+>", "<>"})
+        EXPECT_EQ(greeting(v311, packet(0x10, "<MQTT> 04 06 0000 <c> " + std::string(topic) + " <p>")), "closed");
 }
 
 TEST(Mqtt311, MQTT_3_1_3_5_client_ids_of_1_to_23_letters_and_digits_are_taken) {
     const std::string all = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     for (std::size_t size = 1; size <= 23; ++size)
-        for (std::size_t at = 0; at + size <= all.size(); at += 13) EXPECT_EQ(greeting(v311, connect(v311, all.substr(at, size))), "CONNACK 0x0");
+        for (std::size_t at = 0; at + size <= all.size(); at += 13)
+            EXPECT_EQ(greeting(v311, connect(v311, all.substr(at, size))), "CONNACK 0x0");
 }
 
 TEST(Mqtt311, MQTT_3_1_3_6_empty_client_ids_get_unique_ones) {

@@ -67,7 +67,8 @@ TEST(Mqtt5, MQTT_3_1_2_9_MQTT_3_1_2_12_with_the_will_flag_its_fields_are_there_a
     EXPECT_EQ(greeting(v5, packet(0x10, "<MQTT> 05 06 0000 {} <c> {} <t>")), "CONNACK 0x81 closed");
     EXPECT_EQ(greeting(v5, packet(0x10, "<MQTT> 05 1E 0000 {} <c> {} <t> <p>")), "CONNACK 0x81 closed") << "QoS 3";
     for (const char* flags : {"06", "0E", "16", "26", "2E", "36"})
-        EXPECT_EQ(greeting(v5, packet(0x10, "<MQTT> 05 " + std::string(flags) + " 0000 {} <c> {} <t> <p>")), "CONNACK 0x0 keep_alive=64800");
+        EXPECT_EQ(greeting(v5, packet(0x10, "<MQTT> 05 " + std::string(flags) + " 0000 {} <c> {} <t> <p>")),
+                  "CONNACK 0x0 keep_alive=64800");
 }
 
 TEST(Mqtt5, MQTT_3_1_2_11_MQTT_3_1_2_13_without_the_will_flag_there_are_no_other_will_flags) {
@@ -127,7 +128,8 @@ TEST(Mqtt5, MQTT_3_1_2_25_a_message_that_is_too_large_is_dropped_and_the_next_on
     client.take();
     Client& publisher = connected(world, v5, "p");
     for (std::uint8_t qos = 0; qos < 3; ++qos)
-        publisher.publish("t", "twenty bytes and more", {.qos = qos, .id = qos}).publish("t", "short", {.qos = qos, .id = static_cast<mqtt::PacketId>(qos * 10)});
+        publisher.publish("t", "twenty bytes and more", {.qos = qos, .id = qos})
+            .publish("t", "short", {.qos = qos, .id = static_cast<mqtt::PacketId>(qos * 10)});
     EXPECT_EQ(client.text(), "PUBLISH t 'short'; PUBLISH t 'short' q1 #1; PUBLISH t 'short' q2 #2");
     EXPECT_EQ(world.hub().counters().dropped_too_large, 3U);
 }
@@ -190,7 +192,8 @@ TEST(Mqtt5, MQTT_3_1_3_6_MQTT_3_1_3_7_MQTT_3_2_2_16_an_empty_client_id_gets_a_ne
     EXPECT_NE(first, second);
     one.subscribe("t", {.qos = 1}).drop();
     const auto id = first.substr(at + 7);
-    EXPECT_EQ(greet(world, v5, packet(0x10, "<MQTT> 05 00 000A {} <" + id + ">")).text(), "CONNACK 0x0 present") << "it is a client id like others";
+    EXPECT_EQ(greet(world, v5, packet(0x10, "<MQTT> 05 00 000A {} <" + id + ">")).text(), "CONNACK 0x0 present")
+        << "it is a client id like others";
 }
 
 TEST(Mqtt5, MQTT_3_1_3_11_a_will_topic_is_a_topic_name) {

@@ -32,17 +32,19 @@ TEST(Mqtt311, MQTT_1_5_3_2_MQTT_4_7_3_2_text_with_zero_closes_wherever_it_stands
 
 TEST(Mqtt311, MQTT_1_5_3_3_a_byte_order_mark_is_kept) {
     EXPECT_EQ(answer(v311, packet(0x82, "0001 0004 EFBBBF 61 00") + packet(0x30, "<a>") + packet(0x30, "0004 EFBBBF 61 'x'")),
-              "SUBACK #1 0x0; PUBLISH \xEF\xBB\xBF" "a 'x'");
+              "SUBACK #1 0x0; PUBLISH \xEF\xBB\xBF"
+              "a 'x'");
 }
 
 TEST(Mqtt311, MQTT_2_2_2_1_MQTT_2_2_2_2_wrong_flags_close_the_connection) {
     const struct {
         unsigned type, flags;
         const char* rest;
-    } kPackets[]{{0x40, 0, "0001"}, {0x50, 0, "0001"}, {0x60, 2, "0001"}, {0x70, 0, "0001"},
+    } kPackets[]{{0x40, 0, "0001"},        {0x50, 0, "0001"},     {0x60, 2, "0001"}, {0x70, 0, "0001"},
                  {0x80, 2, "0001 <t> 00"}, {0xA0, 2, "0001 <t>"}, {0xC0, 0, ""}};
     for (const auto& [type, right, rest] : kPackets)
-        for (unsigned flags = 0; flags < 16; ++flags) EXPECT_EQ(answer(v311, packet(type | flags, rest)) == "closed", flags != right) << type << ' ' << flags;
+        for (unsigned flags = 0; flags < 16; ++flags)
+            EXPECT_EQ(answer(v311, packet(type | flags, rest)) == "closed", flags != right) << type << ' ' << flags;
     for (unsigned flags = 1; flags < 16; ++flags) EXPECT_EQ(greeting(v311, packet(0x10 | flags, "<MQTT> 04 02 0000 <c>")), "closed");
 }
 
@@ -74,7 +76,8 @@ TEST(Mqtt311, MQTT_2_3_1_5_with_qos_0_there_is_no_identifier) {
 }
 
 TEST(Mqtt311, MQTT_2_3_1_6_acknowledgements_have_the_identifier_of_their_publish) {
-    EXPECT_EQ(raw_answer(v311, packet(0x32, "<t> 1234") + packet(0x34, "<t> 5678") + packet(0x62, "5678")), "40 02 12 34 50 02 56 78 70 02 56 78");
+    EXPECT_EQ(raw_answer(v311, packet(0x32, "<t> 1234") + packet(0x34, "<t> 5678") + packet(0x62, "5678")),
+              "40 02 12 34 50 02 56 78 70 02 56 78");
 }
 
 TEST(Mqtt311, MQTT_2_3_1_7_MQTT_3_8_4_2_MQTT_3_10_4_4_suback_and_unsuback_have_the_identifier_of_their_request) {
@@ -124,21 +127,23 @@ TEST(Mqtt311, MQTT_4_7_3_4_MQTT_3_3_2_3_MQTT_4_5_0_1_only_what_matches_byte_for_
     for (const char* topic : topics) {
         publisher.send(packet(0x30, fmt::format("<{}>", topic)));
         for (std::size_t i = 0; i < taps.size(); ++i)
-            EXPECT_EQ(taps[i]->text(), data::filter_matches(filters[i], topic) ? fmt::format("PUBLISH {} ''", topic) : "") << filters[i] << ' ' << topic;
+            EXPECT_EQ(taps[i]->text(), data::filter_matches(filters[i], topic) ? fmt::format("PUBLISH {} ''", topic) : "")
+                << filters[i] << ' ' << topic;
     }
 }
 
 TEST(Mqtt311, MQTT_4_8_0_1_MQTT_4_8_0_2_a_violation_or_fault_closes_the_connection_on_which_it_came_and_no_other) {
-    for (const auto& one : {packet(0x00, ""), packet(0x20, "0000"), packet(0x90, "0001 00"), packet(0xB0, "0001"), packet(0xD0, ""), packet(0xF0, ""),
-                            packet(0xC0, "00"), packet(0x40, "00"), packet(0x40, "0001 00"), packet(0x62, "0001 00"), packet(0x36, "<t> 0001"),
-                            bytes("30 FF FF FF FF 01"), bytes("30 FF FF FF 7F")})
+    for (const auto& one : {packet(0x00, ""), packet(0x20, "0000"), packet(0x90, "0001 00"), packet(0xB0, "0001"), packet(0xD0, ""),
+                            packet(0xF0, ""), packet(0xC0, "00"), packet(0x40, "00"), packet(0x40, "0001 00"), packet(0x62, "0001 00"),
+                            packet(0x36, "<t> 0001"), bytes("30 FF FF FF FF 01"), bytes("30 FF FF FF 7F")})
         EXPECT_EQ(answer(v311, one), "closed") << hex(one);
 }
 
 TEST(Mqtt311, MQTT_7_0_0_2_a_client_that_knows_nothing_but_the_standard_is_served) {
-    EXPECT_EQ(greeting(v311, connect(v311) + packet(0x82, "0001 <t> 02") + packet(0x34, "<t> 0001 'x'") + packet(0x62, "0001") + packet(0x50, "0001") +
-                                 packet(0x70, "0001") + packet(0xA2, "0002 <t>") + packet(0xC0, "") + packet(0xE0, "")),
-              "CONNACK 0x0; SUBACK #1 0x2; PUBLISH t 'x' q2 #1; PUBREC #1; PUBCOMP #1; PUBREL #1; UNSUBACK #2; PINGRESP closed");
+    EXPECT_EQ(
+        greeting(v311, connect(v311) + packet(0x82, "0001 <t> 02") + packet(0x34, "<t> 0001 'x'") + packet(0x62, "0001") +
+                           packet(0x50, "0001") + packet(0x70, "0001") + packet(0xA2, "0002 <t>") + packet(0xC0, "") + packet(0xE0, "")),
+        "CONNACK 0x0; SUBACK #1 0x2; PUBLISH t 'x' q2 #1; PUBREC #1; PUBCOMP #1; PUBREL #1; UNSUBACK #2; PINGRESP closed");
 }
 
 }  // namespace

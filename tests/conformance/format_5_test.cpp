@@ -23,10 +23,8 @@ std::vector<base::Bytes> text_everywhere(std::string_view bad) {
 /// The same in a CONNECT: client id, will topic, its content type, user name, a user property.
 std::vector<base::Bytes> text_in_connect(std::string_view bad) {
     const std::string field = fmt::format("{:04X} {}", bytes(bad).size(), bad);
-    return {packet(0x10, "<MQTT> 05 02 0000 {} " + field),
-            packet(0x10, "<MQTT> 05 06 0000 {} <c> {} " + field + " <p>"),
-            packet(0x10, "<MQTT> 05 06 0000 {} <c> { 03 " + field + " } <t> <p>"),
-            packet(0x10, "<MQTT> 05 82 0000 {} <c> " + field),
+    return {packet(0x10, "<MQTT> 05 02 0000 {} " + field), packet(0x10, "<MQTT> 05 06 0000 {} <c> {} " + field + " <p>"),
+            packet(0x10, "<MQTT> 05 06 0000 {} <c> { 03 " + field + " } <t> <p>"), packet(0x10, "<MQTT> 05 82 0000 {} <c> " + field),
             packet(0x10, "<MQTT> 05 02 0000 { 26 " + field + " <v> } <c>")};
 }
 
@@ -55,7 +53,9 @@ TEST(Mqtt5, MQTT_1_5_4_3_a_byte_order_mark_is_kept_at_the_beginning_and_inside) 
     Client& other = connected(world, v5, "d");
     other.send(packet(0x82, "0001 {} 0004 EFBBBF 61 00"));
     other.send(packet(0x30, "<a> {} 'without'") + packet(0x30, "0004 EFBBBF 61 {} 'with'"));
-    EXPECT_EQ(other.text(), "SUBACK #1 0x0; PUBLISH \xEF\xBB\xBF" "a 'with'");
+    EXPECT_EQ(other.text(),
+              "SUBACK #1 0x0; PUBLISH \xEF\xBB\xBF"
+              "a 'with'");
 }
 
 TEST(Mqtt5, MQTT_1_5_5_1_integers_with_more_bytes_than_they_need_are_malformed) {
@@ -79,8 +79,8 @@ TEST(Mqtt5, MQTT_2_1_3_1_wrong_flags_are_malformed_in_every_packet_of_a_client) 
     const struct {
         unsigned type, flags;
         const char* rest;
-    } kPackets[]{{0x40, 0, "0001"}, {0x50, 0, "0001"}, {0x60, 2, "0001"}, {0x70, 0, "0001"},
-                 {0x80, 2, "0001 {} <t> 00"}, {0xA0, 2, "0001 {} <t>"}, {0xC0, 0, ""}, {0xE0, 0, ""}};
+    } kPackets[]{{0x40, 0, "0001"},           {0x50, 0, "0001"},        {0x60, 2, "0001"}, {0x70, 0, "0001"},
+                 {0x80, 2, "0001 {} <t> 00"}, {0xA0, 2, "0001 {} <t>"}, {0xC0, 0, ""},     {0xE0, 0, ""}};
     for (const auto& [type, right, rest] : kPackets)
         for (unsigned flags = 0; flags < 16; ++flags) {
             const auto told = answer(v5, packet(type | flags, rest));

@@ -17,8 +17,9 @@ struct Wills {
     }
     /// `flags`: of the connect flags, beside clean start 0 and the will flag.
     Client& client(const char* properties, const char* will_properties, unsigned flags = 0) {
-        return greet(world, v5,
-                     packet(0x10, fmt::format("<MQTT> 05 {:02X} 000A {} <c> {} <will/c> <gone>", 0x04U | flags, properties, will_properties)));
+        return greet(
+            world, v5,
+            packet(0x10, fmt::format("<MQTT> 05 {:02X} 000A {} <c> {} <will/c> <gone>", 0x04U | flags, properties, will_properties)));
     }
     World world;
     Client* watcher;

@@ -80,7 +80,8 @@ TEST(Mqtt311, MQTT_3_3_1_10_MQTT_3_3_1_11_an_empty_retained_message_is_delivered
 }
 
 TEST(Mqtt311, MQTT_3_3_2_1_the_topic_comes_first_and_is_text) {
-    for (const char* rest : {"", "00", "0005 'a'", "0001", "0002 C328", "0001 01"}) EXPECT_EQ(answer(v311, packet(0x30, rest)), "closed") << rest;
+    for (const char* rest : {"", "00", "0005 'a'", "0001", "0002 C328", "0001 01"})
+        EXPECT_EQ(answer(v311, packet(0x30, rest)), "closed") << rest;
     EXPECT_EQ(answer(v311, packet(0x32, "<t>")), "closed") << "no identifier";
 }
 
@@ -139,7 +140,8 @@ TEST(Mqtt311, MQTT_3_8_3_3_MQTT_3_10_3_2_there_is_at_least_one_filter_and_it_is_
 
 TEST(Mqtt311, MQTT_3_8_3_4_reserved_bits_and_qos_3_close) {
     for (unsigned options = 0; options < 256; ++options)
-        EXPECT_EQ(answer(v311, packet(0x82, fmt::format("0001 <t> {:02X}", options))), options < 3 ? fmt::format("SUBACK #1 {:#x}", options) : "closed");
+        EXPECT_EQ(answer(v311, packet(0x82, fmt::format("0001 <t> {:02X}", options))),
+                  options < 3 ? fmt::format("SUBACK #1 {:#x}", options) : "closed");
 }
 
 TEST(Mqtt311, MQTT_3_8_4_1_MQTT_3_8_4_4_MQTT_3_8_4_5_MQTT_3_9_3_1_MQTT_3_9_3_2_one_suback_has_the_codes_of_all_filters_in_order) {
@@ -162,7 +164,9 @@ TEST(Mqtt311, MQTT_3_8_4_3_a_subscription_is_replaced_without_a_break_and_retain
     publisher.send(packet(0x34, "<t> 0001 'before'"));
     tap.send(packet(0x82, "0002 <t> 00"));
     publisher.send(packet(0x34, "<t> 0002 'after'"));
-    EXPECT_EQ(tap.text(), "SUBACK #1 0x2; PUBLISH t 'kept' retain; PUBLISH t 'before' q2 #1; SUBACK #2 0x0; PUBLISH t 'kept' retain; PUBLISH t 'after'");
+    EXPECT_EQ(
+        tap.text(),
+        "SUBACK #1 0x2; PUBLISH t 'kept' retain; PUBLISH t 'before' q2 #1; SUBACK #2 0x0; PUBLISH t 'kept' retain; PUBLISH t 'after'");
 }
 
 TEST(Mqtt311, MQTT_3_8_4_6_the_lower_qos_of_publisher_and_subscription_counts) {
@@ -170,7 +174,8 @@ TEST(Mqtt311, MQTT_3_8_4_6_the_lower_qos_of_publisher_and_subscription_counts) {
         for (unsigned published = 0; published < 3; ++published) {
             Pair pair(granted == 0 ? "00" : granted == 1 ? "01" : "02");
             const auto qos = std::min(granted, published);
-            EXPECT_EQ(pair.publish(0x30 | published << 1, published == 0 ? "<t>" : "<t> 0001"), qos == 0 ? "PUBLISH t ''" : fmt::format("PUBLISH t '' q{} #1", qos));
+            EXPECT_EQ(pair.publish(0x30 | published << 1, published == 0 ? "<t>" : "<t> 0001"),
+                      qos == 0 ? "PUBLISH t ''" : fmt::format("PUBLISH t '' q{} #1", qos));
         }
 }
 
@@ -191,8 +196,9 @@ TEST(Mqtt311, MQTT_3_10_4_3_what_was_begun_is_completed_after_unsubscribe) {
 }
 
 TEST(Mqtt311, MQTT_3_10_4_6_several_filters_have_one_unsuback) {
-    EXPECT_EQ(raw_answer(v311, packet(0x82, "0001 <a> 00 <b> 00") + packet(0xA2, "0002 <a> <b> <c>") + packet(0x30, "<a>") + packet(0x30, "<b>")),
-              "90 04 00 01 00 00 B0 02 00 02");
+    EXPECT_EQ(
+        raw_answer(v311, packet(0x82, "0001 <a> 00 <b> 00") + packet(0xA2, "0002 <a> <b> <c>") + packet(0x30, "<a>") + packet(0x30, "<b>")),
+        "90 04 00 01 00 00 B0 02 00 02");
 }
 
 TEST(Mqtt311, MQTT_3_12_4_1_pingreq_is_answered_by_pingresp) { EXPECT_EQ(raw_answer(v311, bytes("C0 00")), "D0 00"); }
@@ -245,7 +251,8 @@ TEST(Mqtt311, MQTT_4_6_0_2_MQTT_4_6_0_3_acknowledgements_keep_the_order_of_their
     World world;
     world.next_ticket = 1;
     Client& client = connected(world, v311);
-    for (const unsigned id : {5U, 2U, 9U}) client.send(packet(0x32, fmt::format("<t> {:04X}", id)) + packet(0x34, fmt::format("<t> {:04X}", id + 100)));
+    for (const unsigned id : {5U, 2U, 9U})
+        client.send(packet(0x32, fmt::format("<t> {:04X}", id)) + packet(0x34, fmt::format("<t> {:04X}", id + 100)));
     world.hub().on_durable(6);
     EXPECT_EQ(client.text(), "PUBACK #5; PUBREC #105; PUBACK #2; PUBREC #102; PUBACK #9; PUBREC #109");
 }

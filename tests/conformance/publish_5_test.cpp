@@ -106,7 +106,8 @@ TEST(Mqtt5, MQTT_3_3_1_13_with_it_the_flag_is_the_publishers) {
 }
 
 TEST(Mqtt5, MQTT_3_3_2_1_MQTT_3_3_2_2_MQTT_4_7_0_1_a_topic_is_text_without_wildcards_or_control_characters) {
-    for (const char* topic : {"<+>", "<a/+>", "<#>", "<a/#>", "<a+b>", "0001 01", "0001 1F", "0001 7F", "0002 C29F", "0003 EFBFBF", "0009 'a'"})
+    for (const char* topic :
+         {"<+>", "<a/+>", "<#>", "<a/#>", "<a+b>", "0001 01", "0001 1F", "0001 7F", "0002 C29F", "0003 EFBFBF", "0009 'a'"})
         for (const unsigned first : {0x30U, 0x31U})
             EXPECT_EQ(answer(v5, packet(first, std::string(topic) + " {}")), refusal(v5, 0x81)) << topic;
 }
@@ -125,7 +126,8 @@ TEST(Mqtt5, MQTT_3_3_2_3_MQTT_4_5_0_1_only_what_matches_comes_and_to_all_who_mat
     for (const char* topic : topics) {
         publisher.send(packet(0x30, fmt::format("<{}> {{}}", topic)));
         for (std::size_t i = 0; i < taps.size(); ++i)
-            EXPECT_EQ(taps[i]->text(), data::filter_matches(filters[i], topic) ? fmt::format("PUBLISH {} ''", topic) : "") << filters[i] << ' ' << topic;
+            EXPECT_EQ(taps[i]->text(), data::filter_matches(filters[i], topic) ? fmt::format("PUBLISH {} ''", topic) : "")
+                << filters[i] << ' ' << topic;
     }
 }
 
@@ -219,7 +221,8 @@ TEST(Mqtt5, MQTT_3_3_2_19_a_content_type_is_text) {
 TEST(Mqtt5, MQTT_3_3_4_1_MQTT_4_3_2_4_MQTT_4_3_3_8_a_publish_is_answered_as_its_qos_demands) {
     EXPECT_EQ(raw_answer(v5, packet(0x30, "<t> {}")), "");
     EXPECT_EQ(raw_answer(v5, packet(0x32, "<t> 0102 {}")), "40 03 01 02 10") << "nobody wants it, and 5.0 has a word for that";
-    EXPECT_EQ(raw_answer(v5, packet(0x82, "0001 {} <t> 00") + packet(0x32, "<t> 0102 {}")), "90 04 00 01 00 00 30 04 00 01 74 00 40 02 01 02");
+    EXPECT_EQ(raw_answer(v5, packet(0x82, "0001 {} <t> 00") + packet(0x32, "<t> 0102 {}")),
+              "90 04 00 01 00 00 30 04 00 01 74 00 40 02 01 02");
     EXPECT_EQ(raw_answer(v5, packet(0x34, "<t> 0102 {}")), "50 02 01 02");
 }
 
@@ -305,7 +308,9 @@ TEST(Mqtt5, MQTT_3_4_2_1_MQTT_3_5_2_1_MQTT_3_6_2_1_MQTT_3_7_2_1_only_reason_code
     EXPECT_EQ(hex(client.take_bytes()), "40 03 00 01 87 50 03 00 02 87 40 03 00 03 10");
 }
 
-TEST(Mqtt5, MQTT_3_4_2_2_MQTT_3_4_2_3_MQTT_3_5_2_2_MQTT_3_5_2_3_MQTT_3_6_2_2_MQTT_3_6_2_3_MQTT_3_7_2_2_MQTT_3_7_2_3_acknowledgements_have_no_properties) {
+TEST(
+    Mqtt5,
+    MQTT_3_4_2_2_MQTT_3_4_2_3_MQTT_3_5_2_2_MQTT_3_5_2_3_MQTT_3_6_2_2_MQTT_3_6_2_3_MQTT_3_7_2_2_MQTT_3_7_2_3_acknowledgements_have_no_properties) {
     Gate gate;
     World world(1, {}, &gate);
     Client& client = greet(world, v5, packet(0x10, "<MQTT> 05 82 000A { 17 01 } <c> <ana>"));
@@ -414,7 +419,8 @@ TEST(Mqtt5, MQTT_4_6_0_2_MQTT_4_6_0_3_acknowledgements_keep_the_order_of_their_p
     world.next_ticket = 1;
     Client& client = connected(world, v5);
     client.send(packet(0x82, "0001 {} <t> 00"));
-    for (const unsigned id : {5U, 2U, 9U}) client.send(packet(0x32, fmt::format("<t> {:04X} {{}}", id)) + packet(0x34, fmt::format("<t> {:04X} {{}}", id + 100)));
+    for (const unsigned id : {5U, 2U, 9U})
+        client.send(packet(0x32, fmt::format("<t> {:04X} {{}}", id)) + packet(0x34, fmt::format("<t> {:04X} {{}}", id + 100)));
     client.take();
     world.hub().on_durable(6);
     EXPECT_EQ(client.text(), "PUBACK #5; PUBREC #105; PUBACK #2; PUBREC #102; PUBACK #9; PUBREC #109");

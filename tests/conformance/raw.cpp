@@ -132,8 +132,6 @@ std::string hex(base::ByteView bytes) {
     return text;
 }
 
-std::string refusal(Version version, unsigned reason) {
-    return version == v5 ? fmt::format("DISCONNECT {:#x} closed", reason) : "closed";
-}
+std::string refusal(Version version, unsigned reason) { return version == v5 ? fmt::format("DISCONNECT {:#x} closed", reason) : "closed"; }
 
 }  // namespace sluice::conformance

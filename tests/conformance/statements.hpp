@@ -7,9 +7,9 @@
 namespace sluice::conformance {
 
 enum class Whom {
-    server,   ///< binds us: must have a test
-    client,   ///< binds clients only
-    unused,   ///< binds servers that do, or lack, something which ours does not or has; `words` end with why
+    server,    ///< binds us: must have a test
+    client,    ///< binds clients only
+    unused,    ///< binds servers that do, or lack, something which ours does not or has; `words` end with why
     elsewhere  ///< binds the runtime around the hub; `words` end with where
 };
 

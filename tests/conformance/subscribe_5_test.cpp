@@ -55,7 +55,8 @@ TEST(Mqtt5, MQTT_3_8_3_5_options_that_mean_nothing_are_malformed) {
     }
 }
 
-TEST(Mqtt5, MQTT_3_8_4_1_MQTT_3_8_4_5_MQTT_3_8_4_6_MQTT_3_8_4_7_MQTT_3_9_3_1_MQTT_3_9_3_2_one_suback_has_the_codes_of_all_filters_in_order) {
+TEST(Mqtt5,
+     MQTT_3_8_4_1_MQTT_3_8_4_5_MQTT_3_8_4_6_MQTT_3_8_4_7_MQTT_3_9_3_1_MQTT_3_9_3_2_one_suback_has_the_codes_of_all_filters_in_order) {
     Gate gate;
     World world(1, {.subscriptions_per_session_max = 5}, &gate);
     Client& client = greet(world, v5, packet(0x10, "<MQTT> 05 82 0000 {} <c> <ana>"));
@@ -74,7 +75,8 @@ TEST(Mqtt5, MQTT_3_8_4_3_MQTT_3_8_4_4_a_subscription_is_replaced_without_losing_
     publisher.send(packet(0x34, "<t> 0001 {} 'before'"));
     tap.send(packet(0x82, "0002 { 0B 02 } <t> 01"));
     publisher.send(packet(0x34, "<t> 0002 {} 'after'"));
-    EXPECT_EQ(tap.text(), "SUBACK #1 0x2; PUBLISH t 'before' q2 #1 id=1; SUBACK #2 0x1; PUBLISH t 'kept' retain id=2; PUBLISH t 'after' q1 #2 id=2");
+    EXPECT_EQ(tap.text(),
+              "SUBACK #1 0x2; PUBLISH t 'before' q2 #1 id=1; SUBACK #2 0x1; PUBLISH t 'kept' retain id=2; PUBLISH t 'after' q1 #2 id=2");
     EXPECT_EQ(world.hub().counters().subscriptions, 1U);
 }
 
@@ -134,8 +136,9 @@ TEST(Mqtt5, MQTT_3_10_4_3_what_was_begun_is_completed_after_unsubscribe) {
 }
 
 TEST(Mqtt5, MQTT_3_10_4_4_MQTT_3_10_4_5_MQTT_3_10_4_6_MQTT_3_11_3_1_MQTT_3_11_3_2_one_unsuback_has_the_codes_of_all_filters_in_order) {
-    EXPECT_EQ(raw_answer(v5, packet(0x82, "0001 {} <a> 00 <$share/g/b> 00") + packet(0xA2, "0009 {} <b> <a> <$share/g/b> <$share/h/b> <a>")),
-              "90 05 00 01 00 00 00 B0 08 00 09 00 11 00 00 11 11");
+    EXPECT_EQ(
+        raw_answer(v5, packet(0x82, "0001 {} <a> 00 <$share/g/b> 00") + packet(0xA2, "0009 {} <b> <a> <$share/g/b> <$share/h/b> <a>")),
+        "90 05 00 01 00 00 00 B0 08 00 09 00 11 00 00 11 11");
 }
 
 TEST(Mqtt5, MQTT_3_12_4_1_pingreq_is_answered_by_pingresp) {
@@ -179,7 +182,8 @@ TEST(Mqtt5, MQTT_4_7_3_4_topics_are_compared_byte_for_byte) {
     tap.send(packet(0x82, "0001 {} 0002 C3A9 00 <a//b> 00 <Accounts payable> 00"));  // é in one character
     tap.take();
     Client& publisher = connected(world, v5, "p");
-    publisher.send(packet(0x30, "0003 65CC81 {}") + packet(0x30, "<a/b> {}") + packet(0x30, "<accounts payable> {}") + packet(0x30, "<a//b/> {}"));
+    publisher.send(packet(0x30, "0003 65CC81 {}") + packet(0x30, "<a/b> {}") + packet(0x30, "<accounts payable> {}") +
+                   packet(0x30, "<a//b/> {}"));
     EXPECT_EQ(tap.text(), "") << "é in two characters, another case, another level";
     publisher.send(packet(0x30, "0002 C3A9 {}") + packet(0x30, "<a//b> {}") + packet(0x30, "<Accounts payable> {}"));
     EXPECT_EQ(tap.take().size(), 3U);

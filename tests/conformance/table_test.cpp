@@ -1,4 +1,5 @@
-// The table in docs/conformance.md, made from the statements and from the names of the tests: every statement that binds the server has one.
+// The table in docs/conformance.md, made from the statements and from the names of the tests: every statement that binds the server has
+// one.
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -66,9 +67,12 @@ std::string section(std::string_view title, std::span<const Statement> statement
 
 std::string page() {
     return "# Conformance\n\n"
-           "Each numbered requirement `[MQTT-…]` of both OASIS standards, what it asks in our own short words, and the tests that hold the hub to it. "
-           "They\nare in `tests/conformance` (packets written byte by byte, against the hub without sockets) and, where sockets matter, in\n"
-           "`tests/system/conformance_test.py`. How choices were made that the standards leave open: `decisions/0014-answers-as-mosquitto-gives.md`.\n\n"
+           "Each numbered requirement `[MQTT-…]` of both OASIS standards, what it asks in our own short words, and the tests that hold the "
+           "hub to it. "
+           "They\nare in `tests/conformance` (packets written byte by byte, against the hub without sockets) and, where sockets matter, "
+           "in\n"
+           "`tests/system/conformance_test.py`. How choices were made that the standards leave open: "
+           "`decisions/0014-answers-as-mosquitto-gives.md`.\n\n"
            "*Generated from the tests: `SLUICE_UPDATE=1 conformance_test --gtest_filter='Conformance.*'`.*\n" +
            section("MQTT 5.0", statements_5(), tests_of("Mqtt5")) + section("MQTT 3.1.1", statements_311(), tests_of("Mqtt311"));
 }

@@ -33,8 +33,12 @@ base::Bytes will_properties(const mqtt::Properties& properties) {
     return kept;
 }
 
-std::unique_ptr<Will> keep(const mqtt::Will& from) {
+std::size_t bytes_of(const mqtt::Will& will) { return will.topic.size() + will.payload.size() + will.properties.raw().size(); }
+
+/// `total`: of the bytes of all wills.
+std::unique_ptr<Will> keep(const mqtt::Will& from, std::size_t& total) {
     auto will = std::make_unique<Will>();
+    will->charge = Charge(total, bytes_of(from));
     will->topic = from.topic;
     will->payload.assign(from.payload.begin(), from.payload.end());
     will->payload.resize(from.payload.size() + data::kReadablePadding);
@@ -104,6 +108,8 @@ mqtt::Verdict Hub::Core::admit(const Connection& from, const mqtt::Connect& pack
     if (client.size() > kClientIdBytesMax) return {ReasonCode::client_identifier_not_valid, "longer than 1,024 bytes"};
     if (packet.will && packet.will->payload.size() > options_.limits.payload_bytes_max)
         return {ReasonCode::packet_too_large, "the will's payload is above limits.payload"};
+    if (packet.will && will_bytes_ + bytes_of(*packet.will) > options_.limits.will_bytes_max)
+        return {ReasonCode::quota_exceeded, "the wills of all clients together are too large"};
     if (packet.will && packet.will->topic.starts_with("$SYS/")) return {ReasonCode::not_authorized, "the will's topic"};
     if (options_.authenticator == nullptr) return ReasonCode::success;
     const Admission admission = options_.authenticator->authenticate({.connection = from.id,
@@ -162,7 +168,7 @@ void Hub::Core::set_up(Connection& from, SessionIndex index, const mqtt::Connect
     session.connection = from.id;
     session.version = packet.version;
     session.ends = session.will_at = kNever;  // a delayed will of an earlier connection is withdrawn (§3.1.3.2.2)
-    session.will = packet.will ? keep(*packet.will) : nullptr;
+    session.will = packet.will ? keep(*packet.will, will_bytes_) : nullptr;
     session.expiry_seconds = session_life(packet);
     set_up_receiver(session, packet);
 

@@ -144,7 +144,8 @@ private:
     Options options_;
     Port& port_;
     Counters counters_;
-    std::uint64_t secret_;  // of the tables whose keys strangers choose
+    std::uint64_t secret_;        // of the tables whose keys strangers choose
+    std::size_t will_bytes_ = 0;  // of all sessions: before them, as they give theirs back
     SessionTable sessions_;
     Subscriptions subscriptions_;
     RetainedStore retained_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -71,6 +72,26 @@ struct Inbox {
     std::size_t alias_bytes = 0;             ///< of these topics
 };
 
+/// A part of a total that is given back when this ends.
+class Charge {
+public:
+    Charge() = default;
+    Charge(std::size_t& total, std::size_t amount) : total_(&total), amount_(amount) { total += amount; }
+    Charge(Charge&& other) noexcept : total_(std::exchange(other.total_, nullptr)), amount_(other.amount_) {}
+    Charge& operator=(Charge other) noexcept {
+        std::swap(total_, other.total_);
+        std::swap(amount_, other.amount_);
+        return *this;
+    }
+    ~Charge() {
+        if (total_ != nullptr) *total_ -= amount_;
+    }
+
+private:
+    std::size_t* total_ = nullptr;
+    std::size_t amount_ = 0;
+};
+
 struct Will {
     std::string topic;
     base::Bytes payload;  ///< with data::kReadablePadding zeros behind it
@@ -79,6 +100,7 @@ struct Will {
     std::chrono::seconds expires_after = std::chrono::seconds::max();
     std::uint8_t qos = 0;
     bool retain = false;
+    Charge charge;  ///< to the bytes of all wills
 };
 
 struct Subscribed {

@@ -18,7 +18,8 @@ public:
     static constexpr std::size_t kAliasesMax = 32;
 
     /// `offered`: the client's Topic Alias Maximum, at least 1. `bytes_max`: of all topics kept; what would pass it goes without a number.
-    TopicAliases(std::uint16_t offered, std::size_t bytes_max) : count_max_(std::min<std::size_t>(offered, kAliasesMax)), bytes_max_(bytes_max) {}
+    TopicAliases(std::uint16_t offered, std::size_t bytes_max)
+        : count_max_(std::min<std::size_t>(offered, kAliasesMax)), bytes_max_(bytes_max) {}
 
     /// 0: it has none. `hash` is of the topic, by any function that is always the same here.
     [[nodiscard]] std::uint16_t find(std::string_view topic, std::uint64_t hash) {
