@@ -13,7 +13,8 @@ constexpr auto v5 = mqtt::Version::v5;
 /// A publisher and a subscriber who talk to each other while others misbehave.
 class Neighbours {
 public:
-    explicit Neighbours(World& world) : publisher_(world.client("good publisher", {.version = v5})), tap_(world.client("good tap", {.version = v5})) {
+    explicit Neighbours(World& world)
+        : publisher_(world.client("good publisher", {.version = v5})), tap_(world.client("good tap", {.version = v5})) {
         tap_.subscribe("good/#", {.qos = 1}).take();
     }
     /// One message from one to the other.
@@ -38,12 +39,13 @@ base::Bytes conversation(mqtt::Version version) {
     base::Bytes will_properties;
     mqtt::PropertyWriter writer(will_properties);
     writer.number(mqtt::Property::will_delay_interval, 1);
-    mqtt::encode_connect(out, {.version = version,
-                               .client_id = "damaged",
-                               .will = mqtt::Will{.topic = "w", .payload = base::as_bytes(std::string_view("gone")), .properties = writer.done()},
-                               .user = "u",
-                               .password = base::as_bytes(std::string_view("p")),
-                               .properties = {}});
+    mqtt::encode_connect(
+        out, {.version = version,
+              .client_id = "damaged",
+              .will = mqtt::Will{.topic = "w", .payload = base::as_bytes(std::string_view("gone")), .properties = writer.done()},
+              .user = "u",
+              .password = base::as_bytes(std::string_view("p")),
+              .properties = {}});
     const mqtt::Subscription one{.filter = "bad/#", .qos = mqtt::Qos::exactly_once};
     mqtt::encode_subscribe(out, 3, std::span(&one, 1), version);
     base::Bytes properties;
@@ -127,7 +129,8 @@ TEST(Flood, every_pattern_of_wildcards_at_once_gives_one_copy) {
     for (int level = 1; level < 9; ++level) topic += "/l";
     for (unsigned pattern = 0; pattern < 512; ++pattern) {
         std::string filter;
-        for (unsigned level = 0; level < 9; ++level) filter += std::string(level == 0 ? "" : "/") + ((pattern >> level & 1U) != 0 ? "+" : "l");
+        for (unsigned level = 0; level < 9; ++level)
+            filter += std::string(level == 0 ? "" : "/") + ((pattern >> level & 1U) != 0 ? "+" : "l");
         bomber.subscribe(filter, {.qos = 1});
     }
     static_cast<void>(bomber.take_bytes());
@@ -144,7 +147,9 @@ TEST(Flood, topics_of_many_levels_or_all_bytes_are_delivered_and_cost_only_their
     Client& deep = world.client("deep", {.version = v5});
     std::string levels = "a";
     for (int i = 1; i < 200; ++i) levels += "/a";
-    deep.publish(levels, "1", {.retain = true}).publish(std::string(65'535, '/'), "2", {.retain = true}).publish(std::string(65'535, 'b'), "3");
+    deep.publish(levels, "1", {.retain = true})
+        .publish(std::string(65'535, '/'), "2", {.retain = true})
+        .publish(std::string(65'535, 'b'), "3");
     EXPECT_EQ(tap.take().size(), 3U);
     EXPECT_EQ(world.hub().counters().retained_refused, 2U) << "deeper than what is kept";
     EXPECT_EQ(deep.subscribe(levels).text(), "SUBACK #1 0x8f");
@@ -175,7 +180,8 @@ TEST(Flood, wills_are_bounded_together) {
     clients[0]->disconnect();
     clients[1]->drop();
     for (int i = 0; i < 2; ++i) EXPECT_FALSE(world.client(fmt::format("again {}", i), options).closed());
-    EXPECT_EQ(world.open("one more").connect("one more", options).text(), "CONNACK 0x97") << "what withdrawn and published ones held is free, no more";
+    EXPECT_EQ(world.open("one more").connect("one more", options).text(), "CONNACK 0x97")
+        << "what withdrawn and published ones held is free, no more";
     neighbours.talk();
 }
 
