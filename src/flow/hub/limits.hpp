@@ -26,7 +26,7 @@ struct Limits {
     std::uint16_t topic_alias_max = 16;  ///< per client, inbound
 
     // Sessions and what waits for them
-    std::size_t will_bytes_max = 64 * 1024 * 1024;  ///< topics, payloads and properties of all wills; more: CONNACK "quota exceeded"
+    std::size_t will_bytes_max = 16 * 1024 * 1024;  ///< topics, payloads and properties of all wills; more: CONNACK "quota exceeded"
     std::size_t sessions_max = 50'000;              ///< with the sessions of absent clients; then the absent ones that end first go
     std::chrono::seconds session_expiry_max{7 * 24 * 3600};  ///< also the life of a 3.1.1 session without "clean session"
     std::uint16_t inflight_max = 256;                        ///< sent with QoS 1 or 2 and not yet acknowledged, per session
