@@ -224,6 +224,13 @@ TEST(Mqtt5, MQTT_3_3_4_1_MQTT_4_3_2_4_MQTT_4_3_3_8_a_publish_is_answered_as_its_
     EXPECT_EQ(raw_answer(v5, packet(0x82, "0001 {} <t> 00") + packet(0x32, "<t> 0102 {}")),
               "90 04 00 01 00 00 30 04 00 01 74 00 40 02 01 02");
     EXPECT_EQ(raw_answer(v5, packet(0x34, "<t> 0102 {}")), "50 02 01 02");
+    World world;
+    world.next_ticket = 1;
+    Client& client = connected(world, v5);
+    client.send(packet(0x32, "<t> 0102 {}"));
+    EXPECT_EQ(client.text(), "");
+    world.hub().on_durable(1);
+    EXPECT_EQ(client.text(), "PUBACK #258") << "something of it was stored: somebody wanted it";
 }
 
 TEST(Mqtt5, MQTT_3_3_4_2_MQTT_3_3_4_3_MQTT_3_3_4_4_overlapping_subscriptions_give_one_copy_with_all_identifiers) {

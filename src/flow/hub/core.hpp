@@ -107,7 +107,7 @@ private:
     [[nodiscard]] bool window_full(const Connection& from, const Session& session) const;
     struct Taken {
         Ticket ticket = 0;
-        bool matched = false;  ///< some subscription wants it
+        bool matched = false;  ///< some subscription wants it, or downstream keeps something of it
     };
     Taken take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment);
     void acknowledge(Connection& to, PendingAck ack);

@@ -138,7 +138,7 @@ Hub::Core::Taken Hub::Core::take_in(SessionIndex from, const Passing& passing, b
     const Ticket ticket = port_.accept(
         {.topic = passing.topic, .payload = passing.payload, .client = sessions_[from].client, .arrived = moment.wall, .at = moment.now},
         acknowledged);
-    return {ticket, matched};
+    return {ticket, matched || ticket != 0};
 }
 
 void Hub::Core::acknowledge(Connection& to, PendingAck ack) {
