@@ -64,29 +64,47 @@ struct Link {
     hub::ConnectionId id{};
     bool open = false;
     mqtt::Version version = mqtt::Version::v311;
-    bool spoke = false;    // its first packet is complete
-    bool greeted = false;  // it was answered
+    bool spoke = false;     // its first packet is complete
+    bool greeted = false;   // it was answered
+    bool told_off = false;  // by DISCONNECT: nothing may follow
+    std::uint32_t packet_bytes_max = ~0U;
+    std::uint32_t aliases_max = 0;
+    std::array<bool, 4> aliases{};  // those that were set
     Bytes output;
     Bytes unconsumed;
 };
 
-/// Every packet the hub sends must be one that a client of that version can read.
+/// A PUBLISH has a topic, or an alias that was set before; and no alias beyond what the client offered.
+void check_topic(Link& link, const mqtt::Publish& packet) {
+    const auto alias = packet.properties.number_or(mqtt::Property::topic_alias, 0);
+    require(alias <= link.aliases_max);
+    require(!packet.topic.empty() || (alias != 0 && link.aliases.at(alias)));
+    if (alias != 0) link.aliases.at(alias) = true;
+}
+
+/// Every packet the hub sends must be one that a client of that version can read, and no larger than it takes.
 void check_output(Link& link) {
     for (ByteView rest(link.output); !rest.empty();) {
         const auto framed = mqtt::frame(rest);
         require(framed.status == mqtt::FrameStatus::complete && !framed.overlong);
         const auto body = framed.body(rest);
         require(link.greeted || framed.type() == mqtt::PacketType::connack);
+        require(!link.told_off && framed.total <= link.packet_bytes_max);
         link.greeted = true;
         if (framed.type() == mqtt::PacketType::publish) {
             mqtt::Publish packet;
-            require(mqtt::decode_publish(framed.first, body, link.version, packet).good() && !packet.topic.empty());
+            require(mqtt::decode_publish(framed.first, body, link.version, packet).good());
+            check_topic(link, packet);
         } else if (framed.type() == mqtt::PacketType::suback) {
             mqtt::Suback packet;
             require(mqtt::decode_suback(body, link.version, packet).good());
         } else if (framed.type() == mqtt::PacketType::connack) {
             mqtt::Connack packet;
             require(mqtt::decode_connack(body, link.version, packet).good());
+        } else if (framed.type() == mqtt::PacketType::disconnect) {
+            mqtt::Disconnect packet;
+            require(link.version == mqtt::Version::v5 && mqtt::decode_disconnect(body, link.version, packet).good());
+            link.told_off = true;
         } else {
             require(framed.type() != mqtt::PacketType::connect && framed.type() != mqtt::PacketType::subscribe);
         }
@@ -146,6 +164,7 @@ public:
         limits.output_bytes_max = 500;
         limits.output_bytes_hard = 2'000;
         limits.retained_messages_max = 3;
+        limits.will_bytes_max = 100;
         limits.subscriptions_per_session_max = 5;
         limits.subscribes_pending_max = 3;
         limits.shard_backlog_bytes_max = 2'000;
@@ -248,6 +267,8 @@ private:
         if ((flags & 8U) != 0) writer.number(mqtt::Property::session_expiry_interval, 1U + flags);
         if ((flags & 16U) != 0) writer.number(mqtt::Property::receive_maximum, 1U + (flags >> 6));
         if ((flags & 32U) != 0) writer.number(mqtt::Property::maximum_packet_size, 40);
+        if ((flags & 24U) == 24U) writer.number(mqtt::Property::topic_alias_maximum, 3);
+        if ((flags & 12U) == 12U) writer.number(mqtt::Property::request_problem_information, 1);
         packet.properties = writer.done();
         if ((flags & 64U) != 0) {
             if ((flags & 128U) != 0) will_writer.number(mqtt::Property::will_delay_interval, 5);
@@ -306,6 +327,8 @@ private:
             mqtt::Connect packet;
             static_cast<void>(mqtt::decode_connect(framed.body(link.unconsumed), packet));  // only its version is wanted
             link.version = packet.version;
+            link.packet_bytes_max = packet.properties.number_or(mqtt::Property::maximum_packet_size, ~0U);
+            link.aliases_max = std::min(packet.properties.number_or(mqtt::Property::topic_alias_maximum, 0), 3U);
         }
         // A buffer of its own of exactly this size: reading past the padding is found by the sanitizer.
         Bytes padded;

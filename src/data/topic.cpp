@@ -143,6 +143,8 @@ std::string_view topic_level(std::string_view topic, unsigned n) {
     }
 }
 
+bool is_plain_text(std::string_view text) { return characters_fit_topics(text); }
+
 bool is_mqtt_utf8(std::string_view text) {
     if (all_words_pass(text, SuspiciousInText{})) return true;
     for (std::size_t at = 0; at < text.size();)

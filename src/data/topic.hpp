@@ -21,4 +21,8 @@ namespace sluice::data {
 /// Valid UTF-8 in the sense of MQTT's UTF-8 Encoded String (MQTT 5.0 §1.5.4): no surrogates, no U+0000.
 [[nodiscard]] bool is_mqtt_utf8(std::string_view text);
 
+/// The same without control characters and non-characters (which a receiver may refuse): what client ids and user names must be. May be
+/// empty.
+[[nodiscard]] bool is_plain_text(std::string_view text);
+
 }  // namespace sluice::data

@@ -145,5 +145,13 @@ TEST(Topic, text_is_checked_as_mqtt_utf8) {
         EXPECT_FALSE(is_mqtt_utf8(bad)) << bad;
 }
 
+TEST(PlainText, is_utf8_without_control_characters_and_may_be_empty) {
+    for (const char* good : {"", "plant-7", "a b", "\xC3\xA9", "\xEF\xBB\xBFx", "+#/", "\xF0\xAA\x9B\x94"})
+        EXPECT_TRUE(is_plain_text(good)) << good;
+    for (const char* bad : {"\x01", "a\x1F", "\x7F", "\xC2\x9F", "\xEF\xBF\xBF", "\xC3\x28", "\xED\xA0\x80"})
+        EXPECT_FALSE(is_plain_text(bad)) << bad;
+    EXPECT_FALSE(is_plain_text(std::string_view("a\0b", 3)));
+}
+
 }  // namespace
 }  // namespace sluice::data

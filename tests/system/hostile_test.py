@@ -195,6 +195,71 @@ class Neighbour(SystemCase):
         self.good_still_works()
         self.assertLess(self.memory() - before, 64 * 1024, "KiB taken by 200 connections that announced 250 KiB each and sent none")
 
+    def test_a_storm_of_take_overs_ends_all_but_the_last(self):
+        storm = []
+        self.addCleanup(lambda: [each.close() for each in storm])
+        for number in range(500):
+            storm.append(socket.create_connection(("127.0.0.1", self.at.mqtt_port), timeout=30))
+            storm[-1].sendall(connect_packet("twin"))
+            if number % 100 == 0:
+                self.good_still_works()
+        for each in storm:
+            self.assertEqual(each.recv(4), b"\x20\x02\x00\x00")
+        open_ones = []
+        for each in storm:
+            each.sendall(b"\xc0\x00")
+            try:
+                if each.recv(2) == b"\xd0\x00":
+                    open_ones.append(each)
+            except ConnectionResetError:
+                pass
+        self.assertEqual(len(open_ones), 1, "one connection of a client id is left, whichever came last")
+        self.good_still_works()
+
+    def test_a_hundred_thousand_filters_are_refused_past_the_limit(self):
+        with Client(self.at.mqtt_port, "bomber") as bomber:
+            refused = 0
+            for first in range(0, 100_000, 500):
+                filters = b"".join(text(f"bomb/{number}/+/#") + b"\x02" for number in range(first, first + 500))
+                bomber.send(packet(0x82, b"\x00\x01" + filters))
+                kind, _, codes = bomber.read()
+                self.assertEqual(kind, 9)
+                refused += codes[2:].count(0x80)
+                if first % 10_000 == 0:
+                    self.good_still_works()
+            self.assertEqual(refused, 99_000)
+        self.good_still_works()
+
+    def test_filters_of_wildcards_alone_and_topics_of_many_levels_are_served(self):
+        with Client(self.at.mqtt_port, "bomber") as bomber:
+            for levels in range(1, 33):
+                bomber.subscribe("/".join("+" * levels))
+                bomber.subscribe("/".join("+" * levels) + "/#")
+            bomber.publish_qos0("/".join("a" * 200), b"deep")
+            self.assertEqual(bomber.next_message(), ("/".join("a" * 200), b"deep"))
+            bomber.publish_qos0("/" * 65535, b"deeper")
+            self.assertEqual(bomber.next_message(), ("/" * 65535, b"deeper"))
+        self.good_still_works()
+
+    def test_wills_and_retained_messages_by_the_thousand_take_bounded_memory(self):
+        before = self.memory()
+        held = []
+        self.addCleanup(lambda: [each.close() for each in held])
+        will = text("bomb/will") + struct.pack(">H", 60_000) + b"w" * 60_000
+        for number in range(2000):
+            raw = socket.create_connection(("127.0.0.1", self.at.mqtt_port), timeout=30)
+            raw.sendall(packet(0x10, text("MQTT") + b"\x04\x06\x00\x3c" + text(f"bomber{number}") + will))
+            self.assertEqual(raw.recv(4)[:3], b"\x20\x02\x00")
+            held.append(raw)
+        with Client(self.at.mqtt_port, "retainer") as retainer:
+            for number in range(3000):
+                retainer.publish_qos0(f"bomb/{number}", b"x" * 1000)
+                retainer.send(publish_packet(f"bomb/{number}", b"x" * 1000, retain=True))
+            retainer.ping()
+        self.good_still_works()
+        # 16 MiB of wills a shard are kept, the rest refused; 3 MB of retained messages a shard.
+        self.assertLess(self.memory() - before, (16 + 32) * 1024 * (os.cpu_count() or 1), "KiB taken by 120 MB of wills")
+
     def memory(self) -> int:
         with open(f"/proc/{self.at.process.pid}/status", encoding="utf-8") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))

@@ -12,13 +12,19 @@ Verdict read_properties(ByteReader& in, Version version, PacketType type, Proper
     if (version != Version::v5) return {};
     std::uint32_t size = 0;
     base::ByteView bytes;
-    if (!in.variable_integer(size) || !in.bytes(size, bytes)) return kMalformed;
+    if (!in.variable_integer(size) || !in.bytes(size, bytes)) return {kMalformed, "property length wrong or beyond the packet"};
     return size == 0 ? Verdict{} : Properties::decode(bytes, type, out);
 }
 
 Verdict read_packet_id(ByteReader& in, PacketId& out) {
-    if (!in.two_bytes(out)) return kMalformed;
-    return out == 0 ? ReasonCode::protocol_error : ReasonCode::success;  // MQTT-2.2.1-3
+    if (!in.two_bytes(out)) return {kMalformed, "cut short"};
+    return out == 0 ? Verdict(ReasonCode::protocol_error, "packet identifier 0") : Verdict();  // MQTT-2.2.1-3
+}
+
+/// The same for SUBSCRIBE and UNSUBSCRIBE, whose every fault makes them malformed (MQTT-3.8.3-5; what mosquitto answers).
+Verdict read_request_id(ByteReader& in, PacketId& out) {
+    const auto verdict = read_packet_id(in, out);
+    return verdict.good() ? verdict : Verdict(kMalformed, verdict.words);
 }
 
 /// "[reason [length properties]]": the short forms of ACK, DISCONNECT and AUTH. `shortest`: bytes that need not have a property length.
@@ -27,16 +33,18 @@ Verdict read_reason_and_properties(ByteReader& in, PacketType type, ReasonCode& 
     std::uint8_t code = 0;
     if (!in.byte(code)) return kMalformed;
     reason = static_cast<ReasonCode>(code);
-    if (code != 0 && !may_carry(type, reason)) return ReasonCode::protocol_error;
+    if (code != 0 && !may_carry(type, reason)) return {ReasonCode::protocol_error, "a reason code that this packet cannot have"};
     if (in.left() == 0) return {};
     if (const auto verdict = read_properties(in, Version::v5, type, properties); !verdict) return verdict;
-    return in.left() == 0 ? Verdict{} : kMalformed;
+    return in.left() == 0 ? Verdict{} : Verdict(kMalformed, "bytes behind the properties");
 }
 
-bool valid_filter(std::string_view filter, Version version, bool& shared) {
-    shared = version == Version::v5 && is_shared(filter);
+/// `$share/…` means the same in every version. A filter that is not one is malformed, a share that is not one a protocol error.
+Verdict check_filter(std::string_view filter) {
+    if (!data::is_topic_filter(filter)) return {kMalformed, "not a topic filter"};
     SharedFilter parts;
-    return shared ? split_shared_filter(filter, parts) : data::is_topic_filter(filter);
+    if (is_shared(filter) && !split_shared_filter(filter, parts)) return {ReasonCode::protocol_error, "not $share/<group>/<filter>"};
+    return {};
 }
 
 struct ConnectFlags {
@@ -56,23 +64,21 @@ Verdict read_protocol(ByteReader& in, Connect& out) {
     out.version = Version::v311;
     if (!in.binary(protocol)) return kMalformed;
     const bool old = protocol == "MQIsdp";
-    if (protocol != "MQTT" && !old) return ReasonCode::unsupported_protocol_version;  // MQTT-3.1.2-1
+    if (protocol != "MQTT" && !old) return ReasonCode::protocol_error;  // MQTT-3.1.2-1: who speaks something else expects no CONNACK
     if (!in.byte(level)) return kMalformed;
     if (old && level == 3)
         out.version = Version::v31;
     else if (!old && (level == 4 || level == 5))
         out.version = static_cast<Version>(level);
-    else {
-        if (!old && level > 5 && level < 0x80) out.version = Version::v5;  // 0x84 is what a mosquitto bridge tries before 4
-        return ReasonCode::unsupported_protocol_version;
-    }
+    else
+        return ReasonCode::unsupported_protocol_version;  // also 0x84, which a mosquitto bridge tries before 4
     return {};
 }
 
 Verdict check_flags(ConnectFlags flags, Version version) {
-    if (flags.reserved()) return kMalformed;                                                             // MQTT-3.1.2-3
-    if (!flags.will() && (flags.will_qos() != 0 || flags.will_retain())) return kMalformed;              // MQTT-3.1.2-11, -13
-    if (flags.will_qos() == 3) return kMalformed;                                                        // MQTT-3.1.2-12
+    if (flags.reserved() && version != Version::v31) return {kMalformed, "the reserved connect flag is set"};  // MQTT-3.1.2-3
+    if (!flags.will() && (flags.will_qos() != 0 || flags.will_retain())) return {kMalformed, "will flags without a will"};
+    if (flags.will_qos() == 3) return {kMalformed, "will QoS 3"};                                        // MQTT-3.1.2-12
     if (version != Version::v5 && flags.password() && !flags.user()) return ReasonCode::protocol_error;  // 3.1.1: MQTT-3.1.2-22
     return {};
 }
@@ -80,15 +86,38 @@ Verdict check_flags(ConnectFlags flags, Version version) {
 Verdict read_will(ByteReader& in, ConnectFlags flags, Version version, Will& out) {
     if (const auto verdict = read_properties(in, version, PacketType::will, out.properties); !verdict) return verdict;
     std::string_view payload;
-    if (!in.text(out.topic) || !in.binary(payload)) return kMalformed;
-    if (!data::is_topic_name(out.topic)) return ReasonCode::topic_name_invalid;
+    if (!in.text(out.topic) || !in.binary(payload)) return {kMalformed, "the will's topic or payload"};
+    if (!data::is_topic_name(out.topic)) return {ReasonCode::topic_name_invalid, "the will's topic"};
     out.payload = base::as_bytes(payload);
     out.qos = static_cast<Qos>(flags.will_qos());
     out.retain = flags.will_retain();
     return {};
 }
 
+/// User name and password, as far as the flags promise them. In 3.1 what is promised may be missing.
+bool read_credentials(ByteReader& in, ConnectFlags flags, Connect& out) {
+    const bool may_lack = out.version == Version::v31;
+    if (flags.user() && !(may_lack && in.left() == 0)) {
+        std::string_view user;
+        if (!in.binary(user) || !data::is_plain_text(user)) return false;
+        out.user = user;
+    }
+    if (flags.password() && !(may_lack && in.left() == 0)) {
+        std::string_view password;
+        if (!in.binary(password)) return false;
+        out.password = base::as_bytes(password);
+    }
+    return true;
+}
+
 }  // namespace
+
+bool has_legal_flags(base::Byte first, base::ByteView connect_body) {
+    if ((first & 0x0FU) == 0) return true;
+    Connect packet;
+    ByteReader in(connect_body);
+    return read_protocol(in, packet).good() && packet.version == Version::v31;
+}
 
 Verdict decode_connect(base::ByteView body, Connect& out) {
     out = {};
@@ -96,25 +125,23 @@ Verdict decode_connect(base::ByteView body, Connect& out) {
     if (const auto verdict = read_protocol(in, out); !verdict) return verdict;
     ConnectFlags flags{};
     std::uint16_t keep_alive = 0;
-    if (!in.byte(flags.bits) || !in.two_bytes(keep_alive)) return kMalformed;
+    if (!in.byte(flags.bits) || !in.two_bytes(keep_alive)) return {kMalformed, "cut short"};
     if (const auto verdict = check_flags(flags, out.version); !verdict) return verdict;
     out.clean_start = flags.clean_start();
     out.keep_alive = decltype(out.keep_alive)(keep_alive);
     if (const auto verdict = read_properties(in, out.version, PacketType::connect, out.properties); !verdict) return verdict;
     if (out.properties.has(Property::authentication_data) && !out.properties.has(Property::authentication_method))
-        return ReasonCode::protocol_error;  // §3.1.2.11.10
-    if (!in.text(out.client_id)) return kMalformed;
+        return {ReasonCode::protocol_error, "authentication data without a method"};  // §3.1.2.11.10
+    if (!in.binary(out.client_id)) return {kMalformed, "no client identifier"};
+    if (!data::is_plain_text(out.client_id))
+        return out.version == Version::v5 ? Verdict(ReasonCode::client_identifier_not_valid, "not plain UTF-8") : kMalformed;
     if (flags.will())
         if (const auto verdict = read_will(in, flags, out.version, out.will.emplace()); !verdict) return verdict;
-    if (flags.user() && !in.text(out.user.emplace())) return kMalformed;
-    if (flags.password()) {
-        std::string_view password;
-        if (!in.binary(password)) return kMalformed;
-        out.password = base::as_bytes(password);
-    }
-    if (in.left() != 0) return kMalformed;
-    if (out.version != Version::v5 && out.client_id.empty() && !out.clean_start)
-        return ReasonCode::client_identifier_not_valid;  // 3.1.1: MQTT-3.1.3-8
+    if (!read_credentials(in, flags, out)) return ReasonCode::bad_user_name_or_password;
+    if (in.left() != 0) return {kMalformed, "bytes behind the last field"};
+    const bool nameless = out.client_id.empty();
+    if (nameless && (out.version == Version::v31 || (out.version == Version::v311 && !out.clean_start)))
+        return ReasonCode::client_identifier_not_valid;  // 3.1.1: MQTT-3.1.3-8; 3.1 knows no empty ones
     return {};
 }
 
@@ -142,7 +169,7 @@ Verdict decode_connack(base::ByteView body, Version version, Connack& out) {
 
 Verdict decode_publish(base::Byte first, base::ByteView body, Version version, Publish& out) {
     ByteReader in(body);
-    if (!in.binary(out.topic)) return kMalformed;
+    if (!in.binary(out.topic)) return {kMalformed, "cut short"};
     out.qos = static_cast<Qos>((first >> 1) & 3U);
     out.retain = (first & 1U) != 0;
     out.dup = (first & 8U) != 0;
@@ -153,10 +180,9 @@ Verdict decode_publish(base::Byte first, base::ByteView body, Version version, P
     if (version == Version::v5)
         if (const auto verdict = read_properties(in, version, PacketType::publish, out.properties); !verdict) return verdict;
     if (out.topic.empty()) {
-        if (version != Version::v5) return kMalformed;
-        if (!out.properties.has(Property::topic_alias)) return ReasonCode::protocol_error;  // §3.3.2.1
+        if (!out.properties.has(Property::topic_alias)) return {kMalformed, "no topic and no alias"};  // 3.1.1 has no aliases
     } else if (!data::is_topic_name(out.topic)) {
-        return kMalformed;
+        return {kMalformed, "not a topic name"};
     }
     out.payload = in.rest();
     return {};
@@ -173,22 +199,21 @@ Verdict decode_ack(base::Byte first, base::ByteView body, Version version, Ack& 
 Verdict decode_subscribe(base::ByteView body, Version version, Subscribe& out) {
     out = {};
     ByteReader in(body);
-    if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    if (const auto verdict = read_request_id(in, out.packet_id); !verdict) return verdict;
     if (const auto verdict = read_properties(in, version, PacketType::subscribe, out.properties); !verdict) return verdict;
+    const unsigned reserved = version == Version::v5 ? 0xC0U : 0xFCU;
     const auto list = in.rest();
     std::size_t count = 0;
     for (; in.left() != 0; ++count) {
         std::string_view filter;
         std::uint8_t options = 0;
-        bool shared = false;
-        if (!in.binary(filter) || !in.byte(options) || !valid_filter(filter, version, shared)) return kMalformed;
-        if ((options & (version == Version::v5 ? 0xC0U : 0xFCU)) != 0) return kMalformed;  // MQTT-3.8.3-5
-        const bool bad_qos = (options & 3U) == 3;
-        const bool bad_retain_handling = (options & 0x30U) == 0x30;
-        const bool no_local_on_shared = shared && (options & 4U) != 0;  // MQTT-3.8.3-4
-        if (bad_qos || bad_retain_handling || no_local_on_shared) return ReasonCode::protocol_error;
+        if (!in.binary(filter) || !in.byte(options)) return {kMalformed, "cut short"};
+        if (const auto verdict = check_filter(filter); !verdict) return verdict;
+        if ((options & reserved) != 0 || (options & 3U) == 3 || (options & 0x30U) == 0x30)
+            return {kMalformed, "QoS 3, retain handling 3 or a reserved option"};  // MQTT-3.8.3-5
+        if (is_shared(filter) && (options & 4U) != 0) return {ReasonCode::protocol_error, "no-local on a shared subscription"};
     }
-    if (count == 0) return ReasonCode::protocol_error;  // MQTT-3.8.3-2
+    if (count == 0) return {kMalformed, "no topic filter"};  // MQTT-3.8.3-2
     out.filters = {list, count};
     return {};
 }
@@ -196,16 +221,16 @@ Verdict decode_subscribe(base::ByteView body, Version version, Subscribe& out) {
 Verdict decode_unsubscribe(base::ByteView body, Version version, Unsubscribe& out) {
     out = {};
     ByteReader in(body);
-    if (const auto verdict = read_packet_id(in, out.packet_id); !verdict) return verdict;
+    if (const auto verdict = read_request_id(in, out.packet_id); !verdict) return verdict;
     if (const auto verdict = read_properties(in, version, PacketType::unsubscribe, out.properties); !verdict) return verdict;
     const auto list = in.rest();
     std::size_t count = 0;
     for (; in.left() != 0; ++count) {
         std::string_view filter;
-        bool shared = false;
-        if (!in.binary(filter) || !valid_filter(filter, version, shared)) return kMalformed;
+        if (!in.binary(filter)) return {kMalformed, "cut short"};
+        if (const auto verdict = check_filter(filter); !verdict) return verdict;
     }
-    if (count == 0) return ReasonCode::protocol_error;  // MQTT-3.10.3-2
+    if (count == 0) return {kMalformed, "no topic filter"};  // MQTT-3.10.3-2
     out.filters = {list, count};
     return {};
 }
@@ -268,7 +293,6 @@ bool split_shared_filter(std::string_view filter, SharedFilter& out) {
 Peek peek_client_id(base::ByteView in) {
     if (in.empty()) return {PeekStatus::incomplete, {}};
     if (in[0] >> 4 != static_cast<unsigned>(PacketType::connect)) return {PeekStatus::not_connect, {}};
-    if (in[0] != 0x10) return {PeekStatus::malformed, {}};
     // The length of the packet, tolerant of overlong forms like frame().
     std::size_t at = 1;
     std::uint32_t length = 0;

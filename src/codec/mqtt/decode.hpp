@@ -14,21 +14,25 @@
 
 namespace sluice::mqtt {
 
-/// Errors: malformed_packet, protocol_error, unsupported_protocol_version (wrong protocol name too), client_identifier_not_valid (3.1.1:
-/// empty without clean session), topic_name_invalid (will). `out.version` is set as soon as it is known, so that the refusal can be written
-/// in the right dialect (an unsupported higher level: v5; a lower one or none: v311).
+/// Errors: malformed_packet, protocol_error (an unknown protocol name too), unsupported_protocol_version, client_identifier_not_valid (5.0:
+/// not plain text; 3.1.1: empty without clean session; 3.1: empty), topic_name_invalid (will), bad_user_name_or_password (missing, or a
+/// user name that is not plain text). `out.version` is set as soon as it is known, and `out.properties` when they are read, so that the
+/// refusal can be written as the client understands it (unsupported level: v311, as 3.1.1's MQTT-3.1.2-2 wants).
 Verdict decode_connect(base::ByteView body, Connect& out);
+/// The flags beside the type of a CONNECT must be 0, except in 3.1, where they mean nothing.
+[[nodiscard]] bool has_legal_flags(base::Byte first, base::ByteView connect_body);
 Verdict decode_connack(base::ByteView body, Version version, Connack& out);
 
-/// The hot one. Errors: malformed_packet, protocol_error (packet id 0, no topic and no alias), topic_alias_invalid (alias 0).
+/// The hot one. Errors: malformed_packet (no topic and no alias too), protocol_error (packet id 0), topic_alias_invalid (alias 0).
 Verdict decode_publish(base::Byte first, base::ByteView body, Version version, Publish& out);
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP, by the type in the first byte. Errors: malformed_packet, protocol_error (packet id 0, a code that this
 /// packet may not carry).
 Verdict decode_ack(base::Byte first, base::ByteView body, Version version, Ack& out);
 
-/// Errors: malformed_packet (also for a filter that is not one), protocol_error (no filter, QoS or retain handling 3, no-local on a shared
-/// subscription, packet id 0).
+/// Errors: malformed_packet (also: a filter that is not one, no filter, QoS or retain handling 3, packet id 0), protocol_error (a shared
+/// subscription without group or filter, or with no-local). Where the standard says protocol error for a field out of range, we say
+/// malformed, as mosquitto does: docs/decisions/0014.
 Verdict decode_subscribe(base::ByteView body, Version version, Subscribe& out);
 Verdict decode_suback(base::ByteView body, Version version, Suback& out);
 Verdict decode_unsubscribe(base::ByteView body, Version version, Unsubscribe& out);

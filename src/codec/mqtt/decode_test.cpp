@@ -51,28 +51,34 @@ TEST(DecodeConnect, refusals_carry_their_reason_and_the_dialect_to_say_it_in) {
              Row{"00 04 'MQTT' 05 00 00 3C 00 00 00", success, Version::v5},  // empty id, to be assigned; a session to keep
              Row{"00 04 'MQTT' 04 02 00 3C 00 00", success, Version::v311},   // empty id with clean session
              Row{"00 04 'MQTT' 04 00 00 3C 00 00", client_identifier_not_valid, Version::v311},
-             Row{"00 04 'MQTT' 06 02 00 3C 00 00 01 'a'", unsupported_protocol_version, Version::v5},
+             Row{"00 04 'MQTT' 06 02 00 3C 00 00 01 'a'", unsupported_protocol_version, Version::v311},
              Row{"00 04 'MQTT' 03 02 00 3C 00 01 'a'", unsupported_protocol_version, Version::v311},
              Row{"00 04 'MQTT' 84 02 00 3C 00 01 'a'", unsupported_protocol_version, Version::v311},  // a mosquitto bridge's first try
              Row{"00 06 'MQIsdp' 04 02 00 3C 00 01 'a'", unsupported_protocol_version, Version::v311},
-             Row{"00 04 'mqtt' 05 02 00 3C 00 00 01 'a'", unsupported_protocol_version, Version::v311},
-             Row{"00 03 'MQT' 05 02 00 3C 00 00 01 'a'", unsupported_protocol_version, Version::v311},
-             Row{"00 04 'MQTT' 04 03 00 3C 00 01 'a'", malformed_packet, Version::v311},                  // reserved flag
-             Row{"00 04 'MQTT' 04 0A 00 3C 00 01 'a'", malformed_packet, Version::v311},                  // will QoS without will
-             Row{"00 04 'MQTT' 04 22 00 3C 00 01 'a'", malformed_packet, Version::v311},                  // will retain without will
-             Row{"00 04 'MQTT' 04 1E 00 3C 00 01 'a' 00 01 'w' 00 00", malformed_packet, Version::v311},  // will QoS 3
+             Row{"00 04 'mqtt' 05 02 00 3C 00 00 01 'a'", protocol_error, Version::v311},
+             Row{"00 03 'MQT' 05 02 00 3C 00 00 01 'a'", protocol_error, Version::v311},
+             Row{"00 06 'MQIsdp' 03 03 00 3C 00 01 'a'", success, Version::v31},                  // 3.1: reserved flag
+             Row{"00 06 'MQIsdp' 03 02 00 3C 00 00", client_identifier_not_valid, Version::v31},  // 3.1: no empty ids
+             Row{"00 06 'MQIsdp' 03 C2 00 3C 00 01 'a'", success, Version::v31},                  // 3.1: credentials left out
+             Row{"00 06 'MQIsdp' 03 C2 00 3C 00 01 'a' 00 05 'u'", bad_user_name_or_password, Version::v31},
+             Row{"00 04 'MQTT' 05 02 00 3C 00 00 01 1F", client_identifier_not_valid, Version::v5},           // a control character
+             Row{"00 04 'MQTT' 05 C2 00 3C 00 00 01 'a' 00 01 'u'", bad_user_name_or_password, Version::v5},  // no password
+             Row{"00 04 'MQTT' 04 03 00 3C 00 01 'a'", malformed_packet, Version::v311},                      // reserved flag
+             Row{"00 04 'MQTT' 04 0A 00 3C 00 01 'a'", malformed_packet, Version::v311},                      // will QoS without will
+             Row{"00 04 'MQTT' 04 22 00 3C 00 01 'a'", malformed_packet, Version::v311},                      // will retain without will
+             Row{"00 04 'MQTT' 04 1E 00 3C 00 01 'a' 00 01 'w' 00 00", malformed_packet, Version::v311},      // will QoS 3
              Row{"00 04 'MQTT' 04 06 00 3C 00 01 'a' 00 03 'w/#' 00 00", topic_name_invalid, Version::v311},
              Row{"00 04 'MQTT' 04 06 00 3C 00 01 'a' 00 00 00 00", topic_name_invalid, Version::v311},
-             Row{"00 04 'MQTT' 04 42 00 3C 00 01 'a' 00 01 'p'", protocol_error, Version::v311},   // password without user
-             Row{"00 04 'MQTT' 05 42 00 3C 00 00 01 'a' 00 01 'p'", success, Version::v5},         // allowed in 5.0
-             Row{"00 04 'MQTT' 04 02 00 3C 00 01 'a' 00", malformed_packet, Version::v311},        // something behind the end
-             Row{"00 04 'MQTT' 04 02 00 3C 00 02 C3 28", malformed_packet, Version::v311},         // broken UTF-8
-             Row{"00 04 'MQTT' 04 02 00 3C 00 01 00", malformed_packet, Version::v311},            // U+0000
-             Row{"00 04 'MQTT' 04 82 00 3C 00 01 'a' 00 01 FF", malformed_packet, Version::v311},  // user name
-             Row{"00 04 'MQTT' 05 02 00 3C 03 16 00 00 00 01 'a'", protocol_error, Version::v5},   // data without method
+             Row{"00 04 'MQTT' 04 42 00 3C 00 01 'a' 00 01 'p'", protocol_error, Version::v311},  // password without user
+             Row{"00 04 'MQTT' 05 42 00 3C 00 00 01 'a' 00 01 'p'", success, Version::v5},        // allowed in 5.0
+             Row{"00 04 'MQTT' 04 02 00 3C 00 01 'a' 00", malformed_packet, Version::v311},       // something behind the end
+             Row{"00 04 'MQTT' 04 02 00 3C 00 02 C3 28", malformed_packet, Version::v311},        // broken UTF-8
+             Row{"00 04 'MQTT' 04 02 00 3C 00 01 00", malformed_packet, Version::v311},           // U+0000
+             Row{"00 04 'MQTT' 04 82 00 3C 00 01 'a' 00 01 FF", bad_user_name_or_password, Version::v311},
+             Row{"00 04 'MQTT' 05 02 00 3C 03 16 00 00 00 01 'a'", protocol_error, Version::v5},  // data without method
              Row{"00 04 'MQTT' 05 02 00 3C 02 17 02 00 01 'a'", protocol_error, Version::v5},
              Row{"00 04 'MQTT' 05 02 00 3C 03 21 00 0A 00 01 'a'", success, Version::v5},
-             Row{"00 04 'MQTT' 05 02 00 3C 03 23 00 0A 00 01 'a'", malformed_packet, Version::v5},  // a topic alias is for PUBLISH
+             Row{"00 04 'MQTT' 05 02 00 3C 03 23 00 0A 00 01 'a'", protocol_error, Version::v5},    // a topic alias is for PUBLISH
              Row{"00 04 'MQTT' 05 02 00 3C 7F 21 00 0A 00 01 'a'", malformed_packet, Version::v5},  // property length past the end
          }) {
         Connect packet;
@@ -122,7 +128,7 @@ TEST(DecodePublish, refusals_carry_their_reason) {
              Case{0x32, "00 01 'a' 00 00", Version::v311, protocol_error},  // packet id 0
              Case{0x32, "00 01 'a' 00", Version::v311, malformed_packet},   // half a packet id
              Case{0x30, "00 00", Version::v311, malformed_packet},          // no topic
-             Case{0x30, "00 00 00", Version::v5, protocol_error},           // no topic, no alias
+             Case{0x30, "00 00 00", Version::v5, malformed_packet},         // no topic, no alias
              Case{0x30, "00 00 03 23 00 01", Version::v5, success},
              Case{0x30, "00 00 03 23 00 00", Version::v5, topic_alias_invalid},
              Case{0x30, "00 03 'a/+'", Version::v311, malformed_packet},
@@ -137,7 +143,8 @@ TEST(DecodePublish, refusals_carry_their_reason) {
              Case{0x30, "00 01 'a' 02 01 02", Version::v5, protocol_error},        // payload format 2
              Case{0x30, "00 01 'a' 04 01 00 01 00", Version::v5, protocol_error},  // twice
              Case{0x30, "00 01 'a' 80 00", Version::v5, malformed_packet},         // property length not minimal
-             Case{0x30, "00 01 'a' 02 24 00", Version::v5, malformed_packet},      // Maximum QoS is for CONNACK
+             Case{0x30, "00 01 'a' 02 24 00", Version::v5, protocol_error},        // Maximum QoS is for CONNACK
+             Case{0x30, "00 01 'a' 02 04 00", Version::v5, malformed_packet},      // no such property
          }) {
         Publish packet;
         const auto body = hex(row.body);
@@ -194,23 +201,26 @@ TEST(DecodeSubscribe, refusals_carry_their_reason) {
     for (const Case& row : {
              Case{0, "00 01 00 01 'a' 00", Version::v311, success},
              Case{0, "00 01 00 00 01 'a' 00", Version::v5, success},
-             Case{0, "00 01", Version::v311, protocol_error},  // no filter
-             Case{0, "00 01 00", Version::v5, protocol_error},
-             Case{0, "00 00 00 01 'a' 00", Version::v311, protocol_error},            // packet id 0
-             Case{0, "00 01 00 01 'a' 03", Version::v311, protocol_error},            // QoS 3
+             Case{0, "00 01", Version::v311, malformed_packet},  // no filter
+             Case{0, "00 01 00", Version::v5, malformed_packet},
+             Case{0, "00 00 00 01 'a' 00", Version::v311, malformed_packet},          // packet id 0
+             Case{0, "00 01 00 01 'a' 03", Version::v311, malformed_packet},          // QoS 3
              Case{0, "00 01 00 01 'a' 04", Version::v311, malformed_packet},          // reserved in 3.1.1
              Case{0, "00 01 00 00 01 'a' 40", Version::v5, malformed_packet},         // reserved in 5.0
-             Case{0, "00 01 00 00 01 'a' 30", Version::v5, protocol_error},           // retain handling 3
+             Case{0, "00 01 00 00 01 'a' 30", Version::v5, malformed_packet},         // retain handling 3
              Case{0, "00 01 00 00 0A '$share/g/a' 04", Version::v5, protocol_error},  // no-local on a shared subscription
              Case{0, "00 01 00 00 0A '$share/g/a' 00", Version::v5, success},
-             Case{0, "00 01 00 00 08 '$share/g' 00", Version::v5, malformed_packet},    // no filter in it
-             Case{0, "00 01 00 00 09 '$share//a' 00", Version::v5, malformed_packet},   // no group
-             Case{0, "00 01 00 00 0A '$share/+/a' 00", Version::v5, malformed_packet},  // wildcard as group
-             Case{0, "00 01 00 01 'a'", Version::v311, malformed_packet},               // no options
-             Case{0, "00 01 00 00 00", Version::v311, malformed_packet},                // empty filter
+             Case{0, "00 01 00 00 08 '$share/g' 00", Version::v5, protocol_error},    // no filter in it
+             Case{0, "00 01 00 00 09 '$share//a' 00", Version::v5, protocol_error},   // no group
+             Case{0, "00 01 00 00 0A '$share/+/a' 00", Version::v5, protocol_error},  // wildcard as group
+             Case{0, "00 01 00 00 0B '$share/+g/a' 00", Version::v5, malformed_packet},
+             Case{0, "00 01 00 0A '$share/+/a' 00", Version::v311, protocol_error},  // $share means the same in 3.1.1
+             Case{0, "00 01 00 01 'a'", Version::v311, malformed_packet},            // no options
+             Case{0, "00 01 00 00 00", Version::v311, malformed_packet},             // empty filter
              Case{0, "00 01 00 04 'a/b#' 00", Version::v311, malformed_packet},
              Case{0, "00 01 00 02 C3 28 00", Version::v311, malformed_packet},
-             Case{0, "00 01 02 0B 00 00 01 'a' 00", Version::v5, protocol_error},        // subscription identifier 0
+             Case{0, "00 01 02 0B 00 00 01 'a' 00", Version::v5, malformed_packet},      // subscription identifier 0
+             Case{0, "00 01 02 01 00 00 01 'a' 00", Version::v5, malformed_packet},      // a property of PUBLISH
              Case{0, "00 01 04 0B 01 0B 02 00 01 'a' 00", Version::v5, protocol_error},  // two of them
          }) {
         Subscribe packet;
@@ -223,8 +233,8 @@ TEST(DecodeUnsubscribe, refusals_carry_their_reason) {
     for (const Case& row : {
              Case{0, "00 01 00 01 'a'", Version::v311, success},
              Case{0, "00 01 00 00 01 'a' 00 01 'b'", Version::v5, success},
-             Case{0, "00 01", Version::v311, protocol_error},
-             Case{0, "00 00 00 01 'a'", Version::v311, protocol_error},
+             Case{0, "00 01", Version::v311, malformed_packet},
+             Case{0, "00 00 00 01 'a'", Version::v311, malformed_packet},
              Case{0, "00 01 00 02 'a'", Version::v311, malformed_packet},
              Case{0, "00 01 00 02 '#a'", Version::v311, malformed_packet},
          }) {
@@ -324,10 +334,21 @@ TEST(Peek, finds_the_client_id_as_soon_as_it_is_there) {
     }
 }
 
+TEST(DecodeConnect, flags_beside_its_type_mean_nothing_in_3_1_only) {
+    const auto old = hex("00 06 'MQIsdp' 03 02 00 3C 00 01 'a'");
+    const auto now = hex("00 04 'MQTT' 04 02 00 3C 00 01 'a'");
+    EXPECT_TRUE(has_legal_flags(0x10, now));
+    EXPECT_TRUE(has_legal_flags(0x14, old));
+    EXPECT_FALSE(has_legal_flags(0x14, now));
+    EXPECT_FALSE(has_legal_flags(0x11, hex("00 06 'MQIs'")));
+    EXPECT_EQ(peek_client_id(hex("14 0F 00 06 'MQIsdp' 03 02 00 3C 00 01 'a'")).client_id, "a");
+}
+
 TEST(Peek, tells_other_packets_and_broken_ones_apart) {
     EXPECT_EQ(peek_client_id(hex("C0 00")).status, PeekStatus::not_connect);
     EXPECT_EQ(peek_client_id(hex("'GET / HTTP/1.1'")).status, PeekStatus::not_connect);
-    EXPECT_EQ(peek_client_id(hex("16 03 01")).status, PeekStatus::malformed);  // a TLS hello looks like a CONNECT with flags
+    // A TLS hello looks like a CONNECT with flags, which 3.1 allows.
+    EXPECT_EQ(peek_client_id(hex("16 03 01 02 00 01")).status, PeekStatus::malformed);
     EXPECT_EQ(peek_client_id(hex("10 FF FF FF FF 01")).status, PeekStatus::malformed);
     EXPECT_EQ(peek_client_id(hex("10 0E 00 04 'HTTP' 04 02 00 3C 00 02 'c1'")).status, PeekStatus::malformed);
     EXPECT_EQ(peek_client_id(hex("10 0B 00 04 'MQTT' 04 02 00 3C 00 02 'c1'")).status,

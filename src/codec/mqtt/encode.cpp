@@ -175,6 +175,11 @@ void encode_unsubscribe(base::Bytes& out, PacketId id, std::span<const std::stri
     for (const auto& each : filters) to.text(each);
 }
 
+std::size_t suback_size(std::size_t codes, Version version) {
+    const std::size_t body = 2 + properties_size({}, version) + codes;
+    return 1 + variable_size(body) + body;
+}
+
 void encode_suback(base::Bytes& out, const Suback& packet, Version version) {
     Writer to(out, first_byte(PacketType::suback), 2 + properties_size(packet.properties, version) + packet.codes.size());
     to.two_bytes(packet.packet_id);

@@ -39,6 +39,8 @@ void encode_subscribe(base::Bytes& out, PacketId id, std::span<const Subscriptio
                       const Properties& properties = {});
 void encode_unsubscribe(base::Bytes& out, PacketId id, std::span<const std::string_view> filters, Version version,
                         const Properties& properties = {});
+/// Bytes of a SUBACK with that many codes and no properties; an UNSUBACK is never larger.
+[[nodiscard]] std::size_t suback_size(std::size_t codes, Version version);
 /// Over 3.1.1 every error becomes 0x80.
 void encode_suback(base::Bytes& out, const Suback& packet, Version version);
 /// Over 3.1.1 no codes are written.

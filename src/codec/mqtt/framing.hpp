@@ -33,7 +33,7 @@ inline constexpr std::uint32_t kPacketBytesMax = kVariableIntegerMax + 5;
 
 namespace detail {
 /// Which first bytes are allowed: the flags are fixed except for PUBLISH, where QoS 3 is not allowed and DUP needs QoS 1 or 2 (§2.1.3,
-/// §3.3.1).
+/// §3.3.1), and CONNECT, whose flags mean nothing in 3.1: has_legal_flags() judges them when the version is known.
 inline constexpr std::array<bool, 256> kFirstByteAllowed = [] {
     std::array<bool, 256> allowed{};
     for (unsigned first = 0; first < 256; ++first) {
@@ -45,6 +45,8 @@ inline constexpr std::array<bool, 256> kFirstByteAllowed = [] {
             allowed[first] = false;
         else if (type == PacketType::publish)
             allowed[first] = qos != 3 && !(dup && qos == 0);
+        else if (type == PacketType::connect)
+            allowed[first] = true;
         else if (type == PacketType::pubrel || type == PacketType::subscribe || type == PacketType::unsubscribe)
             allowed[first] = flags == 2;
         else
@@ -53,6 +55,9 @@ inline constexpr std::array<bool, 256> kFirstByteAllowed = [] {
     return allowed;
 }();
 }  // namespace detail
+
+/// Is this first byte one with which a packet may begin? If not, frame() says malformed whatever follows.
+[[nodiscard]] constexpr bool is_first_byte(base::Byte first) { return detail::kFirstByteAllowed[first]; }
 
 /// Looks at the first packet in `in`. `total_max`: the greatest packet the caller takes.
 [[nodiscard]] inline Framed frame(base::ByteView in, std::uint32_t total_max = kPacketBytesMax) {

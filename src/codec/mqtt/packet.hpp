@@ -335,8 +335,10 @@ inline constexpr std::array kProperties{
 /// connecting); over 3.1.1 the connection is closed.
 struct [[nodiscard]] Verdict {
     ReasonCode reason = ReasonCode::success;
+    const char* words = "";  ///< what is wrong, for the reason string; static text, may be empty
     constexpr Verdict() = default;
     constexpr Verdict(ReasonCode why) : reason(why) {}  // NOLINT(google-explicit-constructor)
+    constexpr Verdict(ReasonCode why, const char* text) : reason(why), words(text) {}
     [[nodiscard]] constexpr bool good() const { return reason == ReasonCode::success; }
     constexpr explicit operator bool() const { return good(); }
 };

@@ -26,8 +26,8 @@ public:
     Properties() = default;
 
     /// Checks the bytes (without their length) as properties of a packet of this type: known, allowed there, not repeated, values in range,
-    /// text valid. Errors: malformed_packet (cut short, unknown, not allowed here, bad text), protocol_error (repeated, out of range),
-    /// topic_alias_invalid.
+    /// text valid. Errors: malformed_packet (cut short, unknown, bad text), protocol_error (not allowed here, repeated, out of range; in
+    /// SUBSCRIBE and UNSUBSCRIBE only repeated, else malformed too), topic_alias_invalid.
     static Verdict decode(base::ByteView bytes, PacketType type, Properties& out);
 
     [[nodiscard]] bool empty() const { return raw_.empty(); }

@@ -20,6 +20,9 @@ namespace {
 /// The standard asks for 23 (3.1.1 §3.1.3.1); clouds allow 128. Longer ones only cost memory.
 constexpr std::size_t kClientIdBytesMax = 1024;
 
+/// Of a CONNACK without properties; those we send need no second byte for their length.
+constexpr std::size_t kConnackBytes = 5;
+
 /// Properties of a will that go out with it: all but those that are for us.
 base::Bytes will_properties(const mqtt::Properties& properties) {
     base::Bytes kept;
@@ -30,8 +33,12 @@ base::Bytes will_properties(const mqtt::Properties& properties) {
     return kept;
 }
 
-std::unique_ptr<Will> keep(const mqtt::Will& from) {
+std::size_t bytes_of(const mqtt::Will& will) { return will.topic.size() + will.payload.size() + will.properties.raw().size(); }
+
+/// `total`: of the bytes of all wills.
+std::unique_ptr<Will> keep(const mqtt::Will& from, std::size_t& total) {
     auto will = std::make_unique<Will>();
+    will->charge = Charge(total, bytes_of(from));
     will->topic = from.topic;
     will->payload.assign(from.payload.begin(), from.payload.end());
     will->payload.resize(from.payload.size() + data::kReadablePadding);
@@ -44,48 +51,66 @@ std::unique_ptr<Will> keep(const mqtt::Will& from) {
     return will;
 }
 
+/// Is a client told why its CONNECT could not be read? 3.1.1 has no words for a malformed one (MQTT-3.1.4-1 there); at 5.0 we are silent,
+/// as mosquitto is, about credentials that cannot be read.
+bool is_told(ReasonCode reason, Version version) {
+    if (version == Version::v5) return reason != ReasonCode::bad_user_name_or_password;
+    return reason == ReasonCode::unsupported_protocol_version || reason == ReasonCode::client_identifier_not_valid;
+}
+
 }  // namespace
 
 void Hub::Core::on_connect(Connection& from, base::ByteView body, const Moment& moment) {
     mqtt::Connect packet;
     const auto verdict = mqtt::decode_connect(body, packet);
     from.version = packet.version;
+    from.wants_reasons = packet.properties.number_or(Property::request_problem_information, 0) == 1;
+    from.packet_bytes_max = packet.properties.number_or(Property::maximum_packet_size, ~0U);
     if (!verdict) {
         ++counters_.protocol_errors;
-        return refuse_connect(from, verdict.reason);
+        return is_told(verdict.reason, from.version) ? refuse_connect(from, verdict) : end_refused(from);
     }
-    if (from.state == State::refused) return refuse_connect(from, ReasonCode::server_busy);
+    if (from.state == State::refused) return refuse_connect(from, {ReasonCode::server_busy, "limits.connections is reached"});
     const bool assigned = packet.client_id.empty();
     const std::string client = assigned ? assign_client_id() : std::string(packet.client_id);
     Principal principal{};
-    if (const auto reason = admit(from, packet, client, principal); reason != ReasonCode::success) return refuse_connect(from, reason);
+    if (const auto admitted = admit(from, packet, client, principal); !admitted) return refuse_connect(from, admitted);
 
+    const Welcome words = welcome(packet, assigned ? std::string_view(client) : std::string_view());
+    if (kConnackBytes + words.needed.size() > from.packet_bytes_max) return refuse_connect(from, ReasonCode::packet_too_large);
     bool present = false;
     const SessionIndex index = open_session(client, packet.clean_start, present, moment);
-    if (index == kNoSession) return refuse_connect(from, ReasonCode::quota_exceeded);
+    if (index == kNoSession) return refuse_connect(from, {ReasonCode::quota_exceeded, "limits.sessions is reached"});
     sessions_[index].principal = principal;
     set_up(from, index, packet, moment);
-    send_connack(from, packet, assigned, present);
+    send_connack(from, words, present);
     deliverer_.resume(index, moment.now);
 }
 
-void Hub::Core::refuse_connect(Connection& connection, ReasonCode reason) {
+void Hub::Core::refuse_connect(Connection& connection, mqtt::Verdict verdict) {
+    base::Bytes* out = kConnackBytes <= connection.packet_bytes_max ? answer(connection.id) : nullptr;
+    if (out != nullptr)
+        mqtt::encode_connack(*out, {.reason = verdict.reason, .properties = reason_string(connection, verdict.words, kConnackBytes)},
+                             connection.version);
+    end_refused(connection);
+}
+
+void Hub::Core::end_refused(Connection& connection) {
     ++counters_.connections_refused;
-    // 3.1.1 has no words for a malformed CONNECT: the connection is just closed (§3.1.4).
-    const bool silent =
-        connection.version != Version::v5 && (reason == ReasonCode::malformed_packet || reason == ReasonCode::protocol_error);
-    if (base::Bytes* out = silent ? nullptr : answer(connection.id))
-        mqtt::encode_connack(*out, {.reason = reason, .properties = {}}, connection.version);
     port_.close(connection.id);
     connection = Connection{};
     --counters_.connections;
 }
 
-ReasonCode Hub::Core::admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal) {
-    if (packet.properties.has(Property::authentication_method)) return ReasonCode::bad_authentication_method;
-    if (client.size() > kClientIdBytesMax) return ReasonCode::client_identifier_not_valid;
-    if (packet.will && packet.will->payload.size() > options_.limits.payload_bytes_max) return ReasonCode::packet_too_large;
-    if (packet.will && packet.will->topic.starts_with("$SYS/")) return ReasonCode::not_authorized;
+mqtt::Verdict Hub::Core::admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal) {
+    if (packet.properties.has(Property::authentication_method))
+        return {ReasonCode::bad_authentication_method, "no authentication method is supported but user name and password"};
+    if (client.size() > kClientIdBytesMax) return {ReasonCode::client_identifier_not_valid, "longer than 1,024 bytes"};
+    if (packet.will && packet.will->payload.size() > options_.limits.payload_bytes_max)
+        return {ReasonCode::packet_too_large, "the will's payload is above limits.payload"};
+    if (packet.will && will_bytes_ + bytes_of(*packet.will) > options_.limits.will_bytes_max)
+        return {ReasonCode::quota_exceeded, "the wills of all clients together are too large"};
+    if (packet.will && packet.will->topic.starts_with("$SYS/")) return {ReasonCode::not_authorized, "the will's topic"};
     if (options_.authenticator == nullptr) return ReasonCode::success;
     const Admission admission = options_.authenticator->authenticate({.connection = from.id,
                                                                       .peer = from.peer,
@@ -113,7 +138,7 @@ SessionIndex Hub::Core::open_session(std::string_view client, bool clean_start, 
     if (index != kNoSession && sessions_[index].online()) {
         Connection* other = find(sessions_[index].connection);
         ++counters_.connections_taken_over;
-        send_disconnect(*other, ReasonCode::session_taken_over);
+        send_disconnect(*other, ReasonCode::session_taken_over, "your client id has connected again");
         close(*other, false, moment);  // its session ends with it if that is its life
         index = sessions_.find(client);
     }
@@ -138,23 +163,17 @@ std::uint32_t Hub::Core::session_life(const mqtt::Connect& packet) const {
 }
 
 void Hub::Core::set_up(Connection& from, SessionIndex index, const mqtt::Connect& packet, const Moment& moment) {
-    const Limits& limits = options_.limits;
     Session& session = sessions_[index];
     sessions_.mark_present(index);
     session.connection = from.id;
     session.version = packet.version;
     session.ends = session.will_at = kNever;  // a delayed will of an earlier connection is withdrawn (§3.1.3.2.2)
-    session.will = packet.will ? keep(*packet.will) : nullptr;
+    session.will = packet.will ? keep(*packet.will, will_bytes_) : nullptr;
     session.expiry_seconds = session_life(packet);
-    session.inflight_max = static_cast<std::uint16_t>(
-        std::min<std::uint32_t>(limits.inflight_max, packet.properties.number_or(Property::receive_maximum, 0xFFFF)));
-    session.packet_bytes_max = packet.properties.number_or(Property::maximum_packet_size, ~0U);
+    set_up_receiver(session, packet);
     recorder_.session_changed(session);
 
-    const auto longest = static_cast<std::uint16_t>(std::min<std::int64_t>(limits.keep_alive_max.count(), 0xFFFF));
-    from.keep_alive_seconds = packet.keep_alive.count();
-    if (packet.version == Version::v5 && (from.keep_alive_seconds == 0 || from.keep_alive_seconds > longest))
-        from.keep_alive_seconds = longest;
+    from.keep_alive_seconds = keep_alive(packet);
     from.session = index;
     from.state = State::running;
     from.last_heard = from.since = moment.now;
@@ -163,22 +182,48 @@ void Hub::Core::set_up(Connection& from, SessionIndex index, const mqtt::Connect
     port_.on_presence(session.client, true);
 }
 
-void Hub::Core::send_connack(const Connection& to, const mqtt::Connect& packet, bool assigned, bool present) {
+/// What the client takes.
+void Hub::Core::set_up_receiver(Session& session, const mqtt::Connect& packet) {
+    const Limits& limits = options_.limits;
+    session.inflight_max = static_cast<std::uint16_t>(
+        std::min<std::uint32_t>(limits.inflight_max, packet.properties.number_or(Property::receive_maximum, 0xFFFF)));
+    session.packet_bytes_max = packet.properties.number_or(Property::maximum_packet_size, ~0U);
+    const auto aliases = static_cast<std::uint16_t>(packet.properties.number_or(Property::topic_alias_maximum, 0));
+    session.aliases = aliases != 0 ? std::make_unique<TopicAliases>(aliases, limits.topic_alias_bytes_max) : nullptr;
+    deliverer_.begin_connection(session);
+}
+
+std::uint16_t Hub::Core::keep_alive(const mqtt::Connect& packet) const {
+    const auto longest = static_cast<std::uint16_t>(std::min<std::int64_t>(options_.limits.keep_alive_max.count(), 0xFFFF));
+    const std::uint16_t asked = packet.keep_alive.count();
+    return packet.version == Version::v5 && (asked == 0 || asked > longest) ? longest : asked;
+}
+
+Hub::Core::Welcome Hub::Core::welcome(const mqtt::Connect& packet, std::string_view assigned) const {
+    const Limits& limits = options_.limits;
+    Welcome result;
+    if (packet.version != Version::v5) return result;
+    mqtt::PropertyWriter needed(result.needed);
+    const std::uint32_t expiry = session_life(packet);
+    if (expiry != packet.properties.number_or(Property::session_expiry_interval, 0))
+        needed.number(Property::session_expiry_interval, expiry);
+    if (limits.receive_maximum != 0xFFFF) needed.number(Property::receive_maximum, limits.receive_maximum);
+    if (!assigned.empty()) needed.text(Property::assigned_client_identifier, assigned);
+    if (keep_alive(packet) != packet.keep_alive.count()) needed.number(Property::server_keep_alive, keep_alive(packet));
+    mqtt::PropertyWriter optional(result.optional);
+    optional.number(Property::maximum_packet_size, packet_bytes_max_);
+    if (limits.topic_alias_max != 0) optional.number(Property::topic_alias_maximum, limits.topic_alias_max);
+    return result;
+}
+
+void Hub::Core::send_connack(const Connection& to, const Welcome& words, bool present) {
     base::Bytes* out = answer(to.id);
     if (out == nullptr) return;
-    const Limits& limits = options_.limits;
-    const Session& session = sessions_[to.session];
     scratch_.clear();
     mqtt::PropertyWriter properties(scratch_);
-    if (to.version == Version::v5) {
-        if (session.expiry_seconds != packet.properties.number_or(Property::session_expiry_interval, 0))
-            properties.number(Property::session_expiry_interval, session.expiry_seconds);
-        if (limits.receive_maximum != 0xFFFF) properties.number(Property::receive_maximum, limits.receive_maximum);
-        properties.number(Property::maximum_packet_size, packet_bytes_max_);
-        if (assigned) properties.text(Property::assigned_client_identifier, session.client);
-        if (limits.topic_alias_max != 0) properties.number(Property::topic_alias_maximum, limits.topic_alias_max);
-        if (to.keep_alive_seconds != packet.keep_alive.count()) properties.number(Property::server_keep_alive, to.keep_alive_seconds);
-    }
+    base::append(scratch_, base::ByteView(words.needed));
+    if (kConnackBytes + words.needed.size() + words.optional.size() <= to.packet_bytes_max)
+        base::append(scratch_, base::ByteView(words.optional));
     mqtt::encode_connack(*out, {.session_present = present, .properties = properties.done()}, to.version);
 }
 

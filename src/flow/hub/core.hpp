@@ -27,7 +27,7 @@ public:
     void on_bytes_soon(ConnectionId who) const;
     void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
     void on_durable(Ticket ticket);
-    void on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now);
+    void on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime wall);
     void publish(const Publication& publication, base::Monotonic now);
     void on_tick(base::Monotonic now, base::WallTime wall);
     void on_input_held(base::Monotonic now) { held_ = now; }
@@ -64,13 +64,16 @@ private:
     Connection* find(ConnectionId who);
     base::Bytes* answer(ConnectionId to);
     void on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
+    void on_unframed(Connection& from, const mqtt::Framed& framed, const Moment& moment);
     void on_disconnect(Connection& from, base::ByteView body, const Moment& moment);
-    /// The peer broke the rules: tells it why, where its version can, and closes.
-    void refuse(Connection& connection, mqtt::ReasonCode reason, const Moment& moment);
+    /// The peer broke the rules: tells it why, where its version can, and closes. `verdict` may have words for the reason string.
+    void refuse(Connection& connection, mqtt::Verdict verdict, const Moment& moment);
     /// Forgets the connection and settles its session; the will is published later or now unless it was withdrawn.
     void end_connection(Connection& connection, bool withdraw_will, const Moment& moment);
     void close(Connection& connection, bool withdraw_will, const Moment& moment);
-    void send_disconnect(const Connection& to, mqtt::ReasonCode reason);
+    void send_disconnect(const Connection& to, mqtt::ReasonCode reason, std::string_view words = {});
+    /// A reason string for those who asked for them, if a packet of `bytes` so far still fits with it. Valid until the next call.
+    mqtt::Properties reason_string(const Connection& to, std::string_view words, std::size_t bytes);
     [[nodiscard]] base::Monotonic deadline(const Connection& connection) const;
     void arm(Connection& connection);
     void arm(SessionIndex index);
@@ -83,12 +86,22 @@ private:
 
     // connect.cpp: CONNECT, sessions, wills.
     void on_connect(Connection& from, base::ByteView body, const Moment& moment);
-    void refuse_connect(Connection& connection, mqtt::ReasonCode reason);
-    mqtt::ReasonCode admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal);
+    void refuse_connect(Connection& connection, mqtt::Verdict verdict);
+    void end_refused(Connection& connection);
+    mqtt::Verdict admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal);
     [[nodiscard]] std::string assign_client_id();
     SessionIndex open_session(std::string_view client, bool clean_start, bool& present, const Moment& moment);
     void set_up(Connection& from, SessionIndex index, const mqtt::Connect& packet, const Moment& moment);
-    void send_connack(const Connection& to, const mqtt::Connect& packet, bool assigned, bool present);
+    void set_up_receiver(Session& session, const mqtt::Connect& packet);
+    /// What a CONNACK has to say, of which `optional` may be left out.
+    struct Welcome {
+        base::Bytes needed;
+        base::Bytes optional;
+    };
+    /// `assigned`: the client id that we made; empty: it brought its own.
+    [[nodiscard]] Welcome welcome(const mqtt::Connect& packet, std::string_view assigned) const;
+    void send_connack(const Connection& to, const Welcome& words, bool present);
+    [[nodiscard]] std::uint16_t keep_alive(const mqtt::Connect& packet) const;
     void end_session(SessionIndex index, const Moment& moment);
     void publish_will(SessionIndex index, const Moment& moment);
     [[nodiscard]] std::uint32_t session_life(const mqtt::Connect& packet) const;
@@ -102,7 +115,11 @@ private:
     void on_subscriber_ack(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
     [[nodiscard]] bool may_publish(Connection& from, std::string_view topic);
     [[nodiscard]] bool window_full(const Connection& from, const Session& session) const;
-    Ticket take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment);
+    struct Taken {
+        Ticket ticket = 0;
+        bool matched = false;  ///< some subscription wants it, or downstream keeps something of it
+    };
+    Taken take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment);
     void acknowledge(Connection& to, PendingAck ack);
     void send_ack(const PendingAck& ack, mqtt::Version version);
 
@@ -114,11 +131,14 @@ private:
     void remove_subscription(SessionIndex index, Subscribed subscribed);
     void tell_interest(const Session& session, const Subscriptions::Added& added, SubscriptionOptions options, std::string_view filter);
     void tell_members(GroupIndex group);
-    void finish_when_durable(PendingSuback&& pending, base::Monotonic now);
-    void finish_subscribe(const PendingSuback& pending, base::Monotonic now);
+    void finish_when_durable(PendingSuback&& pending, const Moment& moment);
+    void finish_subscribe(const PendingSuback& pending, const Moment& moment);
+    /// False: larger than the client takes; it is closed, as it would wait for ever.
+    bool send_suback(Connection& to, mqtt::PacketType type, mqtt::PacketId id, base::ByteView codes, const Moment& moment);
 
     // shards.cpp: routing, here and elsewhere.
-    void spread(const Passing& passing, SessionIndex publisher, base::Monotonic now);
+    /// True: some subscription, here or elsewhere, wants it.
+    bool spread(const Passing& passing, SessionIndex publisher, base::Monotonic now);
     void retain(const Passing& passing, RetainStamp stamp, base::Monotonic now);
     /// How a publication to a group came here.
     struct GroupTrip {
@@ -130,7 +150,7 @@ private:
     [[nodiscard]] std::uint32_t next_shard_with_members(const Group& group) const;
     void send_to_group_at(std::uint32_t shard, const Group& group, const Passing& passing, const GroupTrip& trip);
     void on_publication(const Record& record, base::Monotonic now);
-    void on_passed(base::Monotonic now);
+    void on_passed(const Moment& moment);
     [[nodiscard]] RetainStamp next_stamp(base::Monotonic now);
 
     // restore.cpp: what an earlier process left.
@@ -139,7 +159,8 @@ private:
     Options options_;
     Port& port_;
     Counters counters_;
-    std::uint64_t secret_;  // of the tables whose keys strangers choose
+    std::uint64_t secret_;        // of the tables whose keys strangers choose
+    std::size_t will_bytes_ = 0;  // of all sessions: before them, as they give theirs back
     SessionTable sessions_;
     Subscriptions subscriptions_;
     RetainedStore retained_;
@@ -158,8 +179,10 @@ private:
     std::uint64_t assigned_ids_ = 0;
     std::uint32_t packet_bytes_max_;
     base::Monotonic turn_{};             // when the last turn ended
+    base::WallTime wall_{};              // about then, as on_bytes and on_tick were told
     base::Bytes properties_;             // of the publish under way
     base::Bytes scratch_;                // of the answer under way
+    base::Bytes words_;                  // its reason string
     std::vector<std::uint32_t> shards_;  // that want the publication under way
     std::vector<GroupIndex> groups_;     // the same
 };

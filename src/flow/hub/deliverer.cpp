@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/hash.hpp"
 #include "codec/mqtt/encode.hpp"
 #include "flow/hub/publish_packet.hpp"
 
@@ -87,24 +88,22 @@ void Deliverer::deliver_unacknowledged(Session& session, const Target& target, c
     }
     const bool v5 = session.version == Version::v5;
     const bool retain = message.retain && target.retain_as_published;
-    std::size_t size;
-    if (target.identifier == 0 && targets_.size() > 1) {
+    bool fits;
+    if (target.identifier == 0 && targets_.size() > 1 && !session.aliases) {
         const base::Bytes& packet = encoded(message, v5, retain, now);
-        size = packet.size();
-        if (size <= session.packet_bytes_max) base::append(*out, packet);
+        fits = packet.size() <= session.packet_bytes_max;
+        if (fits) base::append(*out, packet);
     } else {
         if (target.identifier != 0) gather_identifiers(target);
-        const PublishPacket packet{
+        PublishPacket packet{
             .message = message,
             .v5 = v5,
             .retain = retain,
             .identifiers = target.identifier != 0 ? std::span<const std::uint32_t>(identifiers_) : std::span<const std::uint32_t>(),
             .now = now};
-        const PublishWriter writer(packet);
-        size = writer.size();
-        if (size <= session.packet_bytes_max) writer.append(*out);
+        fits = append_publish(session, *out, packet);
     }
-    if (size > session.packet_bytes_max) {
+    if (!fits) {
         ++counters_.dropped_too_large;
         return;
     }
@@ -112,6 +111,26 @@ void Deliverer::deliver_unacknowledged(Session& session, const Target& target, c
     ++counters_.packets_out;
     ++session.messages_out;
     counters_.bytes_out += message.payload.size();
+}
+
+/// False, and nothing written: larger than the client takes.
+bool Deliverer::append_publish(Session& session, base::Bytes& out, PublishPacket& packet) const {
+    if (session.aliases) use_alias(*session.aliases, session.packet_bytes_max, packet);
+    const PublishWriter writer(packet);
+    if (writer.size() > session.packet_bytes_max) return false;
+    writer.append(out);
+    return true;
+}
+
+void Deliverer::use_alias(TopicAliases& aliases, std::size_t bytes_max, PublishPacket& packet) const {
+    constexpr std::size_t kAliasBytes = 5;  // the property, and a byte more for each of the two lengths
+    const bool room = PublishWriter(packet).size() + kAliasBytes <= bytes_max;
+    if (!room) return;  // without an alias it may fit
+    const std::string_view topic = packet.message.topic;
+    const std::uint64_t hash = base::hash64(topic, secret_);
+    packet.alias = aliases.find(topic, hash);
+    packet.alias_known = packet.alias != 0;
+    if (!packet.alias_known) packet.alias = aliases.assign(topic, hash);
 }
 
 void Deliverer::gather_identifiers(const Target& target) {
@@ -214,15 +233,15 @@ void Deliverer::write(Session& session, base::Bytes& out, const Delivery& delive
     if (delivery.more_identifiers)
         identifiers_.insert(identifiers_.end(), delivery.more_identifiers->begin(), delivery.more_identifiers->end());
     const Passing message = delivery.message.passing();
-    const PublishPacket packet{.message = message,
-                               .v5 = session.version == Version::v5,
-                               .qos = delivery.qos,
-                               .retain = delivery.retain,
-                               .dup = dup,
-                               .packet_id = delivery.packet_id,
-                               .identifiers = identifiers_,
-                               .now = now};
-    PublishWriter(packet).append(out);
+    PublishPacket packet{.message = message,
+                         .v5 = session.version == Version::v5,
+                         .qos = delivery.qos,
+                         .retain = delivery.retain,
+                         .dup = dup,
+                         .packet_id = delivery.packet_id,
+                         .identifiers = identifiers_,
+                         .now = now};
+    if (!append_publish(session, out, packet)) return;  // never: callers ask fits() first
     counters_.bytes_out += message.payload.size();
     ++(dup ? counters_.redelivered : counters_.delivered);
     ++counters_.packets_out;
@@ -266,6 +285,23 @@ bool Deliverer::send_again(Session& session, base::Bytes& out, Delivery& deliver
     return true;
 }
 
+/// What was in flight keeps its identifier. PUBRELs go before the PUBLISHes that are sent again: no window holds them back (MQTT-3.3.4-10),
+/// and among themselves both keep their order.
+void Deliverer::begin_connection(Session& session) {
+    if (!session.outbox) return;
+    Outbox& box = *session.outbox;
+    box.last_packet_id = 0;
+    box.went_round = !box.inflight.empty();
+    Ring<Delivery> released;
+    Ring<Delivery> others;
+    while (!box.inflight.empty()) {
+        Delivery one = box.inflight.pop_front();
+        (one.phase == Delivery::Phase::released ? released : others).push_back(std::move(one));
+    }
+    while (!others.empty()) released.push_back(others.pop_front());
+    box.inflight = std::move(released);
+}
+
 void Deliverer::resume(SessionIndex index, base::Monotonic now) {
     Session& session = sessions_[index];
     if (!session.outbox || !session.online()) return;
@@ -279,7 +315,8 @@ void Deliverer::resume(SessionIndex index, base::Monotonic now) {
 /// False: there is nothing more that could be sent now.
 bool Deliverer::send_next(Session& session, base::Bytes& out, base::Monotonic now) {
     Outbox& box = *session.outbox;
-    if (box.sent >= session.inflight_max) return false;
+    const bool release = box.sent < box.inflight.size() && box.inflight[box.sent].phase == Delivery::Phase::released;
+    if (box.sent >= session.inflight_max && !release) return false;
     if (box.sent < box.inflight.size()) {
         if (send_again(session, out, box.inflight[box.sent], now))
             ++box.sent;
@@ -355,36 +392,40 @@ void Deliverer::finish(Outbox& box, std::size_t place) {
     --counters_.messages_waiting;
 }
 
-void Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, ReasonCode reason, base::Monotonic now) {
+/// An identifier that is not in flight is left over from something that both have forgotten: no error (§4.4).
+bool Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, ReasonCode reason, base::Monotonic now) {
+    using enum Delivery::Phase;
     Session& session = sessions_[index];
     Outbox& box = outbox(session);
     std::size_t place = 0;
     while (place < box.sent && box.inflight[place].packet_id != id) ++place;
     const bool found = place < box.sent;
-    const bool exactly_once = found && box.inflight[place].qos == 2;
-    if (type == PacketType::pubrec) {
+    if (found) {
+        const bool exactly_once = box.inflight[place].qos == 2;
+        const bool waits_for_comp = exactly_once && box.inflight[place].phase == released;
+        const bool expected = type == PacketType::puback ? !exactly_once : type == PacketType::pubrec ? exactly_once : waits_for_comp;
+        if (!expected) return false;
+    }
+    if (type == PacketType::pubrec && !mqtt::is_error(reason)) {
         base::Bytes* out = port_.output(session.connection);
-        if (found && !exactly_once) return;  // a PUBREC for a QoS 1 message: ignored, the PUBACK is still owed
-        if (found && mqtt::is_error(reason)) {
-            finish(box, place);
-        } else if (out != nullptr) {
-            if (found) {
-                recorder_.released(box, box.inflight[place]);
-                box.inflight[place].phase = Delivery::Phase::released;
-                counters_.waiting_bytes -= cost(box.inflight[place]);
-                box.inflight[place].message = {};
-            }
-            const auto outcome = found ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
-            ++counters_.packets_out;
-            mqtt::encode_ack(*out, PacketType::pubrel, {.packet_id = id, .reason = outcome, .properties = {}}, session.version);
-            return;
+        if (out == nullptr) return true;
+        if (found) {
+            recorder_.released(box, box.inflight[place]);
+            box.inflight[place].phase = released;
+            counters_.waiting_bytes -= cost(box.inflight[place]);
+            box.inflight[place].message = {};
         }
-    } else if (found && exactly_once == (type == PacketType::pubcomp)) {
-        if (exactly_once && box.inflight[place].phase != Delivery::Phase::released) return;  // PUBCOMP before PUBREC
+        const auto packet = mqtt::short_ack(PacketType::pubrel, id);
+        ++counters_.packets_out;
+        base::append(*out, base::ByteView(packet));
+        return true;
+    }
+    if (found) {
         finish(box, place);
-        ++counters_.acked_by_subscribers;
+        if (type != PacketType::pubrec) ++counters_.acked_by_subscribers;
     }
     resume(index, now);
+    return true;
 }
 
 void Deliverer::suspend(Session& session) {

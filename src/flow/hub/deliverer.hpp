@@ -14,35 +14,43 @@
 
 namespace sluice::hub {
 
+struct PublishPacket;
+
 /// Never closes a connection and never calls Port::accept(), so it may be used while a publish is being handled.
 class Deliverer {
 public:
+    /// `secret`: of the hash of topics.
     Deliverer(const Limits& limits, Port& port, SessionTable& sessions, const Subscriptions& subscriptions, const RetainedStore& retained,
-              Recorder& recorder, Counters& counters)
+              Recorder& recorder, Counters& counters, std::uint64_t secret)
         : limits_(limits),
           port_(port),
           sessions_(sessions),
           subscriptions_(subscriptions),
           retained_(retained),
           recorder_(recorder),
-          counters_(counters) {}
+          counters_(counters),
+          secret_(secret) {}
 
     /// One publication: begin(), then target() for each matching subscription (several of one session make one copy, §3.3.4), then
     /// deliver().
     void begin();
     void target(SessionIndex session, const Subscriber& subscription);
     void deliver(const Passing& message, base::Monotonic now);
+    /// Has the publication under way found anybody here?
+    [[nodiscard]] bool has_targets() const { return !targets_.empty(); }
 
     /// Would a message to this session leave at once?
     [[nodiscard]] bool ready(const Session& session) const;
 
-    /// PUBACK, PUBREC or PUBCOMP of the subscriber.
-    void on_ack(SessionIndex session, mqtt::PacketType type, mqtt::PacketId id, mqtt::ReasonCode reason, base::Monotonic now);
+    /// PUBACK, PUBREC or PUBCOMP of the subscriber. False: not the answer that this message is waiting for, a protocol error.
+    [[nodiscard]] bool on_ack(SessionIndex session, mqtt::PacketType type, mqtt::PacketId id, mqtt::ReasonCode reason, base::Monotonic now);
 
     /// The retained messages of a new subscription are to be looked up and sent; resume() does.
     void send_retained(Session& session, const RetainedSearch& search);
     /// A subscription ended: what was retained for it is not sent any more.
     void forget_retained(Session& session, NodeIndex filter);
+    /// The client is back, or new: its packet identifiers begin at 1.
+    void begin_connection(Session& session);
     /// Sends what can be sent: in flight from an earlier connection, queued, retained.
     void resume(SessionIndex session, base::Monotonic now);
     /// The connection is gone.
@@ -82,6 +90,8 @@ private:
     bool search(Session& session);
     void grant_wish(Session& session, base::Bytes& out, base::Monotonic now);
     void write(Session& session, base::Bytes& out, const Delivery& delivery, bool dup, base::Monotonic now);
+    bool append_publish(Session& session, base::Bytes& out, PublishPacket& packet) const;
+    void use_alias(TopicAliases& aliases, std::size_t bytes_max, PublishPacket& packet) const;
     [[nodiscard]] bool fits(const Session& session, const Delivery& delivery) const;
     void finish(Outbox& box, std::size_t place);
     void hold_back(SessionIndex index);
@@ -96,6 +106,7 @@ private:
     const RetainedStore& retained_;
     Recorder& recorder_;
     Counters& counters_;
+    std::uint64_t secret_;
 
     // Of the publication under way.
     std::vector<Target> targets_;

@@ -32,7 +32,7 @@ Hub::Core::Core(const Options& options, Port& port)
       retained_(secret_, {options.limits.retained_messages_max, options.limits.retained_bytes_max}),
       links_(options.shard.value(), options.shards, options_.limits, port, counters_),
       recorder_(options.shard.value(), options.shards, retained_),
-      deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, recorder_, counters_),
+      deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, recorder_, counters_, secret_),
       packet_bytes_max_(
           static_cast<std::uint32_t>(std::min<std::size_t>(options.limits.payload_bytes_max + kPacketOverheadMax, mqtt::kPacketBytesMax))) {
     base::check(options.limits.receive_maximum != 0 && options.limits.inflight_max != 0, "hub: a window of 0");
@@ -74,6 +74,7 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
     Connection* from = find(who);
     if (from == nullptr) return bytes.size();
     if (from->state == State::running) from->last_heard = now;
+    wall_ = wall;
     const Moment moment{now, wall};
     std::size_t at = 0;
     while (at < bytes.size()) {
@@ -81,8 +82,7 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
         const mqtt::Framed framed = mqtt::frame(rest, packet_bytes_max_);
         if (framed.status != mqtt::FrameStatus::complete) [[unlikely]] {
             if (framed.status == mqtt::FrameStatus::incomplete) break;
-            const bool large = framed.status == mqtt::FrameStatus::too_large;
-            refuse(*from, large ? ReasonCode::packet_too_large : ReasonCode::malformed_packet, moment);
+            on_unframed(*from, framed, moment);
             return bytes.size();
         }
         at += framed.total;
@@ -102,7 +102,7 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
         return bytes.size();
     }
     if (acks_.size() > 2 * options_.limits.acks_pending_max && from->acks_pending != 0) {
-        refuse(*from, ReasonCode::quota_exceeded, moment);
+        refuse(*from, {ReasonCode::quota_exceeded, "too many acknowledgements wait for storage"}, moment);
         return bytes.size();
     }
     return at;
@@ -115,14 +115,28 @@ base::Bytes* Hub::Core::answer(ConnectionId to) {
     return out;
 }
 
+/// A packet that cannot be told from what follows it. A fifth length byte: whoever sends that would not find an answer either.
+void Hub::Core::on_unframed(Connection& from, const mqtt::Framed& framed, const Moment& moment) {
+    if (framed.status == mqtt::FrameStatus::too_large)
+        return refuse(from, {ReasonCode::packet_too_large, "above the maximum packet size in CONNACK"}, moment);
+    if (mqtt::is_first_byte(framed.first)) {
+        ++counters_.protocol_errors;
+        return close(from, false, moment);
+    }
+    // Type 0 is forbidden, AUTH was not agreed on: whatever their flags, they must not come at all.
+    const bool unasked = framed.type() == PacketType::will || framed.type() == PacketType::auth;
+    refuse(from, {unasked ? ReasonCode::protocol_error : ReasonCode::malformed_packet, "packet type or its flags"}, moment);
+}
+
 void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
     const PacketType type = framed.type();
     if (from.state != State::running) {
-        if (type == PacketType::connect) return on_connect(from, body, moment);
+        if (type == PacketType::connect && mqtt::has_legal_flags(framed.first, body)) return on_connect(from, body, moment);
         ++counters_.protocol_errors;
         return close(from, true, moment);  // whoever it is does not speak MQTT: no answer
     }
-    if (framed.overlong && from.version == Version::v5) return refuse(from, ReasonCode::malformed_packet, moment);
+    if (framed.overlong && from.version == Version::v5)
+        return refuse(from, {ReasonCode::malformed_packet, "the remaining length takes more bytes than it needs"}, moment);
     switch (type) {
         case PacketType::puback:
         case PacketType::pubrec:
@@ -135,37 +149,54 @@ void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::By
         case PacketType::unsubscribe:
             return on_unsubscribe(from, body, moment);
         case PacketType::pingreq:
-            if (const auto verdict = mqtt::decode_ping(body); !verdict) return refuse(from, verdict.reason, moment);
+            if (const auto verdict = mqtt::decode_ping(body); !verdict) return refuse(from, verdict, moment);
             if (base::Bytes* out = answer(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
             return;
         case PacketType::disconnect:
             return on_disconnect(from, body, moment);
         default:  // a second CONNECT, what only servers send, AUTH (no method was agreed on)
-            return refuse(from, ReasonCode::protocol_error, moment);
+            return refuse(from, {ReasonCode::protocol_error, "a packet that must not come now, or never from a client"}, moment);
     }
 }
 
 void Hub::Core::on_disconnect(Connection& from, base::ByteView body, const Moment& moment) {
     mqtt::Disconnect packet;
-    if (const auto verdict = mqtt::decode_disconnect(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    if (const auto verdict = mqtt::decode_disconnect(body, from.version, packet); !verdict) {
+        const bool no_reason = packet.reason != ReasonCode::success && !mqtt::may_carry(PacketType::disconnect, packet.reason);
+        if (!no_reason) return refuse(from, verdict, moment);
+        ++counters_.protocol_errors;  // whatever it meant to say, it has left
+        return close(from, false, moment);
+    }
     Session& session = sessions_[from.session];
     if (packet.properties.has(mqtt::Property::session_expiry_interval)) {
         const auto seconds = packet.properties.number_or(mqtt::Property::session_expiry_interval, 0);
-        if (session.expiry_seconds == 0 && seconds != 0) return refuse(from, ReasonCode::protocol_error, moment);  // §3.14.2.2.2
+        if (session.expiry_seconds == 0 && seconds != 0)  // §3.14.2.2.2
+            return refuse(from, {ReasonCode::protocol_error, "a session that was to end with its connection cannot be prolonged"}, moment);
         session.expiry_seconds = std::min<std::uint32_t>(seconds, static_cast<std::uint32_t>(options_.limits.session_expiry_max.count()));
     }
     close(from, packet.reason == ReasonCode::success, moment);
 }
 
-void Hub::Core::refuse(Connection& connection, ReasonCode reason, const Moment& moment) {
+void Hub::Core::refuse(Connection& connection, mqtt::Verdict verdict, const Moment& moment) {
     ++counters_.protocol_errors;
-    if (connection.state == State::running) send_disconnect(connection, reason);
+    if (connection.state == State::running) send_disconnect(connection, verdict.reason, verdict.words);
     close(connection, false, moment);
 }
 
-void Hub::Core::send_disconnect(const Connection& to, ReasonCode reason) {
+void Hub::Core::send_disconnect(const Connection& to, ReasonCode reason, std::string_view words) {
     if (to.version != Version::v5) return;
-    if (base::Bytes* out = answer(to.id)) mqtt::encode_disconnect(*out, {.reason = reason, .properties = {}}, Version::v5);
+    constexpr std::size_t kBytes = 3;  // never above what a client takes: its CONNACK was longer
+    if (base::Bytes* out = answer(to.id))
+        mqtt::encode_disconnect(*out, {.reason = reason, .properties = reason_string(to, words, kBytes)}, Version::v5);
+}
+
+mqtt::Properties Hub::Core::reason_string(const Connection& to, std::string_view words, std::size_t bytes) {
+    words_.clear();
+    mqtt::PropertyWriter writer(words_);
+    constexpr std::size_t kAround = 5;  // identifier, length, and a byte more for each of two variable lengths
+    if (to.wants_reasons && !words.empty() && bytes + kAround + words.size() <= to.packet_bytes_max)
+        writer.text(mqtt::Property::reason_string, words);
+    return writer.done();
 }
 
 void Hub::Core::close(Connection& connection, bool withdraw_will, const Moment& moment) {
@@ -180,6 +211,7 @@ void Hub::Core::end_connection(Connection& connection, bool withdraw_will, const
     if (index == kNoSession) return;
     Session& session = sessions_[index];
     session.connection = {};
+    session.aliases.reset();
     deliverer_.suspend(session);
     if (session.inbox) {
         session.inbox->aliases = {};
@@ -219,7 +251,7 @@ void Hub::Core::on_durable(Ticket ticket) {
     while (!kept_subacks_.empty() && kept_subacks_.front().ticket <= durable_) {
         const PendingSuback pending = kept_subacks_.pop_front();
         filters_pending_ -= pending.filters;
-        finish_subscribe(pending, turn_);
+        finish_subscribe(pending, {turn_, wall_});
     }
 }
 
@@ -325,6 +357,7 @@ bool Hub::Core::counts(const Timer& timer) const {
 }
 
 void Hub::Core::on_tick(base::Monotonic now, base::WallTime wall) {
+    wall_ = wall;
     while (const auto timer = timers_.pop_due(now))
         if (counts(*timer)) on_timer(*timer, {now, wall});
 }
@@ -347,7 +380,7 @@ void Hub::Core::on_connection_timer(Connection& connection, const Moment& moment
     if (deadline(connection) > moment.now) return arm(connection);
     if (connection.state == State::running) {
         ++counters_.keep_alive_timeouts;
-        send_disconnect(connection, ReasonCode::keep_alive_timeout);
+        send_disconnect(connection, ReasonCode::keep_alive_timeout, "nothing came for one and a half keep-alives");
     } else {
         ++counters_.connect_timeouts;
     }
@@ -385,8 +418,8 @@ std::size_t Hub::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotoni
 void Hub::on_bytes_soon(ConnectionId who) const { core_->on_bytes_soon(who); }
 void Hub::on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall) { core_->on_closed(who, now, wall); }
 void Hub::on_durable(Ticket ticket) { core_->on_durable(ticket); }
-void Hub::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime) {
-    core_->on_shard_message(from, message, now);
+void Hub::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime wall) {
+    core_->on_shard_message(from, message, now, wall);
 }
 void Hub::publish(const Publication& publication, base::Monotonic now, base::WallTime) { core_->publish(publication, now); }
 void Hub::on_tick(base::Monotonic now, base::WallTime wall) { core_->on_tick(now, wall); }

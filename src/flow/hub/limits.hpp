@@ -21,11 +21,13 @@ struct Limits {
     std::uint16_t receive_maximum = 4096;  ///< QoS 1 and 2 publishes of one client not yet acknowledged; version 5: more is an error
     std::size_t acks_pending_max =
         256 * 1024;  ///< of all clients; from here Hub::wants_input() is false; twice as many: the client is closed
-    std::size_t topic_alias_bytes_max = 32 * 1024;  ///< of all its aliases' topics; more: DISCONNECT "quota exceeded"
-    std::uint16_t topic_alias_max = 16;             ///< per client, inbound
+    std::size_t topic_alias_bytes_max =
+        32 * 1024;  ///< of all a client's aliases' topics, each way; more from it: DISCONNECT "quota exceeded", to it: no alias
+    std::uint16_t topic_alias_max = 16;  ///< per client, inbound
 
     // Sessions and what waits for them
-    std::size_t sessions_max = 50'000;  ///< with the sessions of absent clients; then the absent ones that end first go
+    std::size_t will_bytes_max = 16 * 1024 * 1024;  ///< topics, payloads and properties of all wills; more: CONNACK "quota exceeded"
+    std::size_t sessions_max = 50'000;              ///< with the sessions of absent clients; then the absent ones that end first go
     std::chrono::seconds session_expiry_max{7 * 24 * 3600};  ///< also the life of a 3.1.1 session without "clean session"
     std::uint16_t inflight_max = 256;                        ///< sent with QoS 1 or 2 and not yet acknowledged, per session
     std::size_t queue_messages_max = 1'000;                  ///< QoS 1 and 2 waiting behind those, per session; the oldest goes first

@@ -16,18 +16,24 @@ using mqtt::ReasonCode;
 using mqtt::Verdict;
 using mqtt::Version;
 
+namespace {
+constexpr Verdict kOverlong{ReasonCode::malformed_packet, "the remaining length takes more bytes than it needs"};
+constexpr Verdict kWindowFull{ReasonCode::receive_maximum_exceeded, "more unacknowledged publishes than the receive maximum in CONNACK"};
+}  // namespace
+
 void Hub::Core::on_publish(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
     ++from.messages_in;
     mqtt::Publish packet;
     if (const auto verdict = mqtt::decode_publish(framed.first, body, from.version, packet); !verdict) [[unlikely]]
-        return refuse(from, verdict.reason, moment);
-    if (packet.payload.size() > options_.limits.payload_bytes_max) return refuse(from, ReasonCode::packet_too_large, moment);
+        return refuse(from, verdict, moment);
+    if (packet.payload.size() > options_.limits.payload_bytes_max)
+        return refuse(from, {ReasonCode::packet_too_large, "the payload is above limits.payload"}, moment);
     Passing passing{.payload = packet.payload, .qos = static_cast<std::uint8_t>(packet.qos), .retain = packet.retain};
     if (from.version == Version::v5) {
-        if (framed.overlong) return refuse(from, ReasonCode::malformed_packet, moment);
+        if (framed.overlong) return refuse(from, kOverlong, moment);
         if (!packet.properties.empty())
             if (const auto verdict = take_properties(sessions_[from.session], packet, passing, moment.now); !verdict)
-                return refuse(from, verdict.reason, moment);
+                return refuse(from, verdict, moment);
     }
     passing.topic = packet.topic;
 
@@ -38,12 +44,11 @@ void Hub::Core::on_publish(Connection& from, const mqtt::Framed& framed, base::B
         return;
     }
     if (packet.qos == Qos::exactly_once) return on_publish_once(from, packet, passing, permitted, moment);
-    if (from.version == Version::v5 && window_full(from, sessions_[from.session]))
-        return refuse(from, ReasonCode::receive_maximum_exceeded, moment);
-    const Ticket ticket = permitted ? take_in(from.session, passing, true, moment) : 0;
-    const auto reason = permitted ? ReasonCode::success : ReasonCode::not_authorized;
-    acknowledge(from,
-                {.ticket = ticket, .connection = from.id, .packet_id = packet.packet_id, .type = PacketType::puback, .reason = reason});
+    if (from.version == Version::v5 && window_full(from, sessions_[from.session])) return refuse(from, kWindowFull, moment);
+    const Taken taken = permitted ? take_in(from.session, passing, true, moment) : Taken{};
+    const auto reason = !permitted ? ReasonCode::not_authorized : taken.matched ? ReasonCode::success : ReasonCode::no_matching_subscribers;
+    acknowledge(
+        from, {.ticket = taken.ticket, .connection = from.id, .packet_id = packet.packet_id, .type = PacketType::puback, .reason = reason});
 }
 
 /// QoS 2, method A of figure 4.3: passed on when it comes, its identifier remembered until PUBREL.
@@ -58,13 +63,13 @@ void Hub::Core::on_publish_once(Connection& from, const mqtt::Publish& packet, c
         ack.ticket = acks_.last();  // its first copy may still be on its way to the disk
         return acknowledge(from, ack);
     }
-    if (window_full(from, session)) return refuse(from, ReasonCode::receive_maximum_exceeded, moment);
+    if (window_full(from, session)) return refuse(from, kWindowFull, moment);
     if (!permitted && from.version == Version::v5) {
         ack.reason = ReasonCode::not_authorized;
         return acknowledge(from, ack);
     }
     unreleased.push_back(packet.packet_id);
-    if (permitted) ack.ticket = take_in(from.session, passing, true, moment);
+    if (permitted) ack.ticket = take_in(from.session, passing, true, moment).ticket;
     acknowledge(from, ack);
 }
 
@@ -77,7 +82,8 @@ bool Hub::Core::window_full(const Connection& from, const Session& session) cons
 /// Moves alias and expiry out of the properties; what is left is passed on.
 Verdict Hub::Core::take_properties(Session& session, mqtt::Publish& packet, Passing& passing, base::Monotonic now) {
     const mqtt::Properties& properties = packet.properties;
-    if (properties.has(Property::subscription_identifier)) return ReasonCode::protocol_error;  // §3.3.4: only servers send them
+    if (properties.has(Property::subscription_identifier))  // §3.3.4: only servers send them
+        return {ReasonCode::protocol_error, "a subscription identifier in a client's PUBLISH"};
     const bool alias = properties.has(Property::topic_alias);
     const bool expiry = properties.has(Property::message_expiry_interval);
     if (alias)
@@ -96,16 +102,18 @@ Verdict Hub::Core::take_properties(Session& session, mqtt::Publish& packet, Pass
 
 Verdict Hub::Core::resolve_alias(Session& session, mqtt::Publish& packet) {
     const std::uint32_t alias = packet.properties.number_or(Property::topic_alias, 0);
-    if (alias == 0 || alias > options_.limits.topic_alias_max) return ReasonCode::topic_alias_invalid;
+    if (alias == 0 || alias > options_.limits.topic_alias_max)
+        return {ReasonCode::topic_alias_invalid, "topic alias above the maximum in CONNACK"};
     if (!session.inbox) session.inbox = std::make_unique<Inbox>();
     auto& aliases = session.inbox->aliases;
     if (aliases.size() < alias) aliases.resize(alias);
     std::string& known = aliases[alias - 1];
     if (packet.topic.empty()) {
-        if (known.empty()) return ReasonCode::protocol_error;  // never set on this connection
+        if (known.empty()) return {ReasonCode::protocol_error, "a topic alias that was not set on this connection"};
     } else {
         session.inbox->alias_bytes += packet.topic.size() - known.size();
-        if (session.inbox->alias_bytes > options_.limits.topic_alias_bytes_max) return ReasonCode::quota_exceeded;
+        if (session.inbox->alias_bytes > options_.limits.topic_alias_bytes_max)
+            return {ReasonCode::quota_exceeded, "the topics of all aliases are too long together"};
         known = packet.topic;
     }
     packet.topic = known;
@@ -124,15 +132,15 @@ bool Hub::Core::may_publish(Connection& from, std::string_view topic) {
 }
 
 /// A client's publication, by whatever way: counted, passed to subscribers, handed downstream.
-Ticket Hub::Core::take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment) {
+Hub::Core::Taken Hub::Core::take_in(SessionIndex from, const Passing& passing, bool acknowledged, const Moment& moment) {
     ++counters_.readings_in;
     counters_.bytes_in += passing.payload.size();
     recorder_.begin_publish();
-    spread(passing, from, moment.now);
+    const bool matched = spread(passing, from, moment.now);
     const Ticket accepted = port_.accept(
         {.topic = passing.topic, .payload = passing.payload, .client = sessions_[from].client, .arrived = moment.wall, .at = moment.now},
         acknowledged);
-    return recorder_.ticket_of_publish(accepted, acknowledged);
+    return {recorder_.ticket_of_publish(accepted, acknowledged), matched || accepted != 0};
 }
 
 void Hub::Core::acknowledge(Connection& to, PendingAck ack) {
@@ -156,20 +164,20 @@ void Hub::Core::send_ack(const PendingAck& ack, Version version) {
 
 void Hub::Core::on_pubrel(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
     mqtt::Ack packet;
-    if (const auto verdict = mqtt::decode_ack(framed.first, body, from.version, packet); !verdict)
-        return refuse(from, verdict.reason, moment);
+    if (const auto verdict = mqtt::decode_ack(framed.first, body, from.version, packet); !verdict) return refuse(from, verdict, moment);
     Session& session = sessions_[from.session];
-    const bool known = session.inbox && std::erase(session.inbox->unreleased, packet.packet_id) != 0;
-    const auto reason = known ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
-    if (base::Bytes* out = answer(from.id))
-        mqtt::encode_ack(*out, PacketType::pubcomp, {.packet_id = packet.packet_id, .reason = reason, .properties = {}}, from.version);
+    if (session.inbox) std::erase(session.inbox->unreleased, packet.packet_id);  // one that is not there is done already: the same answer
+    base::Bytes* out = answer(from.id);
+    if (out == nullptr) return;
+    const auto packet_out = mqtt::short_ack(PacketType::pubcomp, packet.packet_id);
+    base::append(*out, base::ByteView(packet_out));
 }
 
 void Hub::Core::on_subscriber_ack(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
     mqtt::Ack packet;
-    if (const auto verdict = mqtt::decode_ack(framed.first, body, from.version, packet); !verdict)
-        return refuse(from, verdict.reason, moment);
-    deliverer_.on_ack(from.session, framed.type(), packet.packet_id, packet.reason, moment.now);
+    if (const auto verdict = mqtt::decode_ack(framed.first, body, from.version, packet); !verdict) return refuse(from, verdict, moment);
+    if (!deliverer_.on_ack(from.session, framed.type(), packet.packet_id, packet.reason, moment.now))
+        refuse(from, {ReasonCode::protocol_error, "not the acknowledgement that this message waits for"}, moment);
 }
 
 void Hub::Core::publish(const Publication& publication, base::Monotonic now) {
@@ -178,12 +186,12 @@ void Hub::Core::publish(const Publication& publication, base::Monotonic now) {
         return;
     }
     ++counters_.publishes_local;
-    spread({.topic = publication.topic,
-            .payload = publication.payload,
-            .properties = publication.properties,
-            .qos = publication.qos,
-            .retain = publication.retain},
-           kNoSession, now);
+    static_cast<void>(spread({.topic = publication.topic,
+                              .payload = publication.payload,
+                              .properties = publication.properties,
+                              .qos = publication.qos,
+                              .retain = publication.retain},
+                             kNoSession, now));  // nobody is told whether anybody wants it
 }
 
 }  // namespace sluice::hub

@@ -20,6 +20,8 @@ struct PublishPacket {
     bool dup = false;
     mqtt::PacketId packet_id = 0;                  ///< with QoS 1 and 2
     std::span<const std::uint32_t> identifiers{};  ///< subscription identifiers, version 5 only
+    std::uint16_t alias = 0;                       ///< topic alias, version 5 only; 0: none
+    bool alias_known = false;                      ///< the client has it: the topic is left out
     base::Monotonic now{};                         ///< the message's remaining life is told, in whole seconds rounded up
 };
 
@@ -43,9 +45,9 @@ class PublishWriter {
 public:
     explicit PublishWriter(const PublishPacket& packet) : packet_(packet) {
         const Passing& message = packet.message;
-        std::size_t size = 2 + message.topic.size() + (packet.qos != 0 ? 2 : 0) + message.payload.size();
+        std::size_t size = 2 + topic().size() + (packet.qos != 0 ? 2 : 0) + message.payload.size();
         if (packet.v5) {
-            std::size_t properties = message.properties.size() + (message.expires != kNever ? 5 : 0);
+            std::size_t properties = message.properties.size() + (message.expires != kNever ? 5 : 0) + (packet.alias != 0 ? 3 : 0);
             for (const auto identifier : packet.identifiers) properties += 1 + detail::integer_size(identifier);
             properties_ = static_cast<std::uint32_t>(properties);
             size += detail::integer_size(properties_) + properties;
@@ -58,19 +60,23 @@ public:
 
     void append(base::Bytes& out) const {
         const Passing& message = packet_.message;
-        std::array<base::Byte, 16> head;  // at most 1 + 4 + 2, or 2 + 4 + 5
+        std::array<base::Byte, 16> head;  // at most 1 + 4 + 2, or 2 + 4 + 5 + 3
         base::Byte* at = head.data();
         *at++ =
             static_cast<base::Byte>(0x30U | (packet_.dup ? 8U : 0U) | static_cast<unsigned>(packet_.qos) << 1 | (packet_.retain ? 1U : 0U));
         at = detail::put_integer(at, remaining_);
-        at = detail::put_u16(at, message.topic.size());
+        at = detail::put_u16(at, topic().size());
         out.insert(out.end(), head.data(), at);
-        base::append(out, message.topic);
+        base::append(out, topic());
         at = head.data();
         if (packet_.qos != 0) at = detail::put_u16(at, packet_.packet_id);
         if (packet_.v5) {
             at = detail::put_integer(at, properties_);
             if (message.expires != kNever) at = put_expiry(at);
+            if (packet_.alias != 0) {
+                *at++ = static_cast<base::Byte>(mqtt::Property::topic_alias);
+                at = detail::put_u16(at, packet_.alias);
+            }
         }
         out.insert(out.end(), head.data(), at);
         if (packet_.v5) {
@@ -86,6 +92,7 @@ public:
     }
 
 private:
+    [[nodiscard]] std::string_view topic() const { return packet_.alias_known ? std::string_view() : packet_.message.topic; }
     base::Byte* put_expiry(base::Byte* at) const {
         const auto left = std::chrono::ceil<std::chrono::seconds>(packet_.message.expires - packet_.now).count();
         const auto seconds = static_cast<std::uint32_t>(left < 0 ? 0 : left);

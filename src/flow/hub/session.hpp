@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -15,6 +16,7 @@
 #include "flow/hub/retained.hpp"
 #include "flow/hub/ring.hpp"
 #include "flow/hub/subscriptions.hpp"
+#include "flow/hub/topic_aliases.hpp"
 
 namespace sluice::hub {
 
@@ -63,7 +65,7 @@ struct Outbox {
     std::uint64_t kept = 0;         ///< Session::kept
     std::uint64_t last_number = 0;  ///< of the deliveries recorded
     mqtt::PacketId last_packet_id = 0;
-    bool went_round = false;  ///< identifiers began again while some were in flight
+    bool went_round = false;  ///< identifiers greater than the last one may be in flight
     bool listed = false;      ///< among those that are tried again at the end of a turn
 };
 
@@ -74,6 +76,26 @@ struct Inbox {
     std::size_t alias_bytes = 0;             ///< of these topics
 };
 
+/// A part of a total that is given back when this ends.
+class Charge {
+public:
+    Charge() = default;
+    Charge(std::size_t& total, std::size_t amount) : total_(&total), amount_(amount) { total += amount; }
+    Charge(Charge&& other) noexcept : total_(std::exchange(other.total_, nullptr)), amount_(other.amount_) {}
+    Charge& operator=(Charge other) noexcept {
+        std::swap(total_, other.total_);
+        std::swap(amount_, other.amount_);
+        return *this;
+    }
+    ~Charge() {
+        if (total_ != nullptr) *total_ -= amount_;
+    }
+
+private:
+    std::size_t* total_ = nullptr;
+    std::size_t amount_ = 0;
+};
+
 struct Will {
     std::string topic;
     base::Bytes payload;  ///< with data::kReadablePadding zeros behind it
@@ -82,6 +104,7 @@ struct Will {
     std::chrono::seconds expires_after = std::chrono::seconds::max();
     std::uint8_t qos = 0;
     bool retain = false;
+    Charge charge;  ///< to the bytes of all wills
 };
 
 struct Subscribed {
@@ -95,8 +118,9 @@ struct Session {
     std::unique_ptr<Outbox> outbox;
     std::unique_ptr<Inbox> inbox;
     std::unique_ptr<Will> will;
-    ConnectionId connection{};      ///< 0: absent
-    base::Monotonic ends = kNever;  ///< absent: when the session ends
+    std::unique_ptr<TopicAliases> aliases;  ///< towards the client, of this connection; null: it offers none
+    ConnectionId connection{};              ///< 0: absent
+    base::Monotonic ends = kNever;          ///< absent: when the session ends
     base::Monotonic will_at = kNever;
     base::Monotonic timer_at = kNever;  ///< the timer entry that counts
     std::uint64_t messages_out = 0;     ///< PUBLISH packets sent, resent ones included
@@ -131,6 +155,8 @@ struct Connection {
     Peer peer{};
     State state = State::free;
     mqtt::Version version = mqtt::Version::v311;
+    bool wants_reasons = false;            ///< it asked for problem information: errors carry reason strings
+    std::uint32_t packet_bytes_max = ~0U;  ///< the client's
 };
 
 }  // namespace sluice::hub

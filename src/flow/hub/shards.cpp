@@ -11,8 +11,8 @@ RetainStamp Hub::Core::next_stamp(base::Monotonic now) {
 }
 
 /// One walk through the tree, one copy a session (§3.3.4), one record a shard that wants it, one member of each group.
-void Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Monotonic now) {
-    if (!passing.retain && subscriptions_.nodes() == 0) return;
+bool Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Monotonic now) {
+    if (!passing.retain && subscriptions_.nodes() == 0) return false;
     shards_.clear();
     groups_.clear();
     deliverer_.begin();
@@ -26,13 +26,14 @@ void Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Mon
             if (std::find(shards_.begin(), shards_.end(), one.index) == shards_.end()) shards_.push_back(one.index);
         }
     });
+    const bool matched = deliverer_.has_targets() || !groups_.empty() || !shards_.empty();
     deliverer_.deliver(passing, now);
     for (const GroupIndex group : groups_) deliver_to_group(group, passing, {}, now);
 
     Record record{.kind = RecordKind::publication, .flags = Record::kDeliver, .passing = passing};
     if (!passing.retain) {
         for (const auto shard : shards_) links_.publication(shard, record);
-        return;
+        return matched;
     }
     record.stamp = next_stamp(now);
     retain(passing, record.stamp, now);
@@ -44,6 +45,7 @@ void Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Mon
         record.flags = Record::kRetain | (wants ? Record::kDeliver : 0);
         links_.publication(shard, record);
     }
+    return matched;
 }
 
 void Hub::Core::retain(const Passing& passing, RetainStamp stamp, base::Monotonic now) {
@@ -105,7 +107,7 @@ void Hub::Core::send_to_group_at(std::uint32_t shard, const Group& group, const 
     links_.publication(shard, {.kind = RecordKind::publication, .a = trip.hops, .group = group.name, .filter = filter, .passing = passing});
 }
 
-void Hub::Core::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now) {
+void Hub::Core::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime wall) {
     const base::ByteView in(message.bytes);
     for (std::size_t at = 0; at < in.size();) {
         const Record record = read_record(in, at);
@@ -129,7 +131,7 @@ void Hub::Core::on_shard_message(data::ShardIndex from, const ShardMessage& mess
                 break;
             case RecordKind::passed:
                 links_.passed(from.value(), record.a);
-                on_passed(now);
+                on_passed({now, wall});
                 break;
             case RecordKind::keep:
                 recorder_.on_fence(from, record.a, links_);
@@ -161,11 +163,11 @@ void Hub::Core::on_publication(const Record& record, base::Monotonic now) {
     }
 }
 
-void Hub::Core::on_passed(base::Monotonic now) {
+void Hub::Core::on_passed(const Moment& moment) {
     while (!subacks_.empty() && links_.all_passed(subacks_.front().fence)) {
         PendingSuback pending = subacks_.pop_front();
         filters_pending_ -= pending.filters;
-        finish_when_durable(std::move(pending), now);
+        finish_when_durable(std::move(pending), moment);
     }
 }
 

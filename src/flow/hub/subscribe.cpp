@@ -21,11 +21,25 @@ SubscriptionOptions options_of(const mqtt::Subscription& wanted) {
 /// Bytes of a tree node are about those of two subscriptions: long filters must not multiply the limit of subscriptions.
 constexpr std::size_t kNodesPerSubscription = 4;
 
+/// What the first refused filter of a SUBSCRIBE was refused for.
+std::string_view words_for(ReasonCode code) {
+    switch (code) {
+        case ReasonCode::quota_exceeded:
+            return "a limit of subscriptions is reached";
+        case ReasonCode::topic_filter_invalid:
+            return "too many levels in the filter";
+        case ReasonCode::not_authorized:
+            return "you may not subscribe to this filter";
+        default:
+            return {};
+    }
+}
+
 }  // namespace
 
 void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment& moment) {
     mqtt::Subscribe packet;
-    if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) return refuse(from, verdict, moment);
     const std::uint32_t identifier = packet.properties.number_or(Property::subscription_identifier, 0);
     PendingSuback pending{.connection = from.id, .packet_id = packet.packet_id, .codes = {}, .retained_for = {}};
     const Limits& limits = options_.limits;
@@ -38,7 +52,7 @@ void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment
     }
     pending.filters = std::min(room, pending.codes.size());
     if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
-    if (links_.alone() || room == 0) return finish_when_durable(std::move(pending), moment.now);
+    if (links_.alone() || room == 0) return finish_when_durable(std::move(pending), moment);
     pending.fence = links_.fence();
     filters_pending_ += pending.filters;
     subacks_.push_back(std::move(pending));
@@ -48,8 +62,7 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
     const Limits& limits = options_.limits;
     Session& session = sessions_[index];
     mqtt::SharedFilter shared{.group = {}, .filter = wanted.filter};
-    const bool to_group = mqtt::is_shared(wanted.filter);
-    if (to_group && !mqtt::split_shared_filter(wanted.filter, shared)) return ReasonCode::topic_filter_invalid;
+    const bool to_group = mqtt::split_shared_filter(wanted.filter, shared);
     if (count_levels(shared.filter) > kLevelsMax) return ReasonCode::topic_filter_invalid;
     if (session.subscriptions.size() >= limits.subscriptions_per_session_max || counters_.subscriptions >= limits.subscriptions_max ||
         subscriptions_.nodes() >= limits.subscriptions_max * kNodesPerSubscription)
@@ -73,33 +86,47 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
 }
 
 /// What a session that is kept was told of its subscriptions holds after a crash, too.
-void Hub::Core::finish_when_durable(PendingSuback&& pending, base::Monotonic now) {
+void Hub::Core::finish_when_durable(PendingSuback&& pending, const Moment& moment) {
     const std::size_t room = options_.limits.subscribes_pending_max - filters_pending_;
     // Where too much waits for a dead disk an UNSUBACK does not (a SUBACK without room grants nothing, so it has no ticket).
-    if (pending.ticket <= durable_ || pending.filters > room) return finish_subscribe(pending, now);
+    if (pending.ticket <= durable_ || pending.filters > room) return finish_subscribe(pending, moment);
     filters_pending_ += pending.filters;
     kept_subacks_.push_back(std::move(pending));
 }
 
-void Hub::Core::finish_subscribe(const PendingSuback& pending, base::Monotonic now) {
+void Hub::Core::finish_subscribe(const PendingSuback& pending, const Moment& moment) {
     Connection* to = find(pending.connection);
-    if (to == nullptr) return;
-    if (base::Bytes* out = answer(to->id)) {
-        const mqtt::Suback packet{.packet_id = pending.packet_id, .codes = pending.codes, .properties = {}};
-        pending.removes ? mqtt::encode_unsuback(*out, packet, to->version) : mqtt::encode_suback(*out, packet, to->version);
-    }
+    if (to == nullptr || !send_suback(*to, pending.removes ? PacketType::unsuback : PacketType::suback, pending.packet_id, pending.codes, moment)) return;
     Session& session = sessions_[to->session];
     for (const RetainedSearch& search : pending.retained_for) {
         const bool still = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
                                        [&](const Subscribed& one) { return one.node == search.filter && one.group == kNoGroup; });
         if (still) deliverer_.send_retained(session, search);  // else: unsubscribed while this waited
     }
-    if (!pending.retained_for.empty()) deliverer_.resume(to->session, now);
+    if (!pending.retained_for.empty()) deliverer_.resume(to->session, moment.now);
+}
+
+bool Hub::Core::send_suback(Connection& to, PacketType type, mqtt::PacketId id, base::ByteView codes, const Moment& moment) {
+    if (port_.output(to.id) == nullptr) return true;
+    const std::size_t bytes = mqtt::suback_size(codes.size(), to.version);
+    if (bytes > to.packet_bytes_max) {
+        refuse(to, {ReasonCode::packet_too_large, "the answer has a code for each filter and is larger than you take"}, moment);
+        return false;
+    }
+    const auto first_error = std::find_if(codes.begin(), codes.end(), [](base::Byte code) { return code >= 0x80; });
+    const auto words = first_error == codes.end() ? std::string_view() : words_for(static_cast<ReasonCode>(*first_error));
+    base::Bytes* out = answer(to.id);
+    const mqtt::Suback packet{.packet_id = id, .codes = codes, .properties = reason_string(to, words, bytes)};
+    if (type == PacketType::suback)
+        mqtt::encode_suback(*out, packet, to.version);
+    else
+        mqtt::encode_unsuback(*out, packet, to.version);
+    return true;
 }
 
 void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment) {
     mqtt::Unsubscribe packet;
-    if (const auto verdict = mqtt::decode_unsubscribe(body, from.version, packet); !verdict) return refuse(from, verdict.reason, moment);
+    if (const auto verdict = mqtt::decode_unsubscribe(body, from.version, packet); !verdict) return refuse(from, verdict, moment);
     scratch_.clear();
     for (const mqtt::Subscription unwanted : packet.filters)
         scratch_.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
@@ -110,13 +137,12 @@ void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Mome
                           .filters = scratch_.size(),
                           .removes = true};
     if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
-    finish_when_durable(std::move(pending), moment.now);
+    finish_when_durable(std::move(pending), moment);
 }
 
 ReasonCode Hub::Core::unsubscribe(SessionIndex index, std::string_view filter) {
     mqtt::SharedFilter shared{.group = {}, .filter = filter};
-    const bool of_group = mqtt::is_shared(filter);
-    if (of_group && !mqtt::split_shared_filter(filter, shared)) return ReasonCode::topic_filter_invalid;
+    const bool of_group = mqtt::split_shared_filter(filter, shared);
     const NodeIndex node = count_levels(shared.filter) > kLevelsMax ? 0 : subscriptions_.find(shared.filter);
     const GroupIndex group = of_group && node != 0 ? subscriptions_.find_group(shared.filter, shared.group) : kNoGroup;
     if (node == 0 || (of_group && group == kNoGroup)) return ReasonCode::no_subscription_existed;

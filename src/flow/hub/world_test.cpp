@@ -25,6 +25,10 @@ std::string publish_text(const mqtt::Framed& framed, base::ByteView body, Versio
             text += fmt::format(" id={}", item.number);
         else if (item.id == Property::message_expiry_interval)
             text += fmt::format(" expiry={}", item.number);
+        else if (item.id == Property::topic_alias)
+            text += fmt::format(" alias={}", item.number);
+        else if (item.id == Property::payload_format_indicator)
+            text += fmt::format(" format={}", item.number);
         else
             text += fmt::format(" {}={}{}", static_cast<unsigned>(item.id), item.name, item.text);
     });
@@ -216,6 +220,14 @@ Lines Client::take() {
     output_.clear();
     unread_ = 0;
     return lines;
+}
+
+base::Bytes Client::take_bytes() {
+    world_.settle();
+    base::Bytes bytes(output_.begin() + static_cast<std::ptrdiff_t>(unread_), output_.end());
+    output_.clear();
+    unread_ = 0;
+    return bytes;
 }
 
 std::string Client::text() { return fmt::format("{}", fmt::join(take(), "; ")); }

@@ -85,6 +85,8 @@ public:
 
     /// What came since the last call, after all shards have settled.
     Lines take();
+    /// The same, as they are.
+    base::Bytes take_bytes();
     /// The same, joined by "; ".
     std::string text();
     [[nodiscard]] bool closed() const { return closed_; }
