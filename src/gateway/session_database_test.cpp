@@ -291,6 +291,19 @@ TEST(SessionChanges, a_row_that_came_and_went_leaves_nothing) {
     EXPECT_EQ(changes.spared(), 2U);
 }
 
+TEST(SessionChanges, a_session_that_began_and_ended_leaves_nothing) {
+    base::Bytes batch;
+    base::Bytes body{1, 2, 3};
+    append_change(batch, {.kind = ChangeKind::add, .row = RowKind::session, .id = 1, .body = body});
+    append_change(batch, {.kind = ChangeKind::put, .row = RowKind::session, .id = 1, .body = body});
+    append_change(batch, {.kind = ChangeKind::put, .row = RowKind::subscription, .id = 1, .key = body, .body = body});
+    append_change(batch, {.kind = ChangeKind::end, .id = 1});
+    SessionChanges changes;
+    changes.absorb(batch);
+    EXPECT_TRUE(changes.empty());
+    EXPECT_EQ(changes.spared(), 2U);
+}
+
 TEST(SessionChanges, a_row_that_may_be_on_disk_is_removed_there) {
     base::Bytes batch;
     base::Bytes body{1, 2, 3};

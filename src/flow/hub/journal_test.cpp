@@ -220,6 +220,20 @@ TEST(Journal, retained_messages_survive_and_quality_0_ones_follow_within_a_secon
     EXPECT_EQ(kept.world.client("s3").subscribe("late").text(), "SUBACK #1 0x0; PUBLISH late 'l' retain") << "a clean stop writes it";
 }
 
+TEST(Journal, a_retained_message_that_comes_from_a_shard_that_stops_later_is_kept) {
+    constexpr std::uint16_t kShards = 2;
+    Disk disk;
+    const auto topic = id_on(0, kShards, "topic");
+    {
+        KeptWorld kept(disk, kShards);
+        Client& publisher = kept.world.client(id_on(1, kShards, "p"));
+        kept.world.hub(0).shut_down(kept.world.now());
+        publisher.publish(topic, "last", {.retain = true});
+        kept.stop();
+    }
+    EXPECT_EQ(disk.count(RowKind::retained), 1U);
+}
+
 TEST(Journal, a_retained_message_that_expires_leaves_the_disk) {
     Disk disk;
     KeptWorld kept(disk, 1);
