@@ -7,7 +7,6 @@
 
 namespace sluice::hub {
 
-using mqtt::PacketType;
 using mqtt::Property;
 using mqtt::ReasonCode;
 
