@@ -130,15 +130,14 @@ TEST_F(SessionDatabaseTest, what_was_written_comes_back) {
 
 TEST_F(SessionDatabaseTest, rows_can_be_changed_and_removed_over_many_runs) {
     fill();
-    for (int run = 0; run < 5; ++run) {
+    for (std::uint64_t run = 0; run < 5; ++run) {
         SessionDatabase::Loaded loaded;
         auto database = open(loaded);
         ASSERT_TRUE(database);
         base::Bytes changes;
-        append_change(changes,
-                      {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = 1, .number = static_cast<std::uint64_t>(1 + run)});
+        append_change(changes, {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = 1, .number = 1 + run});
         append_message(changes, "run " + std::to_string(run));
-        append_delivery(changes, 1, static_cast<std::uint64_t>(3 + run));
+        append_delivery(changes, 1, 3 + run);
         if (run == 3) append_change(changes, {.kind = ChangeKind::end, .id = 2});
         write(**database, changes);
     }

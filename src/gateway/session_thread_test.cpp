@@ -27,7 +27,7 @@ public:
 
 class SessionThreadTest : public testing::Test {
 protected:
-    SessionThreadTest() {
+    void SetUp() override {
         auto pattern = (std::filesystem::temp_directory_path() / "sluice-thread-XXXXXX").string();
         EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
         directory_ = pattern;
@@ -42,7 +42,7 @@ protected:
         }
         thread_->wire(std::move(links));
     }
-    ~SessionThreadTest() override {
+    void TearDown() override {
         thread_.reset();
         std::filesystem::remove_all(directory_);
     }
