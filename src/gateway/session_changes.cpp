@@ -50,6 +50,12 @@ void SessionChanges::remove(hub::KeptId id, Place&& place) {
 
 void SessionChanges::end(hub::KeptId id) {
     Session& session = sessions_[id];
+    const auto row = session.rows.find(Place{hub::RowKind::session, 0, {}});
+    if (row != session.rows.end() && row->second.fresh) {  // it began since the last commit
+        spared_ += session.rows.size();
+        sessions_.erase(id);
+        return;
+    }
     session.rows.clear();
     session.ended = true;
 }

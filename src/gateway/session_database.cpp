@@ -111,6 +111,8 @@ Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open(World world, cons
 
 Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open_file(World world, const identity::MasterKey& key, const std::string& path,
                                                                     std::vector<Row>& rows) {
+    // For us alone, as every file of ours; SQLite gives the log the same mode.
+    if (auto made = world.files.open(path, env::OpenMode::create_new); !made && made.error().code != Errc::exists) return made.error();
     auto database = sqlite::Database::open(path, sqlite::Database::Mode::read_write_create);
     if (!database) return database.error();
     std::unique_ptr<SessionDatabase> out(new SessionDatabase(world, key, std::move(*database)));

@@ -130,15 +130,14 @@ TEST_F(SessionDatabaseTest, what_was_written_comes_back) {
 
 TEST_F(SessionDatabaseTest, rows_can_be_changed_and_removed_over_many_runs) {
     fill();
-    for (int run = 0; run < 5; ++run) {
+    for (std::uint64_t run = 0; run < 5; ++run) {
         SessionDatabase::Loaded loaded;
         auto database = open(loaded);
         ASSERT_TRUE(database);
         base::Bytes changes;
-        append_change(changes,
-                      {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = 1, .number = static_cast<std::uint64_t>(1 + run)});
+        append_change(changes, {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = 1, .number = 1 + run});
         append_message(changes, "run " + std::to_string(run));
-        append_delivery(changes, 1, static_cast<std::uint64_t>(3 + run));
+        append_delivery(changes, 1, 3 + run);
         if (run == 3) append_change(changes, {.kind = ChangeKind::end, .id = 2});
         write(**database, changes);
     }
@@ -286,6 +285,19 @@ TEST(SessionChanges, a_row_that_came_and_went_leaves_nothing) {
     batch.clear();
     append_change(batch, {.kind = ChangeKind::remove, .row = RowKind::delivery, .id = 1, .number = 1});
     append_change(batch, {.kind = ChangeKind::remove, .row = RowKind::inflight, .id = 1, .number = 1});
+    changes.absorb(batch);
+    EXPECT_TRUE(changes.empty());
+    EXPECT_EQ(changes.spared(), 2U);
+}
+
+TEST(SessionChanges, a_session_that_began_and_ended_leaves_nothing) {
+    base::Bytes batch;
+    base::Bytes body{1, 2, 3};
+    append_change(batch, {.kind = ChangeKind::add, .row = RowKind::session, .id = 1, .body = body});
+    append_change(batch, {.kind = ChangeKind::put, .row = RowKind::session, .id = 1, .body = body});
+    append_change(batch, {.kind = ChangeKind::put, .row = RowKind::subscription, .id = 1, .key = body, .body = body});
+    append_change(batch, {.kind = ChangeKind::end, .id = 1});
+    SessionChanges changes;
     changes.absorb(batch);
     EXPECT_TRUE(changes.empty());
     EXPECT_EQ(changes.spared(), 2U);

@@ -24,9 +24,9 @@ base::Status SessionThread::start_with(base::ByteView changes, const std::vector
     return waiting_ ? write() : base::Status{};
 }
 
-void SessionThread::run() {
+void SessionThread::wire(std::vector<ShardLink> shards) {
+    shards_ = std::move(shards);
     taken_turn_.resize(shards_.size());
-    loop_.run();
 }
 
 void SessionThread::stop() {

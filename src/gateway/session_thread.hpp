@@ -32,8 +32,8 @@ public:
     /// Before run(): what the start itself changed. Errors as SessionDatabase::write(); the changes stay and are tried again by run().
     base::Status start_with(base::ByteView changes, const std::vector<hub::KeptId>& remains);
     /// One entry a shard, before run().
-    void wire(std::vector<ShardLink> shards) { shards_ = std::move(shards); }
-    void run();
+    void wire(std::vector<ShardLink> shards);
+    void run() { loop_.run(); }
     /// Any thread; when the shards have ended: takes what they left, commits, ends.
     void stop();
 

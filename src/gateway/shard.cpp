@@ -28,8 +28,6 @@ constexpr std::size_t kPeerOutboxMax = 64;
 constexpr std::size_t kTurnRunsMax = 64 * 1024;
 /// Serialising this much state takes well under a millisecond of a shard's time.
 constexpr std::size_t kSaveSliceBytes = 64 * 1024;
-/// Marks the number of a batch that was sent on while answering another shard's batch.
-constexpr std::uint64_t kNestedBit = std::uint64_t{1} << 63;
 constexpr std::chrono::milliseconds kGoodbyeMax{2000};
 constexpr std::chrono::milliseconds kRuleGaugesEvery{100};
 
@@ -106,26 +104,6 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
 
 base::Status Shard::restore(base::ByteView saved, bool interrupted) {
     return engine_->restore(saved, clock_.now(), clock_.wall().time, interrupted);
-}
-
-void Shard::restore_sessions(const hub::JournalStart& start, const hub::SavedState& saved) {
-    hub_.open_journal(*this, start);
-    for (const auto& message : saved.retained()) hub_.restore_retained(message, now_);
-    for (const auto& session : saved.sessions()) {
-        if (base::shard_of(base::hash64(session.session.client), options_.shards) == options_.index.value()) hub_.restore(session, now_);
-    }
-}
-
-void Shard::settle_restored(std::span<const std::unique_ptr<Shard>> all, base::Bytes& changes) {
-    hub_.end_of_turn(now_);
-    base::append(changes, records_);
-    records_.clear();
-    for (std::size_t peer = 0; peer < peer_outboxes_.size(); ++peer) {
-        for (auto& outbox = peer_outboxes_[peer]; !outbox.empty(); outbox.pop_front()) {
-            const auto& mail = std::get<HubMail>(outbox.front());
-            all[peer]->hub_.on_shard_message(mail.from, mail.message, now_, {});
-        }
-    }
 }
 
 base::WallTime Shard::wall() {
@@ -290,20 +268,6 @@ bool Shard::to_shard(data::ShardIndex shard, hub::ShardMessage&& message) {
     if (outbox.size() >= kPeerOutboxMax) return false;
     outbox.emplace_back(HubMail{options_.index, std::move(message)});
     return true;
-}
-
-void Shard::take(base::Bytes&& changes, bool awaited, unsigned fences) {
-    records_ = std::move(changes);
-    records_awaited_ = records_awaited_ || awaited;
-    fences_ = fences;
-}
-
-std::uint64_t Shard::owe(data::ShardIndex to, std::uint64_t number, bool recorded, unsigned nested) {
-    Owed owed{to, number, 0, recorded ? turns_.current() : 0, nested};
-    if (nested != 0) owed.nested_id = kNestedBit | ++nested_ids_;
-    records_awaited_ = records_awaited_ || recorded;
-    owed_.push_back(owed);
-    return owed.nested_id;
 }
 
 // ---- the turn

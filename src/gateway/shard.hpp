@@ -92,6 +92,8 @@ public:
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
 
 private:
+    /// Marks the number of a batch or fence that was sent on while answering another shard's.
+    static constexpr std::uint64_t kNestedBit = std::uint64_t{1} << 63;
     enum class Phase : std::uint8_t { running, quiescing, quiet, saying_goodbye, saving, ended };
     /// An answer to a ForwardBatch that waits until what the batch caused is durable: our own events, and those of readings that rules
     /// made of it for other shards. Never for more than that: shards that waited for each other's whole turns could wait in a circle.

@@ -148,19 +148,6 @@ std::string data_message(const std::string& path, const base::Error& error) {
     }
 }
 
-std::string sessions_message(const std::string& directory, const base::Error& error) {
-    const std::string file = fmt::format("{}/{}", directory, SessionDatabase::kFile);
-    switch (error.code) {
-        case base::Errc::wrong_key:
-            return fmt::format("{} was written with another key than keys/master.key; put the right key back, or move the folder away",
-                               file);
-        case base::Errc::version:
-            return fmt::format("{} was written by another version; move the folder away to start without its sessions", file);
-        default:
-            return fmt::format("{} cannot be used: {}", file, base::describe(error));
-    }
-}
-
 }  // namespace
 
 /// One MQTT listener. It runs on shard 0's loop; connections find their shard when their CONNECT has come.
@@ -310,47 +297,12 @@ bool Gateway::open_data(config::StartError& error) {
         }
     }
     if (unreadable != 0) spdlog::warn("{} saved rule states cannot be read: the rules concerned warm up anew", unreadable);
-    if (!open_sessions(*key, error)) return false;
+    if (!open_sessions(*key, commit_delay_of(config_.gateway.latency), error)) return false;
     Backbone::OnAlert on_alert;
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
     auto options = backbone_options(config_, (*spool)->classes());
     backbone_ =
         std::make_unique<Backbone>(std::move(options), world_.clock, world_.entropy, std::move(*spool), *state_, std::move(on_alert));
-    return true;
-}
-
-/// Opens the sessions' database and gives each shard what is its.
-bool Gateway::open_sessions(const identity::MasterKey& key, config::StartError& error) {
-    const std::string directory = config_.gateway.data.value + "/sessions";
-    SessionDatabase::Loaded loaded;
-    auto database = SessionDatabase::open({world_.files, world_.clock, world_.entropy}, key, directory, loaded);
-    if (!database) {
-        error = {config_.gateway.data.at, "gateway.data", sessions_message(directory, database.error())};
-        return false;
-    }
-    if (loaded.moved_aside) spdlog::error("sessions: {}/{} was damaged: put aside as .damaged", directory, SessionDatabase::kFile);
-    const auto& saved = loaded.saved;
-    if (loaded.moved_aside || saved.unreadable() != 0) {
-        spdlog::error("sessions: {} rows cannot be read; {} sessions and {} queued messages are lost", saved.unreadable(),
-                      saved.sessions_lost(), saved.deliveries_lost());
-    }
-    sessions_ = std::make_unique<SessionThread>(world_.clock, std::move(*database), commit_delay_of(config_.gateway.latency));
-    SessionGauges& gauges = sessions_->gauges();
-    gauges.sessions_loaded = saved.sessions().size();
-    gauges.rows_unreadable = saved.unreadable();
-    gauges.sessions_lost = saved.sessions_lost();
-    gauges.deliveries_lost = saved.deliveries_lost();
-    gauges.damaged = loaded.moved_aside ? 1 : 0;
-    // After a crash nobody knows when exactly: no connected client's session may end too early by it.
-    const hub::Age stopped = loaded.stopped + static_cast<hub::Age>(std::chrono::milliseconds(SessionDatabase::kAgeEvery).count());
-    for (std::size_t i = 0; i < shards_.size(); ++i)
-        shards_[i]->restore_sessions({.clock = loaded.clock, .stopped = stopped, .next_id = saved.greatest_id() + 1 + i}, saved);
-    base::Bytes changes;
-    for (const auto& shard : shards_) shard->settle_restored(shards_, changes);
-    // Before the first connection: publishes that awaited their PUBREL at a clean stop must not be remembered after a crash.
-    if (auto written = sessions_->start_with(changes, saved.remains()); !written)
-        spdlog::error("sessions: cannot write: {}", base::describe(written.error()));
-    if (!saved.sessions().empty()) spdlog::info("sessions: {} of the last run go on", saved.sessions().size());
     return true;
 }
 

@@ -1,6 +1,7 @@
 // A gateway, put together: the architecture diagram in code.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -58,7 +59,7 @@ private:
     Gateway(const config::GatewayConfig& config, World world);
     bool open_listeners(config::StartError& error);
     bool open_data(config::StartError& error);
-    bool open_sessions(const identity::MasterKey& key, config::StartError& error);
+    bool open_sessions(const identity::MasterKey& key, std::chrono::milliseconds commit_delay, config::StartError& error);
     void connect_threads();
     void run_threads();
     void reload_certificates(const config::Listen& listen);

@@ -231,6 +231,7 @@ class Sessions(SystemCase):
         self.assertTrue(any("sessions" in str(file) for file in files))
         for file in files:
             self.assertNotIn(b"-in-clear", file.read_bytes(), file)
+            self.assertEqual(file.stat().st_mode & 0o077, 0, f"{file} may be read by others")
 
     def test_without_its_key_or_with_another_it_does_not_start(self):
         self.start()

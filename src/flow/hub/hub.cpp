@@ -280,7 +280,7 @@ void Hub::Core::shut_down() {
     sessions_.for_each([this](const Session& session) {
         if (session.kept != 0 && session.inbox && !session.inbox->unreleased.empty()) recorder_.unreleased(session);
     });
-    recorder_.flush_retained();
+    recorder_.close();
 }
 
 void Hub::Core::forget_permissions() {

@@ -33,6 +33,20 @@ TEST(Journal, a_publish_is_acknowledged_when_its_copy_for_an_absent_session_is_d
     EXPECT_EQ(publisher.publish("other", "x", {.qos = 1, .id = 3}).text(), "PUBACK #3") << "nobody is owed this one";
 }
 
+TEST(Journal, subscriptions_that_wait_for_the_disk_are_bounded) {
+    Disk disk;
+    KeptWorld kept(disk, 1, {.subscribes_pending_max = 2});
+    Client& client = kept.world.client("s", {.clean = false});
+    client.subscribe("a", {.qos = 1, .id = 1}).subscribe("b", {.qos = 1, .id = 2}).subscribe("c", {.qos = 1, .id = 3});
+    EXPECT_EQ(client.text(), "SUBACK #3 0x80") << "refused, so nothing of it need be durable";
+    EXPECT_EQ(client.unsubscribe("a", 4).text(), "UNSUBACK #4") << "an UNSUBACK does not wait then";
+    kept.commit();
+    EXPECT_EQ(client.text(), "SUBACK #1 0x1; SUBACK #2 0x1");
+    EXPECT_EQ(client.unsubscribe("b", 5).text(), "");
+    kept.commit();
+    EXPECT_EQ(client.text(), "UNSUBACK #5");
+}
+
 TEST(Journal, clean_sessions_and_quality_0_record_nothing) {
     Disk disk;
     KeptWorld kept(disk, 1);
@@ -229,6 +243,20 @@ TEST(Journal, retained_messages_survive_and_quality_0_ones_follow_within_a_secon
     EXPECT_EQ(kept.world.client("s").subscribe("#", {.qos = 1}).take().size(), 3U);
     EXPECT_EQ(kept.world.client("s2").subscribe("zero").text(), "SUBACK #1 0x0; PUBLISH zero '4' retain");
     EXPECT_EQ(kept.world.client("s3").subscribe("late").text(), "SUBACK #1 0x0; PUBLISH late 'l' retain") << "a clean stop writes it";
+}
+
+TEST(Journal, a_retained_message_that_comes_from_a_shard_that_stops_later_is_kept) {
+    constexpr std::uint16_t kShards = 2;
+    Disk disk;
+    const auto topic = id_on(0, kShards, "topic");
+    {
+        KeptWorld kept(disk, kShards);
+        Client& publisher = kept.world.client(id_on(1, kShards, "p"));
+        kept.world.hub(0).shut_down(kept.world.now());
+        publisher.publish(topic, "last", {.retain = true});
+        kept.stop();
+    }
+    EXPECT_EQ(disk.count(RowKind::retained), 1U);
 }
 
 TEST(Journal, a_retained_message_that_expires_leaves_the_disk) {

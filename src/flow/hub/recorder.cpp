@@ -5,7 +5,6 @@
 
 #include "base/check.hpp"
 #include "base/hash.hpp"
-#include "flow/hub/journal_batch.hpp"
 
 namespace sluice::hub {
 
@@ -40,16 +39,17 @@ void Recorder::session_changed(Session& session) {
         base::check(session.subscriptions.empty() && !session.outbox, "hub: a session that is kept from its middle");
         session.kept = start_.next_id;
         start_.next_id += shards_;
+        return put_session(session, ChangeKind::add, false);
     }
-    put_session(session, false);
+    put_session(session, ChangeKind::put, false);
 }
 
-void Recorder::put_session(const Session& session, bool with_unreleased) {
+void Recorder::put_session(const Session& session, ChangeKind kind, bool with_unreleased) {
     SessionRow row{.client = session.client, .expiry_seconds = session.expiry_seconds, .ends = start_.clock.age_of(session.ends)};
     if (with_unreleased && session.inbox) row.unreleased = session.inbox->unreleased;
     body_.clear();
     append_row(body_, row);
-    append_change(changes_, {.kind = ChangeKind::put, .row = RowKind::session, .id = session.kept, .body = body_});
+    append_change(changes_, {.kind = kind, .row = RowKind::session, .id = session.kept, .body = body_});
 }
 
 void Recorder::session_ended(Session& session) {
@@ -144,7 +144,7 @@ void Recorder::retained(const Passing& passing, const RetainedStore::Change& cha
         retained_removed(passing.topic);
     } else if (change.outcome != stored) {
         return;
-    } else if (passing.qos != 0) {
+    } else if (passing.qos != 0 || closing_) {
         write_retained(passing);
     } else if (retained_.mark_unrecorded(change.node)) {
         if (dirty_.empty()) flush_at_ = now + kRetainedDelay;
@@ -166,6 +166,11 @@ void Recorder::write_retained(const Passing& passing) {
                                  .expires = start_.clock.age_of(passing.expires),
                                  .qos = passing.qos});
     append_change(changes_, {.kind = ChangeKind::put, .row = RowKind::retained, .key = base::as_bytes(passing.topic), .body = body_});
+}
+
+void Recorder::close() {
+    closing_ = true;
+    flush_retained(dirty_.size());
 }
 
 void Recorder::flush_retained(std::size_t most) {

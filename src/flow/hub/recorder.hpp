@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "flow/hub/journal.hpp"
+#include "flow/hub/journal_batch.hpp"
 #include "flow/hub/retained.hpp"
 #include "flow/hub/session.hpp"
 #include "flow/hub/shard_links.hpp"
@@ -31,7 +32,7 @@ public:
     /// One that was found on disk and is not to come back.
     void forget(KeptId id);
     /// The QoS 2 publishes that await their PUBREL go into the session's row: at a clean stop only.
-    void unreleased(const Session& session) { put_session(session, true); }
+    void unreleased(const Session& session) { put_session(session, ChangeKind::put, true); }
     void subscribed(const Session& session, const SubscriptionRow& subscription);
     void unsubscribed(const Session& session, std::string_view group, std::string_view filter);
     /// Acknowledged publishes for this subscription must be durable.
@@ -81,8 +82,8 @@ public:
 
     /// Before the links are flushed.
     void end_of_turn(base::Monotonic now, ShardLinks& links);
-    /// Retained messages of QoS 0 are recorded at once, not within kRetainedDelay.
-    void flush_retained(std::size_t most = ~std::size_t{0});
+    /// The process is about to end: retained messages of QoS 0 are recorded now, and at once from now on.
+    void close();
     [[nodiscard]] base::Monotonic next_deadline() const { return dirty_.empty() ? kNever : flush_at_; }
 
     /// A retained message of QoS 0 is recorded after so long, with what became of it meanwhile: a sensor that retains each reading costs
@@ -92,7 +93,8 @@ public:
 private:
     static constexpr std::size_t kRetainedPerTurn = 2000;  // recorded in well under a millisecond
 
-    void put_session(const Session& session, bool with_unreleased);
+    void put_session(const Session& session, ChangeKind kind, bool with_unreleased);
+    void flush_retained(std::size_t most);
     void write_delivery(Outbox& box, Delivery& delivery);
     void write_sent(const Outbox& box, Delivery& delivery, bool released);
     void write_released(const Outbox& box, Delivery& delivery);
@@ -115,6 +117,7 @@ private:
     std::uint64_t passed_on_ = 0;
     bool owed_ = false;     // the publish under way must be durable somewhere
     bool awaited_ = false;  // the ticket of this turn was given out
+    bool closing_ = false;
 };
 
 }  // namespace sluice::hub

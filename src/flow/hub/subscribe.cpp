@@ -7,7 +7,6 @@
 
 namespace sluice::hub {
 
-using mqtt::PacketType;
 using mqtt::Property;
 using mqtt::ReasonCode;
 
@@ -51,7 +50,7 @@ void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment
         pending.codes.push_back(static_cast<base::Byte>(code));
     }
     pending.filters = std::min(room, pending.codes.size());
-    if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
+    if (sessions_[from.session].kept != 0 && room != 0) pending.ticket = recorder_.ticket_of_changes();
     if (links_.alone() || room == 0) return finish_when_durable(std::move(pending), moment);
     pending.fence = links_.fence();
     filters_pending_ += pending.filters;

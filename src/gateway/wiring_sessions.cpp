@@ -1,0 +1,60 @@
+// The part of the wiring that brings back the sessions of the last run.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "gateway/wiring.hpp"
+
+namespace sluice::gateway {
+namespace {
+
+std::string sessions_message(const std::string& directory, const base::Error& error) {
+    const std::string file = fmt::format("{}/{}", directory, SessionDatabase::kFile);
+    switch (error.code) {
+        case base::Errc::wrong_key:
+            return fmt::format("{} was written with another key than keys/master.key; put the right key back, or move the folder away",
+                               file);
+        case base::Errc::version:
+            return fmt::format("{} was written by another version; move the folder away to start without its sessions", file);
+        default:
+            return fmt::format("{} cannot be used: {}", file, base::describe(error));
+    }
+}
+
+}  // namespace
+
+/// Opens the sessions' database and gives each shard what is its.
+bool Gateway::open_sessions(const identity::MasterKey& key, std::chrono::milliseconds commit_delay, config::StartError& error) {
+    const std::string directory = config_.gateway.data.value + "/sessions";
+    SessionDatabase::Loaded loaded;
+    auto database = SessionDatabase::open({world_.files, world_.clock, world_.entropy}, key, directory, loaded);
+    if (!database) {
+        error = {config_.gateway.data.at, "gateway.data", sessions_message(directory, database.error())};
+        return false;
+    }
+    if (loaded.moved_aside) spdlog::error("sessions: {}/{} was damaged: put aside as .damaged", directory, SessionDatabase::kFile);
+    const auto& saved = loaded.saved;
+    if (loaded.moved_aside || saved.unreadable() != 0) {
+        spdlog::error("sessions: {} rows cannot be read; {} sessions and {} queued messages are lost", saved.unreadable(),
+                      saved.sessions_lost(), saved.deliveries_lost());
+    }
+    sessions_ = std::make_unique<SessionThread>(world_.clock, std::move(*database), commit_delay);
+    SessionGauges& gauges = sessions_->gauges();
+    gauges.sessions_loaded = saved.sessions().size();
+    gauges.rows_unreadable = saved.unreadable();
+    gauges.sessions_lost = saved.sessions_lost();
+    gauges.deliveries_lost = saved.deliveries_lost();
+    gauges.damaged = loaded.moved_aside ? 1 : 0;
+    // After a crash nobody knows when exactly: no connected client's session may end too early by it.
+    const hub::Age stopped = loaded.stopped + static_cast<hub::Age>(std::chrono::milliseconds(SessionDatabase::kAgeEvery).count());
+    for (std::size_t i = 0; i < shards_.size(); ++i)
+        shards_[i]->restore_sessions({.clock = loaded.clock, .stopped = stopped, .next_id = saved.greatest_id() + 1 + i}, saved);
+    base::Bytes changes;
+    for (const auto& shard : shards_) shard->settle_restored(shards_, changes);
+    // Before the first connection: publishes that awaited their PUBREL at a clean stop must not be remembered after a crash.
+    if (auto written = sessions_->start_with(changes, saved.remains()); !written)
+        spdlog::error("sessions: cannot write: {}", base::describe(written.error()));
+    if (!saved.sessions().empty()) spdlog::info("sessions: {} of the last run go on", saved.sessions().size());
+    return true;
+}
+
+}  // namespace sluice::gateway
