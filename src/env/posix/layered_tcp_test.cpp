@@ -1,12 +1,11 @@
 // TcpConnections with layers, and over Unix sockets.
+#include <fstream>
+
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <fstream>
-
-#include <gtest/gtest.h>
 
 #include "env/posix/clock.hpp"
 #include "env/posix/tcp.hpp"
