@@ -105,7 +105,7 @@ protected:
     };
 
     LayeredTcp() { loop.add_task(server.connections); }
-    ~LayeredTcp() override {
+    void TearDown() override {
         if (client >= 0) ::close(client);
         if (server.detached.fd >= 0) ::close(server.detached.fd);
     }
@@ -251,7 +251,8 @@ protected:
         folder = ::mkdtemp(name);
         path = folder + "/s";
     }
-    ~UnixListener() override {
+    void TearDown() override {
+        LayeredTcp::TearDown();
         listener.reset();
         ::unlink(path.c_str());
         ::rmdir(folder.c_str());
