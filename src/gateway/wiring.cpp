@@ -223,7 +223,8 @@ bool Gateway::open_listeners(config::StartError& error) {
         const auto& each = config_.listen.mqtt[i];
         config::Problems problems;
         std::shared_ptr<const posix::TlsContext> tls;
-        if (each.is_tls() && !(tls = make_tls_context(each, fmt::format("listen.mqtt[{}]", i), world_.files, problems))) {
+        if (each.is_tls()) tls = make_tls_context(each, fmt::format("listen.mqtt[{}]", i), world_.files, problems);
+        if (each.is_tls() && tls == nullptr) {
             error = first_error(problems);
             return false;
         }

@@ -1,12 +1,11 @@
 // TcpConnections with layers, and over Unix sockets.
+#include <fstream>
+
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <fstream>
-
-#include <gtest/gtest.h>
 
 #include "env/posix/clock.hpp"
 #include "env/posix/tcp.hpp"
@@ -106,7 +105,7 @@ protected:
     };
 
     LayeredTcp() { loop.add_task(server.connections); }
-    ~LayeredTcp() override {
+    void TearDown() override {
         if (client >= 0) ::close(client);
         if (server.detached.fd >= 0) ::close(server.detached.fd);
     }
@@ -252,7 +251,8 @@ protected:
         folder = ::mkdtemp(name);
         path = folder + "/s";
     }
-    ~UnixListener() override {
+    void TearDown() override {
+        LayeredTcp::TearDown();
         listener.reset();
         ::unlink(path.c_str());
         ::rmdir(folder.c_str());

@@ -289,6 +289,27 @@ TEST(Admission, who_may_not_come_in_is_told_in_its_version) {
     EXPECT_EQ(world.hub().counters().connections, 1U);
 }
 
+TEST(Admission, what_is_learned_of_a_peer_before_its_connect_is_what_the_authenticator_hears) {
+    class Witness final : public Authenticator {
+    public:
+        Admission authenticate(const Credentials& who) override {
+            heard = who.peer;
+            return {};
+        }
+        bool may_publish(const hub::Client&, std::string_view) override { return true; }
+        bool may_subscribe(const hub::Client&, std::string_view) override { return true; }
+        Peer heard;
+    };
+    Witness witness;
+    World world(1, {}, &witness);
+    Client& client = world.open("a");
+    world.hub().on_peer(client.id(), {.listener = 3, .loopback = false, .encrypted = true});
+    EXPECT_EQ(client.connect("a").text(), "CONNACK 0x0");
+    EXPECT_FALSE(witness.heard.loopback);
+    EXPECT_TRUE(witness.heard.encrypted);
+    EXPECT_EQ(witness.heard.listener, 3);
+}
+
 TEST(Admission, permissions_are_asked_for_once_a_topic_and_answered_per_version) {
     Gate gate;
     World world(1, {}, &gate);
