@@ -7,6 +7,7 @@
 
 namespace sluice::hub {
 
+using mqtt::PacketType;
 using mqtt::Property;
 using mqtt::ReasonCode;
 
@@ -95,7 +96,9 @@ void Hub::Core::finish_when_durable(PendingSuback&& pending, const Moment& momen
 
 void Hub::Core::finish_subscribe(const PendingSuback& pending, const Moment& moment) {
     Connection* to = find(pending.connection);
-    if (to == nullptr || !send_suback(*to, pending.removes ? PacketType::unsuback : PacketType::suback, pending.packet_id, pending.codes, moment)) return;
+    if (to == nullptr ||
+        !send_suback(*to, pending.removes ? PacketType::unsuback : PacketType::suback, pending.packet_id, pending.codes, moment))
+        return;
     Session& session = sessions_[to->session];
     for (const RetainedSearch& search : pending.retained_for) {
         const bool still = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
