@@ -57,8 +57,18 @@ void Hub::Core::on_connect(Connection& from, base::ByteView body, const Moment& 
     if (from.state == State::refused) return refuse_connect(from, ReasonCode::server_busy);
     const bool assigned = packet.client_id.empty();
     const std::string client = assigned ? assign_client_id() : std::string(packet.client_id);
-    Principal principal{};
-    if (const auto reason = admit(from, packet, client, principal); reason != ReasonCode::success) return refuse_connect(from, reason);
+    if (const auto reason = acceptable(packet, client); reason != ReasonCode::success) return refuse_connect(from, reason);
+    const auto admission = admit(from, packet, client);
+    if (!admission) {
+        from.state = State::authenticating;
+        from.last_heard = moment.now;  // the client has done its part: its time begins anew
+        ++counters_.connections_authenticating;
+        return;
+    }
+    if (admission->reason != ReasonCode::success) return refuse_connect(from, admission->reason);
+    const Principal principal = admission->principal;
+    if (!may_leave_will(client, principal, packet)) return refuse_connect(from, ReasonCode::not_authorized);
+    if (const auto reason = claim(client, principal, moment); reason != ReasonCode::success) return refuse_connect(from, reason);
 
     bool present = false;
     const SessionIndex index = open_session(client, packet.clean_start, present, moment);
@@ -77,25 +87,30 @@ void Hub::Core::refuse_connect(Connection& connection, ReasonCode reason) {
     if (base::Bytes* out = port_.output(connection.id); out != nullptr && !silent)
         mqtt::encode_connack(*out, {.reason = reason, .properties = {}}, connection.version);
     port_.close(connection.id);
+    if (connection.state == State::authenticating) --counters_.connections_authenticating;
     connection = Connection{};
     --counters_.connections;
 }
 
-ReasonCode Hub::Core::admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal) {
+ReasonCode Hub::Core::acceptable(const mqtt::Connect& packet, std::string_view client) const {
     if (packet.properties.has(Property::authentication_method)) return ReasonCode::bad_authentication_method;
     if (client.size() > kClientIdBytesMax) return ReasonCode::client_identifier_not_valid;
     if (packet.will && packet.will->payload.size() > options_.limits.payload_bytes_max) return ReasonCode::packet_too_large;
     if (packet.will && packet.will->topic.starts_with("$SYS/")) return ReasonCode::not_authorized;
-    if (options_.authenticator == nullptr) return ReasonCode::success;
-    const Admission admission = options_.authenticator->authenticate({.connection = from.id,
-                                                                      .peer = from.peer,
-                                                                      .client = client,
-                                                                      .has_username = packet.user.has_value(),
-                                                                      .has_password = packet.password.has_value(),
-                                                                      .username = packet.user.value_or(std::string_view{}),
-                                                                      .password = packet.password.value_or(base::ByteView{})});
-    principal = admission.principal;
-    return admission.reason;
+    return ReasonCode::success;
+}
+
+std::optional<Admission> Hub::Core::admit(const Connection& from, const mqtt::Connect& packet, std::string_view client) {
+    if (from.state == State::admitted) return Admission{.reason = ReasonCode::success, .principal = from.principal};
+    if (options_.authenticator == nullptr) return Admission{};
+    return options_.authenticator->authenticate({.connection = from.id,
+                                                 .peer = from.peer,
+                                                 .client = client,
+                                                 .has_username = packet.user.has_value(),
+                                                 .has_password = packet.password.has_value(),
+                                                 .username = packet.user.value_or(std::string_view{}),
+                                                 .password = packet.password.value_or(base::ByteView{}),
+                                                 .certificate = port_.certificate_name(from.id)});
 }
 
 /// Unused here, unlikely to be anywhere, and placed on this shard, so that a client that comes back with it finds its session.

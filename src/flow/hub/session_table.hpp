@@ -24,6 +24,8 @@ public:
     SessionIndex create(std::string_view client);
     void erase(SessionIndex index);
     [[nodiscard]] std::size_t size() const { return by_client_.size(); }
+    /// All indices are below this; places whose session has serial 0 are free.
+    [[nodiscard]] SessionIndex places() const { return static_cast<SessionIndex>(sessions_.size()); }
 
     /// Absent sessions stand in a list in the order in which their clients left.
     void mark_absent(SessionIndex index);

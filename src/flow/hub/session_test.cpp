@@ -263,10 +263,10 @@ TEST(Will, the_end_of_the_session_does_not_wait_for_the_delay) {
 
 class Gate final : public Authenticator {
 public:
-    Admission authenticate(const Credentials& who) override {
+    std::optional<Admission> authenticate(const Credentials& who) override {
         ++asked_connect;
-        if (who.username == "ana" && base::as_text(who.password) == "secret") return {ReasonCode::success, Principal(7)};
-        return {ReasonCode::bad_user_name_or_password, {}};
+        if (who.username == "ana" && base::as_text(who.password) == "secret") return Admission{ReasonCode::success, Principal(7)};
+        return Admission{ReasonCode::bad_user_name_or_password, {}};
     }
     bool may_publish(const hub::Client& client, std::string_view topic) override {
         ++asked_publish;
