@@ -42,8 +42,9 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
     return api;
 }
 
-void Api::ready(const Backbone& backbone, std::vector<ShardGauges*> shards) {
+void Api::ready(const Backbone& backbone, std::vector<ShardGauges*> shards, const SignInGauges& sign_ins) {
     const std::lock_guard guard(ready_lock_);
+    sign_ins_ = &sign_ins;
     backbone_ = &backbone;
     shards_ = std::move(shards);
     ready_.store(true, std::memory_order_release);
@@ -90,7 +91,7 @@ posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
         out.body = "ok";
     } else if (request.path == "/metrics") {
         out.content_type = "text/plain; version=0.0.4";
-        out.body = metrics_text(backbone_->view(), shards_, uptime_s());
+        out.body = metrics_text(backbone_->view(), shards_, *sign_ins_, uptime_s());
     } else if (request.path == "/api/v1/status") {
         out.body = status();
     } else if (request.path == "/api/v1/live") {

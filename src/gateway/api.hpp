@@ -21,7 +21,7 @@ public:
     static base::Result<std::unique_ptr<Api>> start(const config::GatewayConfig& config, const env::Clock& clock);
     ~Api();
 
-    void ready(const Backbone& backbone, std::vector<ShardGauges*> shards);
+    void ready(const Backbone& backbone, std::vector<ShardGauges*> shards, const SignInGauges& sign_ins);
     /// Before the backbone goes: answers 503 again.
     void not_ready();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -47,6 +47,7 @@ private:
     std::mutex ready_lock_;  // handle() and tick() hold it while they look at the backbone
     const Backbone* backbone_ = nullptr;
     std::vector<ShardGauges*> shards_;
+    const SignInGauges* sign_ins_ = nullptr;  // there while backbone_ is
     std::atomic<std::uint32_t> alerts_this_second_{0};
     base::Monotonic rate_at_{};
     std::uint64_t rate_readings_ = 0;

@@ -9,7 +9,8 @@
 namespace sluice::gateway {
 
 /// Text exposition format 0.0.4.
-[[nodiscard]] std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const> shards, double uptime_s);
+[[nodiscard]] std::string metrics_text(const BackboneView& view, std::span<ShardGauges* const> shards, const SignInGauges& sign_ins,
+                                       double uptime_s);
 
 /// docs/metrics.md.
 [[nodiscard]] std::string metrics_page();

@@ -1,6 +1,7 @@
 #include "gateway/shard.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <spdlog/spdlog.h>
 
@@ -48,6 +49,16 @@ std::size_t size_of(const BackboneMail& mail) {
     return 0;
 }
 
+/// An IPv4 address, also one inside an IPv6 address (RFC 4291 §2.5.5.2), or the network part of an IPv6 address. Nobody comes from
+/// ff00::/8, where the former are put.
+access::SourceAddress source_address(const posix::PeerAddress& peer) {
+    constexpr access::SourceAddress kVersion4 = std::uint64_t{0xFF} << 56;
+    constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+    const bool mapped = peer.v6 && std::equal(kMapped.begin(), kMapped.end(), peer.ip.begin());
+    if (!peer.v6 || mapped) return kVersion4 | base::load_le<std::uint32_t>(peer.ip.data() + (mapped ? 12 : 0));
+    return base::load_le<std::uint64_t>(peer.ip.data());
+}
+
 hub::Options hub_options(const Shard::Options& options) {
     hub::Options out;
     out.shard = options.index;
@@ -66,6 +77,7 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
       rules_(std::move(rules)),
       engine_(std::make_unique<rules::Engine>(rules_->plan, options.rules)),
       router_(rules_->routes),
+      doorkeeper_(*this),
       hub_(hub_options(options), *this),
       tcp_(loop_, *this),
       forwards_(options.shards),
@@ -101,9 +113,11 @@ void Shard::on_open(posix::TcpId id, const posix::PeerAddress& peer) {
     if (placed_.size() <= slot) {
         placed_.resize(slot + 1);
         listener_.resize(slot + 1);
+        source_.resize(slot + 1);
     }
     placed_[slot] = adopting_placed_ ? 1 : 0;
     listener_[slot] = adopting_listener_;
+    source_[slot] = source_address(peer);
     hub_.on_connected(hub::ConnectionId(id), {adopting_listener_, peer.loopback(), false}, loop_.now());
 }
 
@@ -136,6 +150,32 @@ std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
 void Shard::on_closed(posix::TcpId id, const base::Error&) {
     links_.connections->fetch_sub(1, std::memory_order_relaxed);
     hub_.on_closed(hub::ConnectionId(id), loop_.now(), wall());
+}
+
+// ---- who comes in
+
+/// Empty: none. The sockets of this version are plain: nobody has shown a certificate.
+std::string_view Shard::certificate_name(hub::ConnectionId) const { return {}; }
+
+access::SourceAddress Shard::source_of(hub::ConnectionId connection) const {
+    return source_[static_cast<std::uint32_t>(connection.value())];
+}
+
+bool Shard::submit(access::SignIn&& sign_in) { return access_.to_verifier != nullptr && access_.to_verifier->push(std::move(sign_in)); }
+
+void Shard::use_access(ShardAccess access) {
+    access_ = std::move(access);
+    if (access_.rules != nullptr) doorkeeper_.use(access_.rules);
+    hub_.review_permissions(access_.rules == nullptr ? nullptr : &doorkeeper_);
+}
+
+/// Not while sockets are not read: what stands behind a CONNECT is input like any other.
+void Shard::take_sign_ins() {
+    if (access_.from_verifier == nullptr || phase_ != Phase::running) return;
+    for (SignInReply reply; access_.from_verifier->pop(reply);) {
+        hub_.on_authenticated(hub::ConnectionId(reply.connection), doorkeeper_.admission(reply));
+        tcp_.present_again(reply.connection);
+    }
 }
 
 // ---- a reading's way: accept -> evaluate -> emit -> route -> publish or spool
@@ -222,6 +262,7 @@ void Shard::on_turn(base::Monotonic now) {
     wall_known_ = false;
     // Quiet: between two versions of the rules nothing may be evaluated. Saving: what is saved must not be emitted, too.
     if (phase_ != Phase::quiet) take_mail(now);
+    take_sign_ins();
     if (const auto due = hub_.next_deadline(); phase_ != Phase::quiet && due && *due <= now) hub_.on_tick(now, wall());
     if (const auto due = engine_->next_deadline(); phase_ < Phase::quiet && due && *due <= now) {
         depth_ = 0;
@@ -357,7 +398,8 @@ void Shard::update_pause() {
 std::optional<base::Monotonic> Shard::next_deadline() const {
     const bool mail = phase_ != Phase::quiet && std::any_of(links_.from_peers.begin(), links_.from_peers.end(),
                                                             [](const auto* box) { return box != nullptr && !box->empty(); });
-    if (mail || !links_.commands->empty() || !events_.empty() || forwards_used_ != 0 ||
+    const bool sign_ins = phase_ == Phase::running && access_.from_verifier != nullptr && !access_.from_verifier->empty();
+    if (mail || sign_ins || !links_.commands->empty() || !events_.empty() || forwards_used_ != 0 ||
         gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_) {
         return loop_.now();
     }
@@ -412,6 +454,9 @@ void Shard::take_command(Command&& command, base::Monotonic now) {
             give_up_at_ = now + kGoodbyeMax;
             tcp_.pause_reading(true);
             break;
+        case Command::Kind::swap_access:
+            use_access(std::move(command.access));
+            break;
         case Command::Kind::swap_rules:
             if (command.rules != rules_) swap_rules(std::move(command.rules), now);
             gauges_.quiet.store(false, std::memory_order_release);
@@ -452,6 +497,7 @@ void Shard::publish_gauges() {
     const auto& counters = hub_.counters();
     const auto put = [](std::atomic<std::uint64_t>& gauge, std::uint64_t value) { gauge.store(value, std::memory_order_relaxed); };
     for (std::size_t i = 0; i < ShardGauges::kHubCounters; ++i) put(gauges_.hub[i], counters.*hub::kCounterTable[i].value);
+    put(gauges_.unfit_names, doorkeeper_.unfit_names());
     loop_.count_work(static_cast<std::uint32_t>(counters.readings_in - readings_seen_));
     readings_seen_ = counters.readings_in;
     if (now_ < rule_gauges_at_) return;

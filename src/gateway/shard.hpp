@@ -17,13 +17,19 @@
 #include "flow/hub/hub.hpp"
 #include "flow/router/router.hpp"
 #include "flow/rules/engine.hpp"
+#include "gateway/doorkeeper.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/turn_ledger.hpp"
 
 namespace sluice::gateway {
 
 /// Made and wired by wiring.cpp on the main thread; from start on used by its own thread only, but for the parts marked "any thread".
-class Shard final : public posix::TcpHandler, public posix::TurnTask, private hub::Port, private rules::Output, private router::Sink {
+class Shard final : public posix::TcpHandler,
+                    public posix::TurnTask,
+                    private hub::Port,
+                    private rules::Output,
+                    private router::Sink,
+                    private DoorkeeperPort {
 public:
     struct Options {
         data::ShardIndex index{0};
@@ -49,6 +55,8 @@ public:
     Shard(const Options& options, const env::Clock& clock, std::shared_ptr<const Ruleset> rules);
 
     void wire(Links links) { links_ = std::move(links); }
+    /// Before run(), and afterwards by Command::Kind::swap_access.
+    void use_access(ShardAccess access);
     /// Before run(): saved state of any shards; takes what belongs here.
     /// `interrupted`: the last run did not end cleanly.
     base::Status restore(base::ByteView saved, bool interrupted);
@@ -83,6 +91,7 @@ private:
     base::Bytes* output(hub::ConnectionId to) override { return tcp_.output(to.value()); }
     [[nodiscard]] std::size_t queued_bytes(hub::ConnectionId of) const override { return tcp_.queued_bytes(of.value()); }
     void close(hub::ConnectionId connection) override { tcp_.close(connection.value()); }
+    [[nodiscard]] std::string_view certificate_name(hub::ConnectionId of) const override;
     hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
     bool to_shard(data::ShardIndex shard, hub::ShardMessage&& message) override;
     // rules::Output
@@ -91,10 +100,14 @@ private:
     // router::Sink
     void publish(std::string_view topic, base::ByteView payload) override;
     void spool(const data::Event& event) override;
+    // DoorkeeperPort
+    [[nodiscard]] access::SourceAddress source_of(hub::ConnectionId connection) const override;
+    bool submit(access::SignIn&& sign_in) override;
 
     void evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth);
     void evaluate_derived();
     void take_mail(base::Monotonic now);
+    void take_sign_ins();
     void take_forwarded(const ForwardBatch& batch);
     void take_done(std::uint64_t turn);
     unsigned send_forwards(std::uint64_t turn, bool awaited);
@@ -117,14 +130,17 @@ private:
     std::shared_ptr<const Ruleset> rules_;
     std::unique_ptr<rules::Engine> engine_;
     router::Router router_;
+    Doorkeeper doorkeeper_;
+    ShardAccess access_;
     hub::Hub hub_;
     posix::TcpConnections tcp_;
     Links links_;
     ShardGauges gauges_;
     TurnLedger turns_;
 
-    std::vector<std::uint8_t> placed_;     // by connection slot: its client belongs here
-    std::vector<std::uint16_t> listener_;  // by connection slot
+    std::vector<std::uint8_t> placed_;           // by connection slot: its client belongs here
+    std::vector<std::uint16_t> listener_;        // by connection slot
+    std::vector<access::SourceAddress> source_;  // by connection slot
     std::uint16_t adopting_listener_ = 0;
     bool adopting_placed_ = false;
 

@@ -161,7 +161,11 @@ private:
 };
 
 Gateway::Gateway(const config::GatewayConfig& config, World world)
-    : config_(config), world_(world), rules_(compile_ruleset(config)), connections_max_(config.limits.connections) {
+    : config_(config),
+      world_(world),
+      rules_(compile_ruleset(config)),
+      connections_max_(config.limits.connections),
+      access_(world.clock, world.entropy) {
     // A flood of connections must not take the descriptors that the spool needs for its next segment.
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * kOwnDescriptors) {
@@ -299,8 +303,19 @@ void Gateway::connect_threads() {
         links[from].commands = commands_.back().get();
         backbone_links.push_back({to_backbone_.back().get(), &shards_[from]->gauges(), &shards_[from]->loop()});
     }
-    for (std::size_t i = 0; i < count; ++i) shards_[i]->wire(std::move(links[i]));
+    auto access = take_access();
+    for (std::size_t i = 0; i < count; ++i) {
+        shards_[i]->wire(std::move(links[i]));
+        shards_[i]->use_access(std::move(access[i]));
+    }
     backbone_->wire(std::move(backbone_links));
+}
+
+std::vector<ShardAccess> Gateway::take_access() {
+    std::vector<posix::EventLoop*> loops;
+    loops.reserve(shards_.size());
+    for (const auto& shard : shards_) loops.push_back(&shard->loop());
+    return access_.take(config_.auth, config_.listen, config_.limits.connect_timeout, loops);
 }
 
 void Gateway::run_threads() {
@@ -322,7 +337,7 @@ void Gateway::run_threads() {
         std::vector<ShardGauges*> gauges;
         gauges.reserve(shards_.size());
         for (const auto& shard : shards_) gauges.push_back(&shard->gauges());
-        api_->ready(*backbone_, std::move(gauges));
+        api_->ready(*backbone_, std::move(gauges), access_.gauges());
         spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
     }
     spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), config_.rules.size());
@@ -334,13 +349,31 @@ void Gateway::swap_rules(const std::shared_ptr<const Ruleset>& rules) {
     }
 }
 
+/// Who may do what, at once and before anything else: a user who was taken out must not wait for the rules.
+void Gateway::reload_access(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
+    if (config.auth == config_.auth) return;
+    // The new file has listeners on this machine only, but those that run are still the old ones.
+    const bool reachable = std::any_of(config_.listen.mqtt.begin(), config_.listen.mqtt.end(),
+                                       [](const auto& one) { return !one.is_local() && !one.require_client_cert; });
+    if (!config.auth.configured && reachable) {
+        needs_restart.emplace_back("auth");
+        return;
+    }
+    config_.auth = config.auth;
+    auto access = take_access();
+    for (std::size_t i = 0; i < commands_.size(); ++i) {
+        Command command{Command::Kind::swap_access, nullptr, std::move(access[i])};
+        while (!commands_[i]->push(std::move(command))) std::this_thread::yield();
+    }
+}
+
 bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
     const auto compare = [&needs_restart](bool same, const char* key) {
         if (!same) needs_restart.emplace_back(key);
     };
     compare(config.gateway == config_.gateway, "gateway");
     compare(config.listen == config_.listen, "listen");
-    compare(config.auth == config_.auth, "auth");
+    reload_access(config, needs_restart);
     compare(config.limits == config_.limits, "limits");
     compare(config.uplink == config_.uplink, "uplink");
     compare(config.spool == config_.spool, "spool");
@@ -375,6 +408,7 @@ void Gateway::stop() {
         while (!box->push({Command::Kind::stop, nullptr})) std::this_thread::yield();
     }
     for (auto& thread : threads_) thread.join();
+    access_.stop();
     acceptors_.clear();
     backbone_->stop();
     backbone_thread_.join();

@@ -14,6 +14,7 @@
 #include "env/entropy.hpp"
 #include "env/file_system.hpp"
 #include "env/posix/pid_file.hpp"
+#include "gateway/access_control.hpp"
 #include "gateway/api.hpp"
 #include "gateway/backbone.hpp"
 #include "gateway/shard.hpp"
@@ -44,8 +45,9 @@ public:
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;
 
-    /// New rules at once, without dropping a connection; rules whose SQL is unchanged keep their state. Other sections need a restart:
-    /// their keys are returned. False: could not be done now (storage does not answer), nothing changed.
+    /// New rules, users and access lists at once, without dropping a connection (but of those who are no longer welcome); rules whose SQL
+    /// is unchanged keep their state. Other sections need a restart: their keys are returned. False: could not be done now (storage does
+    /// not answer), nothing changed.
     bool reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart);
 
     /// Clean: everything taken is stored, rule state saved, clients and cloud told.
@@ -58,6 +60,8 @@ private:
     bool open_data(config::StartError& error);
     void connect_threads();
     void run_threads();
+    [[nodiscard]] std::vector<ShardAccess> take_access();
+    void reload_access(const config::GatewayConfig& config, std::vector<std::string>& needs_restart);
     void swap_rules(const std::shared_ptr<const Ruleset>& rules);
 
     config::GatewayConfig config_;
@@ -75,6 +79,7 @@ private:
     std::unique_ptr<Api> api_;
     std::unique_ptr<Backbone> backbone_;
     std::vector<std::unique_ptr<Shard>> shards_;
+    AccessControl access_;
     std::vector<std::unique_ptr<posix::Mailbox<ShardMail>>> between_shards_;
     std::vector<std::unique_ptr<posix::Mailbox<BackboneMail>>> to_backbone_;
     std::vector<std::unique_ptr<posix::Mailbox<Command>>> commands_;

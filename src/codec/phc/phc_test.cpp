@@ -14,9 +14,7 @@ Errc error_of(std::string_view text) {
     return result ? Errc::internal : result.error().code;
 }
 
-std::string with_cost(std::string_view cost) {
-    return "$argon2id$v=19$" + std::string(cost) + "$c29tZXNhbHRzYWx0$AAECAwQFBgcICQoLDA0ODw";
-}
+std::string with_cost(std::string_view cost) { return "$argon2id$v=19$" + std::string(cost) + "$c29tZXNhbHRzYWx0$AAECAwQFBgcICQoLDA0ODw"; }
 
 TEST(Phc, a_hash_is_read_and_written_as_it_was) {
     const auto hash = parse(kGood);

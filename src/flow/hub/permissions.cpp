@@ -66,10 +66,10 @@ void Hub::Core::review(SessionIndex index, const Moment& moment) {
     Authenticator& authenticator = *options_.authenticator;
     const Client client{session.client, session.principal};
     const Standing standing = authenticator.standing(client);
-    const bool ends = standing == Standing::gone ||
-                      !std::all_of(session.subscriptions.begin(), session.subscriptions.end(), [&](const Subscribed& one) {
-                          return authenticator.may_subscribe(client, subscriptions_.filter(one.node));
-                      });
+    const bool ends =
+        standing == Standing::gone || !std::all_of(session.subscriptions.begin(), session.subscriptions.end(), [&](const Subscribed& one) {
+            return authenticator.may_subscribe(client, subscriptions_.filter(one.node));
+        });
     if (!ends && (standing == Standing::welcome || !session.online())) return;
     ++counters_.sessions_revoked;
     if (!session.online()) return end_session(index, moment);

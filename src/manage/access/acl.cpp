@@ -25,9 +25,8 @@ bool may_be(const Who& who, const Identity& identity) {
 }
 
 bool is(const Row& row, const Identity& identity, std::string_view client) {
-    return std::any_of(row.who.begin(), row.who.end(), [&](const Who& who) {
-        return may_be(who, identity) && (who.kind != Who::Kind::client || who.name == client);
-    });
+    return std::any_of(row.who.begin(), row.who.end(),
+                       [&](const Who& who) { return may_be(who, identity) && (who.kind != Who::Kind::client || who.name == client); });
 }
 
 bool is_about(const Row& row, Action action) { return action == Action::publish ? row.publish : row.subscribe; }

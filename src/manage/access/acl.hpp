@@ -45,9 +45,9 @@ struct Row {
 
 struct Decision {
     bool allowed = false;
-    bool unfit_name = false;                  ///< a row was passed over, or forbade everything, because a name does not fit its pattern
-    const Row* row = nullptr;                 ///< that decided; null: none matched
-    const std::string* topic = nullptr;       ///< of the row: the pattern that decided
+    bool unfit_name = false;             ///< a row was passed over, or forbade everything, because a name does not fit its pattern
+    const Row* row = nullptr;            ///< that decided; null: none matched
+    const std::string* topic = nullptr;  ///< of the row: the pattern that decided
     [[nodiscard]] bool by_row() const { return row != nullptr; }
 };
 
@@ -73,7 +73,8 @@ public:
     [[nodiscard]] std::vector<std::uint32_t> rows_for(const Identity& who) const;
 
     /// `rows` from rows_for(who); `scratch` is the caller's, so that asking does not allocate.
-    [[nodiscard]] Decision decide(const Identity& who, const Question& asked, std::span<const std::uint32_t> rows, std::string& scratch) const;
+    [[nodiscard]] Decision decide(const Identity& who, const Question& asked, std::span<const std::uint32_t> rows,
+                                  std::string& scratch) const;
 
     /// For people: the first row that allows a part of a filter that nothing allows as a whole; null: none.
     [[nodiscard]] const Row* allows_a_part(const Identity& who, const Question& asked) const;

@@ -133,8 +133,8 @@ TEST(Acl, no_allowed_subscription_delivers_a_denied_topic) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     const auto pick = [&random](const auto& from) { return from[random() % from.size()]; };
-    const std::vector<std::string> patterns{"#",   "+",     "a",   "b",   "a/#",  "+/a",  "a/+",  "a/b",   "+/#",    "b/#",  "a/b/#",
-                                            "%c",  "%c/#",  "%u",  "a/%u", "%u/%c", "$a/#", "$a/b", "+/+/#", "a/%c/+", "a/+/b"};
+    const std::vector<std::string> patterns{"#",  "+",    "a",  "b",    "a/#",   "+/a",  "a/+",  "a/b",   "+/#",    "b/#",  "a/b/#",
+                                            "%c", "%c/#", "%u", "a/%u", "%u/%c", "$a/#", "$a/b", "+/+/#", "a/%c/+", "a/+/b"};
     const std::vector<std::string> filters{"#", "+", "a", "b", "a/#", "+/a", "a/+", "a/b", "+/b/#", "$a/#", "$a/+", "a/b/+", "+/+"};
     const std::vector<std::string> names{"a", "b", "+", "a/b", "#", "$a"};
     std::vector<std::string> topics;

@@ -15,12 +15,12 @@ namespace sluice::access {
 using SourceAddress = std::uint64_t;
 
 struct BackOffLimits {
-    unsigned tries = 5;              ///< wrong passwords of one user from one address that cost nothing
+    unsigned tries = 5;               ///< wrong passwords of one user from one address that cost nothing
     unsigned tries_under_attack = 1;  ///< the same while that user's password is being guessed from many addresses
-    unsigned tries_of_address = 50;  ///< of one address, whatever the users
-    unsigned tries_of_user = 30;     ///< of one user from all addresses: from here on the user is under attack
-    std::chrono::seconds leak{10};   ///< one failure of an address, or of a user, is forgotten every so often
-    std::chrono::seconds first{1};   ///< the first pause; each further failure doubles it
+    unsigned tries_of_address = 50;   ///< of one address, whatever the users
+    unsigned tries_of_user = 30;      ///< of one user from all addresses: from here on the user is under attack
+    std::chrono::seconds leak{10};    ///< one failure of an address, or of a user, is forgotten every so often
+    std::chrono::seconds first{1};    ///< the first pause; each further failure doubles it
     std::chrono::seconds longest{300};
     std::chrono::seconds forget{900};  ///< without a failure for so long: as if nothing had been
     std::size_t entries_max = 16'384;  ///< then the one that has been quiet longest, of some, goes: 48 bytes each

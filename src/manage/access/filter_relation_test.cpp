@@ -43,7 +43,8 @@ TEST(FilterRelation, examples_from_the_documentation) {
 }
 
 /// Against the definition: every pair of filters up to three levels, judged by all topics up to four levels. Levels of the topics that no
-/// filter names stand for any other level, so that nothing is left out. (The empty topic counts here: to forbid what does not exist is safe.)
+/// filter names stand for any other level, so that nothing is left out. (The empty topic counts here: to forbid what does not exist is
+/// safe.)
 TEST(FilterRelation, both_agree_with_their_definition_for_all_small_filters) {
     constexpr std::array<std::string_view, 5> kFilterLevels{"a", "", "$a", "+", "#"};
     constexpr std::array<std::string_view, 5> kTopicLevels{"a", "", "$a", "z", "$z"};

@@ -16,10 +16,10 @@
 namespace sluice::access {
 
 struct DeskLimits {
-    std::size_t waiting_max = 1'024;              ///< sign-ins that wait for their hash; more: busy
-    std::size_t waiting_of_address_max = 512;     ///< of one address, so that no single one can fill the queue
-    std::chrono::milliseconds wait_max{5'000};    ///< then: busy. Half of limits.connect_timeout, so that an answer finds its connection
-    std::size_t remembered_max = 16'384;          ///< credentials that were right lately: 56 bytes each; the oldest goes first
+    std::size_t waiting_max = 1'024;            ///< sign-ins that wait for their hash; more: busy
+    std::size_t waiting_of_address_max = 512;   ///< of one address, so that no single one can fill the queue
+    std::chrono::milliseconds wait_max{5'000};  ///< then: busy. Half of limits.connect_timeout, so that an answer finds its connection
+    std::size_t remembered_max = 16'384;        ///< credentials that were right lately: 56 bytes each; the oldest goes first
     BackOffLimits back_off{};
 };
 static_assert(DeskLimits{}.waiting_of_address_max < DeskLimits{}.waiting_max);
@@ -74,7 +74,8 @@ private:
 /// One thread. Every sign-in that is taken is answered exactly once: by take(), into the list of next(), or by done().
 class SignInDesk {
 public:
-    SignInDesk(const DeskLimits& limits, std::uint64_t seed) : limits_(limits), back_off_(limits.back_off, seed), known_(limits.remembered_max) {}
+    SignInDesk(const DeskLimits& limits, std::uint64_t seed)
+        : limits_(limits), back_off_(limits.back_off, seed), known_(limits.remembered_max) {}
 
     struct Answered {
         SignIn sign_in;

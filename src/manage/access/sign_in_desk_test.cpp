@@ -127,7 +127,8 @@ TEST_F(Desk, every_sign_in_is_answered_exactly_once_whatever_happens) {
     for (const int count : answers) later += count;
     EXPECT_EQ(at_once + later, asked);
     const auto& counters = desk.counters();
-    EXPECT_EQ(counters.verified + counters.remembered + counters.wrong + counters.paused + counters.busy, static_cast<std::uint64_t>(asked));
+    EXPECT_EQ(counters.verified + counters.remembered + counters.wrong + counters.paused + counters.busy,
+              static_cast<std::uint64_t>(asked));
 }
 
 TEST(RememberedCredentials, the_oldest_goes_first) {

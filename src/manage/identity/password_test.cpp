@@ -19,7 +19,8 @@ constexpr phc::Cost kCheap{.memory_kib = 8, .passes = 1, .lanes = 1};
 
 /// Made by Debian's argon2 command: `printf password | argon2 somesalt -id -t 2 -k 256 -p 1 -l 24 -e` (and -p 2).
 TEST(Password, hashes_of_the_reference_program_are_verified) {
-    for (const char* text : {"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$79CPBBtFLAJe3yMqiKHvf7zwXFiecLBi", "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$5cmjPIOJnS9cibudqE+DN3oCkFOfh2Mv"}) {
+    for (const char* text : {"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$79CPBBtFLAJe3yMqiKHvf7zwXFiecLBi",
+                             "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$5cmjPIOJnS9cibudqE+DN3oCkFOfh2Mv"}) {
         const auto hash = phc::parse(text);
         ASSERT_TRUE(hash.has_value()) << text;
         EXPECT_TRUE(is_password(*hash, base::as_bytes("password"))) << text;
