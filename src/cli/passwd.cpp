@@ -121,10 +121,10 @@ std::optional<base::SecretBytes> ask(const std::string& prompt) {
     if (::tcgetattr(STDIN_FILENO, &before) != 0) return std::nullopt;
     termios silent = before;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);  // before the prompt: what is typed in answer to it must not be flushed
     fmt::print(stderr, "{}", prompt);
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
     auto line = read_line();
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    ::tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     fmt::print(stderr, "\n");
     return line;
 }
@@ -161,27 +161,23 @@ std::string why(const base::Error& error, const Options& options) {
     return fmt::format("cannot write {}: {}", options.file, base::describe(error));
 }
 
-int check(const Options& options, const std::vector<config::UserEntry>& users) {
-    const auto password = read_password(options);
-    if (!password) return kExitUsage;
+int check(const Options& options, const base::SecretBytes& password, const std::vector<config::UserEntry>& users) {
     const auto user = std::find_if(users.begin(), users.end(), [&](const auto& one) { return one.name == options.user; });
     if (user == users.end()) return fail(kExitFailed, fmt::format("there is no user `{}` in {}", options.user, options.file));
-    if (!identity::is_password(user->hash, password->view())) return fail(kExitFailed, "that is not the password");
+    if (!identity::is_password(user->hash, password.view())) return fail(kExitFailed, "that is not the password");
     fmt::print("that is the password of {}{}\n", options.user, user->disabled ? ", who is disabled" : "");
     return kExitGood;
 }
 
-int change(const Options& options, LockedFile& file, const std::string& text) {
+int change(const Options& options, const base::SecretBytes& password, LockedFile& file, const std::string& text) {
     base::Result<std::string> after = base::Error{base::Errc::internal};
     if (options.remove) {
         after = config::remove_user(text, options.user);
         if (!after && after.error().code == base::Errc::not_found)
             return fail(kExitFailed, fmt::format("there is no user `{}` in {}", options.user, options.file));
     } else {
-        const auto password = read_password(options);
-        if (!password) return kExitUsage;
         posix::PosixEntropy entropy;
-        const auto hash = identity::hash_password(password->view(), identity::kPasswordCost, entropy);
+        const auto hash = identity::hash_password(password.view(), identity::kPasswordCost, entropy);
         if (!hash) return fail(kExitFailed, base::describe(hash.error()));
         after = config::set_password(text, options.user, phc::format(*hash));
     }
@@ -198,6 +194,12 @@ int run(const Options& options) {
     if (!clean || options.user.empty() || options.user.size() > config::kUserNameBytesMax)
         return fail(kExitUsage, fmt::format("expected a user's name of 1 to {} bytes of UTF-8 without control characters",
                                             config::kUserNameBytesMax));
+    base::SecretBytes password;
+    if (!options.remove) {
+        auto read = read_password(options);  // before the file is taken: others need not wait for who types
+        if (!read) return kExitUsage;
+        password = std::move(*read);
+    }
     LockedFile file;
     if (!file.open(options.file, !options.remove && !options.check))
         return fail(kExitFailed, fmt::format("cannot open {}: {}", options.file, std::strerror(errno)));
@@ -210,7 +212,7 @@ int run(const Options& options) {
         fmt::print(stderr, "{}", config::format_all(options.file, problems));
         return fail(kExitUsage, "the file has errors; nothing was changed");
     }
-    return options.check ? check(options, users) : change(options, file, *text);
+    return options.check ? check(options, password, users) : change(options, password, file, *text);
 }
 
 }  // namespace
