@@ -36,8 +36,10 @@ Verdict judge_row(const access::Acl& acl, const Identity& who, const access::Que
     if (!decision.by_row()) {
         out.reason = "no row allows it";
         if (const auto* part = acl.allows_a_part(who, question))
-            out.reason += fmt::format("; {}:{} allows a part of it only, and a subscription is allowed as a whole or not at all", file, part->line);
-        if (decision.unfit_name) out.reason += "; a row was passed over because a client id or name with `+`, `#` or `/` never fills a pattern";
+            out.reason +=
+                fmt::format("; {}:{} allows a part of it only, and a subscription is allowed as a whole or not at all", file, part->line);
+        if (decision.unfit_name)
+            out.reason += "; a row was passed over because a client id or name with `+`, `#` or `/` never fills a pattern";
         return out;
     }
     out.line = decision.row->line;
@@ -45,8 +47,8 @@ Verdict judge_row(const access::Acl& acl, const Identity& who, const access::Que
     if (decision.allowed) {
         out.reason = fmt::format("{} is allowed by this row", out.topic);
     } else if (decision.unfit_name) {
-        out.reason = fmt::format("{} cannot be filled in with this client id or name (it holds `+`, `#` or `/`), so the row forbids everything",
-                                 out.topic);
+        out.reason = fmt::format(
+            "{} cannot be filled in with this client id or name (it holds `+`, `#` or `/`), so the row forbids everything", out.topic);
     } else if (question.action == Action::subscribe && question.topic.find_first_of("+#") != std::string_view::npos) {
         out.reason = fmt::format("the filter reaches into {}, which this row forbids", out.topic);
     } else {

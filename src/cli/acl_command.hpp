@@ -22,7 +22,7 @@ struct AclQuestion {
     std::optional<std::string> user{};
     std::optional<std::string> certificate{};
     std::string client{};  ///< empty: not known, so that nothing is said about rows with %c and client:
-    std::string action;  ///< publish or subscribe
+    std::string action;    ///< publish or subscribe
     std::string topic;
     bool json = false;
 };

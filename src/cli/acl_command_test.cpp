@@ -49,9 +49,10 @@ TEST_F(AclTest, who_cannot_sign_in_is_denied) {
 }
 
 TEST_F(AclTest, names_that_do_not_fit_are_explained) {
-    EXPECT_EQ(ask("a/b", "publish", "open").out,
-              "denied: acl.yaml:4: private/%u cannot be filled in with this client id or name (it holds `+`, `#` or `/`), so the row forbids "
-              "everything\n");
+    EXPECT_EQ(
+        ask("a/b", "publish", "open").out,
+        "denied: acl.yaml:4: private/%u cannot be filled in with this client id or name (it holds `+`, `#` or `/`), so the row forbids "
+        "everything\n");
 }
 
 TEST_F(AclTest, certificates_and_client_ids_count) {
@@ -72,7 +73,8 @@ TEST_F(AclTest, without_a_list_or_without_auth_everything_is_allowed) {
 TEST_F(AclTest, json_says_the_same) {
     const auto answer = test_acl(files, {.config = "g.yaml", .user = "ana", .action = "publish", .topic = "sensors/ana/x", .json = true});
     EXPECT_EQ(answer.out,
-              "{\"allowed\":true,\"reason\":\"sensors/%u/# is allowed by this row\",\"file\":\"acl.yaml\",\"line\":2,\"topic\":\"sensors/%u/#\"}\n");
+              "{\"allowed\":true,\"reason\":\"sensors/%u/# is allowed by this "
+              "row\",\"file\":\"acl.yaml\",\"line\":2,\"topic\":\"sensors/%u/#\"}\n");
     EXPECT_EQ(test_acl(files, {.config = "g.yaml", .user = "ana", .action = "publish", .topic = "x", .json = true}).out,
               "{\"allowed\":false,\"reason\":\"no row allows it\"}\n");
 }

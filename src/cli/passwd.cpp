@@ -192,8 +192,8 @@ int run(const Options& options) {
     const bool clean = data::is_mqtt_utf8(options.user) &&
                        std::none_of(options.user.begin(), options.user.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
     if (!clean || options.user.empty() || options.user.size() > config::kUserNameBytesMax)
-        return fail(kExitUsage, fmt::format("expected a user's name of 1 to {} bytes of UTF-8 without control characters",
-                                            config::kUserNameBytesMax));
+        return fail(kExitUsage,
+                    fmt::format("expected a user's name of 1 to {} bytes of UTF-8 without control characters", config::kUserNameBytesMax));
     base::SecretBytes password;
     if (!options.remove) {
         auto read = read_password(options);  // before the file is taken: others need not wait for who types
@@ -220,7 +220,8 @@ int run(const Options& options) {
 void add_passwd(CLI::App& app, Exit& exit) {
     auto* command = app.add_subcommand("passwd", "add a user, or change, check or remove one, in a users file");
     auto options = std::make_shared<Options>();
-    command->add_option("FILE", options->file, "the users file (auth.users of a gateway); made with mode 0600 if it is missing")->required();
+    command->add_option("FILE", options->file, "the users file (auth.users of a gateway); made with mode 0600 if it is missing")
+        ->required();
     command->add_option("USER", options->user, "the name of the user")->required();
     command->add_flag("--stdin", options->from_stdin, "read the password from standard input, one line, instead of asking twice");
     auto* remove = command->add_flag("--delete", options->remove, "remove the user");

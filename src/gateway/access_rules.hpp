@@ -20,11 +20,11 @@ struct AccessRules {
         std::string text;  ///< the hash as it stands in the file: another text is another password
         bool disabled = false;
     };
-    bool configured = false;    ///< the section `auth` is there; else only certificates tell clients apart
-    bool anonymous = false;     ///< who shows nothing may come in
-    bool has_users = false;     ///< `auth.users` is there: a name or password that is shown must be right
+    bool configured = false;  ///< the section `auth` is there; else only certificates tell clients apart
+    bool anonymous = false;   ///< who shows nothing may come in
+    bool has_users = false;   ///< `auth.users` is there: a name or password that is shown must be right
     std::unordered_map<std::string, User> users;
-    std::optional<access::Acl> acl;  ///< absent: who is in may do everything
+    std::optional<access::Acl> acl;       ///< absent: who is in may do everything
     std::vector<bool> needs_certificate;  ///< by listener
 
     [[nodiscard]] const User* user(std::string_view name) const;

@@ -107,7 +107,9 @@ Admission Doorkeeper::admission(const SignInReply& reply) {
 }
 
 bool Doorkeeper::may_publish(const hub::Client& client, std::string_view topic) { return may(client, access::Action::publish, topic); }
-bool Doorkeeper::may_subscribe(const hub::Client& client, std::string_view filter) { return may(client, access::Action::subscribe, filter); }
+bool Doorkeeper::may_subscribe(const hub::Client& client, std::string_view filter) {
+    return may(client, access::Action::subscribe, filter);
+}
 
 bool Doorkeeper::may(const hub::Client& client, access::Action action, std::string_view topic) {
     if (client.principal.value() >= known_.size()) return false;

@@ -193,7 +193,8 @@ private:
             if (name.empty()) return complain(node.at, fmt::format("who: a name is missing behind `{}`", prefix.text));
             return row.who.push_back({prefix.kind, name});
         }
-        complain(node.at, fmt::format("who: expected \"*\", anonymous, user:NAME, cn:NAME or client:ID, found `{}`", shortened(node.text, 64)));
+        complain(node.at,
+                 fmt::format("who: expected \"*\", anonymous, user:NAME, cn:NAME or client:ID, found `{}`", shortened(node.text, 64)));
     }
 
     void read_action(const Node& node, AclEntry& row) {
@@ -203,16 +204,19 @@ private:
             row.subscribe = true;
         } else {
             constexpr std::array<std::string_view, 2> kKnown{"publish", "subscribe"};
-            complain(node.at, fmt::format("expected publish or subscribe, found `{}`{}", shortened(node.text, 64), suggestion(node.text, kKnown)));
+            complain(node.at,
+                     fmt::format("expected publish or subscribe, found `{}`{}", shortened(node.text, 64), suggestion(node.text, kKnown)));
         }
     }
 
     void read_topic(const Node& node, AclEntry& row) {
         if (!data::is_topic_pattern(node.text)) {
-            return complain(node.at, fmt::format("topics: expected a topic filter, in which %c is the client id and %u the user, found `{}`",
-                                                 shortened(node.text, 64)));
+            return complain(node.at,
+                            fmt::format("topics: expected a topic filter, in which %c is the client id and %u the user, found `{}`",
+                                        shortened(node.text, 64)));
         }
-        if (node.text.starts_with("$share/")) return complain(node.at, "topics: write the filter without `$share/GROUP/`: it counts for both");
+        if (node.text.starts_with("$share/"))
+            return complain(node.at, "topics: write the filter without `$share/GROUP/`: it counts for both");
         row.topics.push_back(node.text);
     }
 
@@ -249,7 +253,8 @@ std::vector<AclEntry> read_acl(std::string_view text, const std::string& file, P
         reporter.error(document->at, "expected a list of rows: `- {who: \"*\", may: [publish], topics: [\"sensors/#\"]}`");
     }
     if (document->items.size() > kAclRowsMax) {
-        reporter.error(document->items[kAclRowsMax].at, fmt::format("more than {} rows; `%u` and `%c` let one row stand for many", kAclRowsMax));
+        reporter.error(document->items[kAclRowsMax].at,
+                       fmt::format("more than {} rows; `%u` and `%c` let one row stand for many", kAclRowsMax));
         return out;
     }
     AclReader reader(reporter);

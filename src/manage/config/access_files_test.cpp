@@ -61,8 +61,9 @@ TEST(UsersFile, every_mistake_is_reported_at_its_place) {
 }
 
 TEST(UsersFile, a_hash_that_would_take_4_GiB_is_refused_and_a_weak_one_warned_of) {
-    EXPECT_EQ(user_problems("ana: " + hash("m=4194304,t=1,p=1") + "\n"),
-              "u.yaml:1:6: error: verifying this hash would cost too much: at most m=65536 (KiB), t=16, p=8, and m times t at most 524288\n");
+    EXPECT_EQ(
+        user_problems("ana: " + hash("m=4194304,t=1,p=1") + "\n"),
+        "u.yaml:1:6: error: verifying this hash would cost too much: at most m=65536 (KiB), t=16, p=8, and m times t at most 524288\n");
     EXPECT_EQ(user_problems("ana: " + hash("m=8,t=1,p=1") + "\n"),
               "u.yaml:1:6: warning: this hash is quick to guess: expected at least m=19456,t=2; `sluice passwd` writes a better one\n");
 }
@@ -142,8 +143,8 @@ TEST(UsersEdit, a_new_user_is_added_at_the_end) {
 TEST(UsersEdit, only_the_hash_of_the_user_changes) {
     const std::string one(kHash);
     const std::string two(kOther);
-    const std::string text = "# a\nana: " + one + "   # boss\n\nbob: {password: '" + one + "', disabled: true}\ncarl:\n  # c\n  password: \"" +
-                             one + "\"\n# end\n";
+    const std::string text = "# a\nana: " + one + "   # boss\n\nbob: {password: '" + one +
+                             "', disabled: true}\ncarl:\n  # c\n  password: \"" + one + "\"\n# end\n";
     EXPECT_EQ(set_password(text, "ana", two).value(), "# a\nana: " + two + text.substr(text.find("   # boss")));
     const auto bob = set_password(text, "bob", two).value();
     EXPECT_EQ(bob, text.substr(0, text.find("bob:")) + "bob: {password: '" + two + text.substr(text.find("', disabled")));
