@@ -25,7 +25,7 @@ public:
 
 private:
     void wipe() {
-        if (!bytes_.empty()) ::explicit_bzero(bytes_.data(), bytes_.size());
+        if (bytes_.data() != nullptr) ::explicit_bzero(bytes_.data(), bytes_.size());
         bytes_.clear();
     }
     Bytes bytes_;

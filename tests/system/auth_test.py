@@ -29,7 +29,7 @@ def run(*arguments, stdin=""):
 class Raw(Client):
     """A connection whose CONNACK is the test's business."""
 
-    def __init__(self, port, client_id="raw", **connect):  # pylint: disable=super-init-not-called
+    def __init__(self, port, client_id, **connect):  # pylint: disable=super-init-not-called
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self._buffer, self._next_id, self.unacked = b"", 0, {}
         self.level = connect.get("level", 4)
@@ -71,7 +71,9 @@ class Access(SystemCase):
         result = run("passwd", self.users, user, "--stdin", stdin=password + "\n")
         self.assertEqual(result.returncode, 0, result.stderr)
 
-    def raw(self, user=None, password=None, client_id="raw", **connect):
+    def raw(self, user=None, password=None, client_id=None, **connect):
+        self.opened = getattr(self, "opened", 0) + 1
+        client_id = client_id or f"raw{self.opened}"  # a client id belongs to its user while it is connected
         if user is not None and password is None:
             password = f"{user}-password"
         connection = Raw(self.port, client_id, user=user, password=password or None, **connect)
@@ -118,7 +120,8 @@ class SigningIn(Access):
         self.start()
         watcher = self.signed_in("root", "watcher")
         watcher.suback("sensors/#")
-        packets = connect_packet("fast", user="ana", password="ana-password") + publish_packet("sensors/ana/x", b"early", qos=1, packet_id=3)
+        packets = connect_packet("fast", user="ana", password="ana-password")
+        packets += publish_packet("sensors/ana/x", b"early", qos=1, packet_id=3)
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as fast:
             fast.sendall(packets)
             self.assertEqual(watcher.next_message(), ("sensors/ana/x", b"early"))
@@ -132,7 +135,8 @@ class SigningIn(Access):
     def test_real_clients_sign_in(self):
         self.start()
         subscriber = subprocess.Popen(
-            ["stdbuf", "-oL", "mosquitto_sub", "-d", "-p", str(self.port), "-u", "ana", "-P", "ana-password", "-t", "sensors/ana/#", "-C", "2"],
+            ["stdbuf", "-oL", "mosquitto_sub", "-d", "-p", str(self.port), "-u", "ana", "-P", "ana-password", "-t", "sensors/ana/#",
+             "-C", "2"],
             stdout=subprocess.PIPE, text=True)
         self.addCleanup(subscriber.stdout.close)
         self.addCleanup(subscriber.wait)
@@ -262,7 +266,7 @@ class Reloading(Access):
         kind, _, body = again.read()
         self.assertEqual((kind, body[0]), (14, 0x87))
         self.assertEqual(self.raw("ana", level=5).connack(), 0x86)
-        wait_until(lambda: self.metric("hub_sessions") == 1, "of the sessions root's is left")
+        wait_until(lambda: self.metric("hub_sessions") == 2, "those of root and new are left")
         root.ping()
 
     def test_a_changed_password_asks_to_sign_in_again_and_keeps_the_session(self):
