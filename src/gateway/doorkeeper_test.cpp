@@ -149,8 +149,7 @@ TEST_F(DoorkeeperTest, answers_become_reason_codes) {
 
 TEST_F(DoorkeeperTest, an_answer_from_before_a_change_of_users_no_longer_counts) {
     const auto before = access_rules_of(auth, listen);
-    const SignInReply reply{
-        .connection = 5, .answer = access::SignInAnswer::welcome, .user = "ana", .hash = before->user("ana")->text};
+    const SignInReply reply{.connection = 5, .answer = access::SignInAnswer::welcome, .user = "ana", .hash = before->user("ana")->text};
     auth.user_list = {user("ana", 9)};
     use();
     EXPECT_EQ(door.admission(reply).reason, ReasonCode::server_busy);
