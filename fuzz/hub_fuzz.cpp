@@ -115,6 +115,27 @@ void check_output(Link& link) {
 
 class World;
 
+/// Lets everybody in, some later; what it permits changes.
+class Gate final : public hub::Authenticator {
+public:
+    std::optional<hub::Admission> authenticate(const hub::Credentials& credentials) override {
+        if (late) return std::nullopt;
+        return admission(credentials.connection);
+    }
+    [[nodiscard]] hub::Admission admission(hub::ConnectionId connection) const {
+        return {.reason = {}, .principal = hub::Principal(static_cast<std::uint32_t>(connection.value()) & principals)};
+    }
+    bool may_publish(const hub::Client&, std::string_view topic) override { return topic.size() != forbidden; }
+    bool may_subscribe(const hub::Client&, std::string_view filter) override { return filter.size() != forbidden; }
+    hub::Standing standing(const hub::Client& client) override {
+        return client.principal.value() == gone ? hub::Standing::gone : hub::Standing::welcome;
+    }
+    bool late = false;
+    std::uint32_t principals = 0;  // mask
+    std::uint32_t gone = ~0U;
+    std::size_t forbidden = 0;
+};
+
 class Shard final : public hub::Port, public hub::Journal {
 public:
     Shard(World& world, std::uint16_t index) : world_(world), index_(index) {}
@@ -171,7 +192,8 @@ public:
         for (std::uint16_t i = 0; i < kShards; ++i) {
             shards[i] = std::make_unique<Shard>(*this, i);
             shards[i]->hub = std::make_unique<hub::Hub>(
-                hub::Options{.shard = data::ShardIndex(i), .shards = kShards, .limits = limits, .seed = 1}, *shards[i]);
+                hub::Options{.shard = data::ShardIndex(i), .shards = kShards, .limits = limits, .authenticator = &gate, .seed = 1},
+                *shards[i]);
             if (journals) shards[i]->hub->open_journal(*shards[i], {.clock = {now, 1}, .stopped = 1, .next_id = 1U + i});
         }
     }
@@ -189,6 +211,7 @@ public:
     Byte mailbox_capacity = 4;
     bool echo = false;
     base::Monotonic now{std::chrono::seconds(10)};
+    Gate gate;
     [[nodiscard]] base::WallTime wall() const { return base::from_ms(1'700'000'000'000) + now.time_since_epoch(); }
     std::array<std::unique_ptr<Shard>, kShards> shards;
 
@@ -207,7 +230,8 @@ private:
             case 3:
                 return pass_time(std::chrono::milliseconds(1 << (in.byte() & 15U)));
             case 4:
-                return shard.hub->on_durable(next_ticket == 0 ? 0 : next_ticket - 1);
+                shard.hub->on_durable(next_ticket == 0 ? 0 : next_ticket - 1);
+                return answer(shard, link, slot);
             case 5:
                 return settle();
             case 6:
@@ -217,7 +241,7 @@ private:
                 mailbox_capacity = in.byte() & 7U;
                 next_ticket += (in.byte() & 1U);
                 echo = (in.byte() & 1U) != 0;
-                return;
+                return change_gate(in.byte());
             case 8:
             case 9:
                 encode_subscribe(out, link.version, in);
@@ -339,6 +363,21 @@ private:
         require(consumed <= link.unconsumed.size());
         link.unconsumed.erase(link.unconsumed.begin(), link.unconsumed.begin() + static_cast<std::ptrdiff_t>(consumed));
         if (!link.open) check_output(link);
+    }
+
+    /// An answer, wanted or not, and what was not consumed again.
+    void answer(Shard& shard, Link& link, std::size_t slot) {
+        shard.hub->on_authenticated(link.id, gate.admission(link.id));
+        if (link.open) send(shard, link, slot, {});
+    }
+
+    void change_gate(Byte how) {
+        gate.late = (how & 1U) != 0;
+        gate.principals = (how >> 1) & 1U;
+        if ((how & 4U) == 0) return;
+        gate.forbidden = (how & 8U) != 0 ? 3 : 0;
+        gate.gone = (how & 16U) != 0 ? 1 : ~0U;
+        for (auto& shard : shards) shard->hub->review_permissions((how & 32U) != 0 ? nullptr : &gate);
     }
 
     void pass_time(std::chrono::nanoseconds by) {

@@ -14,7 +14,7 @@ gateway:
 listen:
   mqtt: [tcp://127.0.0.1:1883]    # sensors elsewhere: tcp://0.0.0.0:1883, and say who may come:
   http: 127.0.0.1:8080            # page, API, /metrics, /healthz
-# auth: {anonymous: true}         # everyone who can reach the listeners
+# auth: {users: users.yaml}       # sluice passwd users.yaml NAME; or {anonymous: true}: everyone who can reach the listeners
 rules:                            # SQL over topics: docs/sql.md
   - id: vibration-anomaly         # alert: further than 3 standard deviations from the last 100 readings of the same device
     sql: |

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/acl_command.hpp"
 #include "cli/bench_command.hpp"
 #include "cli/check.hpp"
 #include "cli/cloud_command.hpp"
@@ -11,6 +12,7 @@
 #include "cli/exit.hpp"
 #include "cli/gateway_command.hpp"
 #include "cli/init.hpp"
+#include "cli/passwd.hpp"
 #include "cli/reload.hpp"
 #include "cli/replay.hpp"
 #include "cli/rule_command.hpp"
@@ -39,6 +41,8 @@ int main(int argc, char** argv) {
     sluice::cli::add_cloud(app, exit);
     sluice::cli::add_check(app, exit);
     sluice::cli::add_init(app, exit);
+    sluice::cli::add_passwd(app, exit);
+    sluice::cli::add_acl(app, exit);
     sluice::cli::add_demo(app, exit);
     sluice::cli::add_sim(app, exit);
     sluice::cli::add_replay(app, exit);

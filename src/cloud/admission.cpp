@@ -20,11 +20,12 @@ bool same(std::string_view secret, std::string_view shown) {
 
 }  // namespace
 
-hub::Admission Admission::authenticate(const hub::Credentials& credentials) {
-    if (!credentials.client.starts_with(wire::kClientPrefix)) return {.reason = ReasonCode::client_identifier_not_valid};
+std::optional<hub::Admission> Admission::authenticate(const hub::Credentials& credentials) {
+    if (!credentials.client.starts_with(wire::kClientPrefix)) return hub::Admission{.reason = ReasonCode::client_identifier_not_valid};
     const auto gateway = credentials.client.substr(wire::kClientPrefix.size());
-    if (!wire::is_gateway_id(gateway)) return {.reason = ReasonCode::client_identifier_not_valid};
-    if (!credentials.has_username || credentials.username != gateway) return {.reason = ReasonCode::bad_user_name_or_password};
+    if (!wire::is_gateway_id(gateway)) return hub::Admission{.reason = ReasonCode::client_identifier_not_valid};
+    if (!credentials.has_username || credentials.username != gateway)
+        return hub::Admission{.reason = ReasonCode::bad_user_name_or_password};
     bool has_entry = false;
     bool matches = false;
     for (const auto& row : tokens_) {
@@ -32,8 +33,8 @@ hub::Admission Admission::authenticate(const hub::Credentials& credentials) {
         has_entry = true;
         matches = matches || (credentials.has_password && same(row.token, base::as_text(credentials.password)));
     }
-    if (has_entry) return {.reason = matches ? ReasonCode::success : ReasonCode::bad_user_name_or_password};
-    return {.reason = anonymous_ || credentials.peer.loopback ? ReasonCode::success : ReasonCode::not_authorized};
+    if (has_entry) return hub::Admission{.reason = matches ? ReasonCode::success : ReasonCode::bad_user_name_or_password};
+    return hub::Admission{.reason = anonymous_ || credentials.peer.loopback ? ReasonCode::success : ReasonCode::not_authorized};
 }
 
 bool Admission::may_publish(const hub::Client& client, std::string_view topic) {

@@ -1,6 +1,7 @@
 // Who may come in: gateways, each under its own id, with its token or from this machine.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,7 @@ struct Token {
 class Admission final : public hub::Authenticator {
 public:
     Admission(std::vector<Token> tokens, bool anonymous) : tokens_(std::move(tokens)), anonymous_(anonymous) {}
-    hub::Admission authenticate(const hub::Credentials& credentials) override;
+    std::optional<hub::Admission> authenticate(const hub::Credentials& credentials) override;
     bool may_publish(const hub::Client& client, std::string_view topic) override;
     bool may_subscribe(const hub::Client& client, std::string_view filter) override;
 

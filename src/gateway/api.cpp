@@ -44,8 +44,9 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
 }
 
 void Api::ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
-                std::vector<ClientQueryBox*> questions) {
+                std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins) {
     const std::lock_guard guard(ready_lock_);
+    sign_ins_ = &sign_ins;
     backbone_ = &backbone;
     sessions_ = &sessions;
     shards_ = std::move(shards);
@@ -96,7 +97,7 @@ posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
         out.body = "ok";
     } else if (request.path == "/metrics") {
         out.content_type = "text/plain; version=0.0.4";
-        out.body = metrics_text(backbone_->view(), *sessions_, shards_, uptime_s());
+        out.body = metrics_text(backbone_->view(), *sessions_, shards_, *sign_ins_, uptime_s());
     } else if (request.path == "/api/v1/status") {
         out.body = status();
     } else if (request.path == "/api/v1/live") {

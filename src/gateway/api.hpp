@@ -25,7 +25,7 @@ public:
     ~Api();
 
     void ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
-               std::vector<ClientQueryBox*> questions);
+               std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins);
     /// Before the backbone goes: answers 503 again.
     void not_ready();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -52,6 +52,7 @@ private:
     const Backbone* backbone_ = nullptr;
     const SessionGauges* sessions_ = nullptr;
     std::vector<ShardGauges*> shards_;
+    const SignInGauges* sign_ins_ = nullptr;  // there while backbone_ is
     std::optional<ClientsApi> clients_;
     bool local_;  // reachable from this machine only
     std::atomic<std::uint32_t> alerts_this_second_{0};

@@ -16,6 +16,7 @@
 #include "flow/hub/shard_messages.hpp"
 #include "flow/rules/engine.hpp"
 #include "gateway/ruleset.hpp"
+#include "gateway/sign_in_mail.hpp"
 
 namespace sluice::gateway {
 
@@ -49,11 +50,13 @@ using ShardMail = std::variant<std::monostate, Handover, HubMail, ForwardBatch, 
 /// From the controlling thread to a shard.
 struct Command {
     enum class Kind : std::uint8_t {
-        quiesce,     ///< stop reading sockets, wait until nothing of ours is under way elsewhere, then report quiet
-        swap_rules,  ///< take over `rules`, keeping the state of what did not change, and read on
-        stop,        ///< quiesce, say goodbye, save state, end
+        quiesce,      ///< stop reading sockets, wait until nothing of ours is under way elsewhere, then report quiet
+        swap_rules,   ///< take over `rules`, keeping the state of what did not change, and read on
+        stop,         ///< quiesce, say goodbye, save state, end
+        swap_access,  ///< `access` from now on, also for those who are in
     } kind = Kind::quiesce;
     std::shared_ptr<const Ruleset> rules;
+    ShardAccess access{};
 };
 
 /// Events of one turn of a shard, in order. Coded by event_batch.hpp.
@@ -89,7 +92,8 @@ struct ShardGauges {
     std::atomic<std::uint64_t> over_limit{0};    ///< connections closed at once: limits.connections, or descriptors, were used up
     std::atomic<std::uint64_t> paused_turns{0};  ///< turns in which sockets were not read because something downstream was full
     std::atomic<std::uint64_t> tls_handshakes{0}, tls_resumed{0}, tls_failed{0}, websocket_failed{0}, proxy_failed{0};
-    std::atomic<std::uint64_t> loops{0};  ///< chains of rules that were cut at kRuleChainMax
+    std::atomic<std::uint64_t> unfit_names{0};  ///< questions to the access list with a name that does not fit its pattern
+    std::atomic<std::uint64_t> loops{0};        ///< chains of rules that were cut at kRuleChainMax
     /// Up to which turn of this shard events are durable: written by the backbone.
     std::atomic<std::uint64_t> durable_turn{0};
     /// The same for what its hub recorded: written by the session thread.

@@ -40,8 +40,27 @@ constexpr std::array kShardMetrics{
                 "connections closed because of their WebSocket: another HTTP request, a refused origin, a frame that breaks the protocol"},
     ShardMetric{"proxy_failed_total", &ShardGauges::proxy_failed, false,
                 "connections closed because they did not begin with a PROXY header"},
+    ShardMetric{"acl_unfit_names_total", &ShardGauges::unfit_names, false,
+                "questions to the access list in which a client id or name did not fit a pattern (it holds `+`, `#` or `/`)"},
     ShardMetric{"paused_turns_total", &ShardGauges::paused_turns, false,
                 "turns in which sockets were not read because something downstream was full"},
+};
+
+struct SignInMetric {
+    std::string_view name;
+    std::atomic<std::uint64_t> SignInGauges::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kSignInMetrics{
+    SignInMetric{"sign_ins_verified_total", &SignInGauges::verified, false, "passwords that were right, by their hash"},
+    SignInMetric{"sign_ins_remembered_total", &SignInGauges::remembered, false, "credentials that were right before: no hash was computed"},
+    SignInMetric{"sign_ins_wrong_total", &SignInGauges::wrong, false, "wrong users or passwords"},
+    SignInMetric{"sign_ins_paused_total", &SignInGauges::paused, false, "sign-ins not looked at because of too many failures before"},
+    SignInMetric{"sign_ins_busy_total", &SignInGauges::busy, false,
+                 "sign-ins refused because too many waited for their hash, or for too long"},
+    SignInMetric{"sign_ins_waiting", &SignInGauges::waiting, true, "sign-ins that wait for their hash"},
 };
 
 struct ClassMetric {
@@ -139,7 +158,8 @@ std::string hub_name(const hub::CounterInfo& row) { return fmt::format("hub_{}{}
 
 }  // namespace
 
-std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards, double uptime_s) {
+std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards,
+                         const SignInGauges& sign_ins, double uptime_s) {
     Writer out;
     out.head("uptime_seconds", true, "time since start");
     out.value("uptime_seconds", "", uptime_s);
@@ -161,6 +181,10 @@ std::string metrics_text(const BackboneView& view, const SessionGauges& sessions
         for (std::size_t shard = 0; shard < shards.size(); ++shard) {
             out.value(row.name, fmt::format("{{shard=\"{}\"}}", shard), (shards[shard]->*row.value).load(std::memory_order_relaxed));
         }
+    }
+    for (const auto& row : kSignInMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        out.value(row.name, "", (sign_ins.*row.value).load(std::memory_order_relaxed));
     }
     for (const auto& row : kClassMetrics) {
         out.head(row.name, row.gauge, row.text);
@@ -208,6 +232,7 @@ std::string metrics_page() {
     row("spool_degraded", "", true, "1 while the disk refuses writes and events wait in memory");
     for (const auto& each : kSessionMetrics) row(each.name, "", each.gauge, each.text);
     for (const auto& each : kUplinkMetrics) row(each.name, "", false, each.text);
+    for (const auto& each : kSignInMetrics) row(each.name, "", each.gauge, each.text);
     for (const auto& each : kShardMetrics) row(each.name, "{shard}", each.gauge, each.text);
     for (const auto& each : hub::kCounterTable) row(hub_name(each), "{shard}", each.gauge, each.text);
     out += "\n## Reasons for which something is dropped\n\n| reason | meaning |\n|---|---|\n";

@@ -11,7 +11,7 @@ namespace sluice::gateway {
 
 /// Text exposition format 0.0.4.
 [[nodiscard]] std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards,
-                                       double uptime_s);
+                                       const SignInGauges& sign_ins, double uptime_s);
 
 /// docs/metrics.md.
 [[nodiscard]] std::string metrics_page();

@@ -1,6 +1,7 @@
 #include "gateway/shard.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <spdlog/spdlog.h>
 
@@ -71,6 +72,16 @@ void add_to(SysTotals& totals, const ShardGauges& gauges) {
     totals.connections += hub(&Counters::connections_accepted);
 }
 
+/// An IPv4 address, also one inside an IPv6 address (RFC 4291 §2.5.5.2), or the network part of an IPv6 address. Nobody comes from
+/// ff00::/8, where the former are put.
+access::SourceAddress source_address(const posix::PeerAddress& peer) {
+    constexpr access::SourceAddress kVersion4 = std::uint64_t{0xFF} << 56;
+    constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+    const bool mapped = peer.v6 && std::equal(kMapped.begin(), kMapped.end(), peer.ip.begin());
+    if (!peer.v6 || mapped) return kVersion4 | base::load_le<std::uint32_t>(peer.ip.data() + (mapped ? 12 : 0));
+    return base::load_le<std::uint64_t>(peer.ip.data());
+}
+
 hub::Options hub_options(const Shard::Options& options) {
     hub::Options out;
     out.shard = options.index;
@@ -89,6 +100,7 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
       rules_(std::move(rules)),
       engine_(std::make_unique<rules::Engine>(rules_->plan, options.rules)),
       router_(rules_->routes),
+      doorkeeper_(*this),
       hub_(hub_options(options), *this),
       tcp_(loop_, *this),
       desk_(hub_, tcp_, options.index.value()),
@@ -137,9 +149,11 @@ void Shard::on_open(posix::TcpId id, const posix::PeerAddress& peer) {
     if (placed_.size() <= slot) {
         placed_.resize(slot + 1);
         listener_.resize(slot + 1);
+        source_.resize(slot + 1);
     }
     placed_[slot] = adopting_placed_ ? 1 : 0;
     listener_[slot] = adopting_listener_;
+    source_[slot] = source_address(peer);
     hub_.on_connected(hub::ConnectionId(id), hub_peer(adopting_listener_, peer), loop_.now());
 }
 
@@ -158,6 +172,7 @@ void Shard::on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::stri
         count(gauges_.tls_handshakes);
         if (layer.resumed()) count(gauges_.tls_resumed);
     } else if (const posix::PeerAddress* peer = layer.peer()) {
+        source_[static_cast<std::uint32_t>(id)] = source_address(*peer);
         hub_.on_peer(hub::ConnectionId(id), hub_peer(listener, *peer));
     }
 }
@@ -191,6 +206,32 @@ std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
 void Shard::on_closed(posix::TcpId id, const base::Error&) {
     links_.connections->fetch_sub(1, std::memory_order_relaxed);
     hub_.on_closed(hub::ConnectionId(id), loop_.now(), wall());
+}
+
+// ---- who comes in
+
+/// Empty: none. The sockets of this version are plain: nobody has shown a certificate.
+std::string_view Shard::certificate_name(hub::ConnectionId of) const { return tcp_.certificate_name(of.value()); }
+
+access::SourceAddress Shard::source_of(hub::ConnectionId connection) const {
+    return source_[static_cast<std::uint32_t>(connection.value())];
+}
+
+bool Shard::submit(access::SignIn&& sign_in) { return access_.to_verifier != nullptr && access_.to_verifier->push(std::move(sign_in)); }
+
+void Shard::use_access(ShardAccess access) {
+    access_ = std::move(access);
+    if (access_.rules != nullptr) doorkeeper_.use(access_.rules);
+    hub_.review_permissions(access_.rules == nullptr ? nullptr : &doorkeeper_);
+}
+
+/// Not while sockets are not read: what stands behind a CONNECT is input like any other.
+void Shard::take_sign_ins() {
+    if (access_.from_verifier == nullptr || phase_ != Phase::running) return;
+    for (SignInReply reply; access_.from_verifier->pop(reply);) {
+        hub_.on_authenticated(hub::ConnectionId(reply.connection), doorkeeper_.admission(reply));
+        tcp_.present_again(reply.connection);
+    }
 }
 
 // ---- a reading's way: accept -> evaluate -> emit -> route -> publish or spool
@@ -278,6 +319,7 @@ void Shard::on_turn(base::Monotonic now) {
     // Quiet: between two versions of the rules nothing may be evaluated; but what others still have under way here is answered, or they
     // would never be quiet. Saving: what is saved must not be emitted, too.
     if (phase_ != Phase::quiet || !peers_quiet()) take_mail(now);
+    take_sign_ins();
     if (const auto due = hub_.next_deadline(); phase_ != Phase::quiet && due && *due <= now) hub_.on_tick(now, wall());
     if (const auto due = engine_->next_deadline(); phase_ < Phase::quiet && due && *due <= now) {
         depth_ = 0;
@@ -432,7 +474,8 @@ std::optional<base::Monotonic> Shard::next_deadline() const {
     const bool mail =
         (phase_ != Phase::quiet || !peers_quiet()) &&
         std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
-    if (mail || !links_.commands->empty() || desk_.busy() || !events_.empty() || forwards_used_ != 0 ||
+    const bool sign_ins = phase_ == Phase::running && access_.from_verifier != nullptr && !access_.from_verifier->empty();
+    if (mail || sign_ins || !links_.commands->empty() || desk_.busy() || !events_.empty() || forwards_used_ != 0 ||
         gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_ ||
         gauges_.session_turn.load(std::memory_order_seq_cst) != session_seen_) {
         return loop_.now();
@@ -489,6 +532,9 @@ void Shard::take_command(Command&& command, base::Monotonic now) {
             give_up_at_ = now + kGoodbyeMax;
             tcp_.pause_reading(true);
             break;
+        case Command::Kind::swap_access:
+            use_access(std::move(command.access));
+            break;
         case Command::Kind::swap_rules:
             if (command.rules != rules_) swap_rules(std::move(command.rules), now);
             gauges_.quiet.store(false, std::memory_order_release);
@@ -540,6 +586,7 @@ void Shard::publish_gauges() {
     const auto& counters = hub_.counters();
     const auto put = [](std::atomic<std::uint64_t>& gauge, std::uint64_t value) { gauge.store(value, std::memory_order_relaxed); };
     for (std::size_t i = 0; i < ShardGauges::kHubCounters; ++i) put(gauges_.hub[i], counters.*hub::kCounterTable[i].value);
+    put(gauges_.unfit_names, doorkeeper_.unfit_names());
     loop_.count_work(static_cast<std::uint32_t>(counters.readings_in - readings_seen_));
     readings_seen_ = counters.readings_in;
     if (now_ < rule_gauges_at_) return;

@@ -20,6 +20,7 @@
 #include "flow/router/router.hpp"
 #include "flow/rules/engine.hpp"
 #include "gateway/client_desk.hpp"
+#include "gateway/doorkeeper.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/sys_topics.hpp"
 #include "gateway/turn_ledger.hpp"
@@ -32,7 +33,8 @@ class Shard final : public posix::TcpHandler,
                     private hub::Port,
                     private hub::Journal,
                     private rules::Output,
-                    private router::Sink {
+                    private router::Sink,
+                    private DoorkeeperPort {
 public:
     struct Options {
         data::ShardIndex index{0};
@@ -65,6 +67,8 @@ public:
         links_ = std::move(links);
         desk_.wire(*links_.questions);
     }
+    /// Before run(), and afterwards by Command::Kind::swap_access.
+    void use_access(ShardAccess access);
     /// Before run(): saved state of any shards; takes what belongs here.
     /// `interrupted`: the last run did not end cleanly.
     base::Status restore(base::ByteView saved, bool interrupted);
@@ -110,6 +114,7 @@ private:
     base::Bytes* output(hub::ConnectionId to) override { return tcp_.output(to.value()); }
     [[nodiscard]] std::size_t queued_bytes(hub::ConnectionId of) const override { return tcp_.queued_bytes(of.value()); }
     void close(hub::ConnectionId connection) override { tcp_.close(connection.value()); }
+    [[nodiscard]] std::string_view certificate_name(hub::ConnectionId of) const override;
     hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
     bool to_shard(data::ShardIndex shard, hub::ShardMessage&& message) override;
     // hub::Journal
@@ -122,11 +127,15 @@ private:
     // router::Sink
     void publish(std::string_view topic, base::ByteView payload) override;
     void spool(const data::Event& event) override;
+    // DoorkeeperPort
+    [[nodiscard]] access::SourceAddress source_of(hub::ConnectionId connection) const override;
+    bool submit(access::SignIn&& sign_in) override;
 
     [[nodiscard]] hub::Peer hub_peer(std::uint16_t listener, const posix::PeerAddress& peer) const;
     void evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth);
     void evaluate_derived();
     void take_mail(base::Monotonic now);
+    void take_sign_ins();
     void take_forwarded(const ForwardBatch& batch);
     void take_done(std::uint64_t turn);
     unsigned send_forwards(std::uint64_t turn, bool awaited);
@@ -150,6 +159,8 @@ private:
     std::shared_ptr<const Ruleset> rules_;
     std::unique_ptr<rules::Engine> engine_;
     router::Router router_;
+    Doorkeeper doorkeeper_;
+    ShardAccess access_;
     hub::Hub hub_;
     posix::TcpConnections tcp_;
     ClientDesk desk_;
@@ -157,8 +168,9 @@ private:
     ShardGauges gauges_;
     TurnLedger turns_;
 
-    std::vector<std::uint8_t> placed_;     // by connection slot: its client belongs here
-    std::vector<std::uint16_t> listener_;  // by connection slot
+    std::vector<std::uint8_t> placed_;           // by connection slot: its client belongs here
+    std::vector<std::uint16_t> listener_;        // by connection slot
+    std::vector<access::SourceAddress> source_;  // by connection slot
     std::uint16_t adopting_listener_ = 0;
     bool adopting_placed_ = false;
     std::uint16_t handshakes_to_ = 0;  // the shard that does the next handshake

@@ -10,6 +10,7 @@ void Shard::restore_sessions(const hub::JournalStart& start, const hub::SavedSta
     for (const auto& session : saved.sessions()) {
         if (base::shard_of(base::hash64(session.session.client), options_.shards) == options_.index.value()) hub_.restore(session, now_);
     }
+    hub_.review_permissions(access_.rules == nullptr ? nullptr : &doorkeeper_);  // users may have gone while we were down
 }
 
 void Shard::settle_restored(std::span<const std::unique_ptr<Shard>> all, base::Bytes& changes) {

@@ -179,7 +179,11 @@ private:
 };
 
 Gateway::Gateway(const config::GatewayConfig& config, World world)
-    : config_(config), world_(world), rules_(compile_ruleset(config)), connections_max_(config.limits.connections) {
+    : config_(config),
+      world_(world),
+      rules_(compile_ruleset(config)),
+      connections_max_(config.limits.connections),
+      access_(world.clock, world.entropy) {
     // A flood of connections must not take the descriptors that the spool needs for its next segment.
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * kOwnDescriptors) {
@@ -298,6 +302,9 @@ bool Gateway::open_data(config::StartError& error) {
         }
     }
     if (unreadable != 0) spdlog::warn("{} saved rule states cannot be read: the rules concerned warm up anew", unreadable);
+    // Before the sessions come back: each belongs to somebody.
+    auto access = take_access();
+    for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->use_access(std::move(access[i]));
     if (!open_sessions(*key, commit_delay_of(config_.gateway.latency), error)) return false;
     Backbone::OnAlert on_alert;
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
@@ -342,6 +349,13 @@ void Gateway::connect_threads() {
     sessions_->wire(std::move(session_links));
 }
 
+std::vector<ShardAccess> Gateway::take_access() {
+    std::vector<posix::EventLoop*> loops;
+    loops.reserve(shards_.size());
+    for (const auto& shard : shards_) loops.push_back(&shard->loop());
+    return access_.take(config_.auth, config_.listen, config_.limits.connect_timeout, loops);
+}
+
 void Gateway::run_threads() {
     // Without it only `sluice reload` does not find us.
     if (auto announced = pid_file_->announce(); !announced) spdlog::warn("{} not written: {}", kPidFile, base::describe(announced.error()));
@@ -366,7 +380,7 @@ void Gateway::run_threads() {
         std::vector<ClientQueryBox*> questions;
         questions.reserve(questions_.size());
         for (const auto& box : questions_) questions.push_back(box.get());
-        api_->ready(*backbone_, sessions_->gauges(), std::move(gauges), std::move(questions));
+        api_->ready(*backbone_, sessions_->gauges(), std::move(gauges), std::move(questions), access_.gauges());
         spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
     }
     spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), config_.rules.size());
@@ -405,6 +419,24 @@ void Gateway::reload_certificates(const config::Listen& listen) {
     }
 }
 
+/// Who may do what, at once and before anything else: a user who was taken out must not wait for the rules.
+void Gateway::reload_access(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
+    if (config.auth == config_.auth) return;
+    // The new file has listeners on this machine only, but those that run are still the old ones.
+    const bool reachable = std::any_of(config_.listen.mqtt.begin(), config_.listen.mqtt.end(),
+                                       [](const auto& one) { return !one.is_local() && !one.require_client_cert; });
+    if (!config.auth.configured && reachable) {
+        needs_restart.emplace_back("auth");
+        return;
+    }
+    config_.auth = config.auth;
+    auto access = take_access();
+    for (std::size_t i = 0; i < commands_.size(); ++i) {
+        Command command{Command::Kind::swap_access, nullptr, std::move(access[i])};
+        while (!commands_[i]->push(std::move(command))) std::this_thread::yield();
+    }
+}
+
 bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
     reload_certificates(config.listen);
     const auto compare = [&needs_restart](bool same, const char* key) {
@@ -412,7 +444,7 @@ bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::strin
     };
     compare(config.gateway == config_.gateway, "gateway");
     compare(config.listen == config_.listen, "listen");
-    compare(config.auth == config_.auth, "auth");
+    reload_access(config, needs_restart);
     compare(config.limits == config_.limits, "limits");
     compare(config.uplink == config_.uplink, "uplink");
     compare(config.spool == config_.spool, "spool");
@@ -447,6 +479,7 @@ void Gateway::stop() {
         while (!box->push({Command::Kind::stop, nullptr})) std::this_thread::yield();
     }
     for (auto& thread : threads_) thread.join();
+    access_.stop();
     acceptors_.clear();
     backbone_->stop();
     sessions_->stop();

@@ -15,6 +15,7 @@
 #include "env/entropy.hpp"
 #include "env/file_system.hpp"
 #include "env/posix/pid_file.hpp"
+#include "gateway/access_control.hpp"
 #include "gateway/api.hpp"
 #include "gateway/backbone.hpp"
 #include "gateway/connection_layers.hpp"
@@ -47,8 +48,9 @@ public:
     Gateway(const Gateway&) = delete;
     Gateway& operator=(const Gateway&) = delete;
 
-    /// New rules and certificates at once, without dropping a connection; rules whose SQL is unchanged keep their state. Other sections
-    /// need a restart: their keys are returned. False: could not be done now (storage does not answer), nothing changed.
+    /// New rules, certificates, users and access lists at once, without dropping a connection (but of those who are no longer welcome);
+    /// rules whose SQL is unchanged keep their state. Other sections need a restart: their keys are returned. False: could not be done now
+    /// (storage does not answer), nothing changed.
     bool reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart);
 
     /// Clean: everything taken is stored, rule state saved, clients and cloud told.
@@ -63,6 +65,8 @@ private:
     void connect_threads();
     void run_threads();
     void reload_certificates(const config::Listen& listen);
+    [[nodiscard]] std::vector<ShardAccess> take_access();
+    void reload_access(const config::GatewayConfig& config, std::vector<std::string>& needs_restart);
     void swap_rules(const std::shared_ptr<const Ruleset>& rules);
 
     config::GatewayConfig config_;
@@ -81,6 +85,7 @@ private:
     std::unique_ptr<Backbone> backbone_;
     std::unique_ptr<SessionThread> sessions_;
     std::vector<std::unique_ptr<Shard>> shards_;
+    AccessControl access_;
     std::vector<std::unique_ptr<posix::Mailbox<ShardMail>>> between_shards_;
     std::vector<std::unique_ptr<posix::Mailbox<BackboneMail>>> to_backbone_;
     std::vector<std::unique_ptr<posix::Mailbox<SessionMail>>> to_sessions_;

@@ -1,6 +1,7 @@
 // For the suite: packets written byte by byte, and what a hub answers to them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,8 +47,8 @@ Client& greet(World& world, Version version, const base::Bytes& first);
 /// Gates of the suite: a user name "ana" comes in, "secret/…" is not for anybody.
 class Gate final : public hub::Authenticator {
 public:
-    hub::Admission authenticate(const hub::Credentials& who) override {
-        return {who.username == "ana" ? mqtt::ReasonCode::success : mqtt::ReasonCode::bad_user_name_or_password, {}};
+    std::optional<hub::Admission> authenticate(const hub::Credentials& who) override {
+        return hub::Admission{who.username == "ana" ? mqtt::ReasonCode::success : mqtt::ReasonCode::bad_user_name_or_password, {}};
     }
     bool may_publish(const hub::Client&, std::string_view topic) override { return !topic.starts_with("secret/"); }
     bool may_subscribe(const hub::Client&, std::string_view filter) override { return !filter.starts_with("secret/"); }

@@ -92,7 +92,9 @@ class Sessions(SystemCase):
         self.random = random.Random(SEED)
 
     def start(self, shards=3):
-        self.at = Gateway(self.folder, rules=RULES, extra="limits: {queue_messages: 100000, queue_bytes: 64MiB}\n")
+        # Without $SYS topics, which are retained messages, too.
+        self.at = Gateway(self.folder, rules=RULES, extra="limits: {queue_messages: 100000, queue_bytes: 64MiB}\n",
+                          extra_gateway="sys_interval: 0s")
         self.addCleanup(self.at.__exit__)
         self.set_shards(shards)
         self.at.start()

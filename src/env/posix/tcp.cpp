@@ -160,13 +160,19 @@ void TcpConnections::adopt(DetachedConnection&& from) {
     handler_.on_open(id, from.peer);
     if (Connection* connection = find(id); connection != nullptr && !from.unread.empty()) {
         connection->unread = std::move(from.unread);
-        const auto size = connection->unread.size();
-        connection->unread.resize(size + data::kReadablePadding);
-        const base::Bytes whole = std::move(connection->unread);
-        connection->unread.clear();
-        present(*connection, {whole.data(), size});
+        present_again(id);
     }
     if (Connection* connection = find(id); connection != nullptr && connection->layers && connection->layers->over()) close(id);
+}
+
+void TcpConnections::present_again(TcpId id) {
+    Connection* connection = find(id);
+    if (connection == nullptr || connection->state != Connection::State::open || connection->unread.empty()) return;
+    base::Bytes whole = std::move(connection->unread);
+    connection->unread.clear();
+    const std::size_t size = whole.size();
+    whole.resize(size + data::kReadablePadding);
+    present(*connection, {whole.data(), size});
 }
 
 base::Result<TcpId> TcpConnections::connect(const std::string& host, std::uint16_t port) {

@@ -72,6 +72,8 @@ public:
     /// Inside on_bytes: what is left unconsumed is of no use before it has grown to `bytes`. Until then it is only gathered, so that a
     /// packet that trickles in costs its bytes, not its bytes squared.
     void expect(TcpId id, std::size_t bytes);
+    /// Hands on_bytes() again what it left unconsumed, as when more had come: what it waited for is there. Not inside on_bytes().
+    void present_again(TcpId id);
     /// Closes after the output so far has left (at most kLingerMax later). No more bytes are read. on_closed is called.
     void close(TcpId id);
     /// Closes now, at the end of the turn; unsent output is lost.

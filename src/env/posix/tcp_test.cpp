@@ -109,6 +109,20 @@ TEST_F(Tcp, what_a_handler_does_not_consume_is_presented_again_with_more_behind_
     EXPECT_TRUE(turn_until([&] { return client.received == "0123456789"; }));
 }
 
+TEST_F(Tcp, what_a_handler_waited_with_is_presented_again_on_request) {
+    connect();
+    server.hold_until = 10;
+    client.connections.send(client.open, base::as_bytes("01234"));
+    ASSERT_TRUE(turn_until([&] { return server.reads == 1; }));
+    server.hold_until = 0;
+    server.connections.present_again(server.opened.front());
+    EXPECT_TRUE(turn_until([&] { return client.received == "01234"; }));
+    EXPECT_EQ(server.reads, 2);
+    server.connections.present_again(server.opened.front());
+    server.connections.present_again(server.opened.front() + 1);
+    EXPECT_EQ(server.reads, 2) << "nothing is left, or nobody is there";
+}
+
 TEST_F(Tcp, more_than_the_read_buffer_can_wait_unconsumed) {
     connect();
     const std::string large(3'000'000, 'x');

@@ -8,7 +8,7 @@
 namespace sluice::hub {
 
 SessionIndex Hub::Core::clients(SessionIndex from, std::size_t places, ClientVisitor& visitor) const {
-    const std::size_t end = std::min(sessions_.places(), from + places);
+    const std::size_t end = std::min<std::size_t>(sessions_.places(), from + places);
     for (std::size_t index = from; index < end; ++index) {
         const Session& session = sessions_[static_cast<SessionIndex>(index)];
         if (session.serial == 0) continue;

@@ -73,8 +73,18 @@ void Hub::Core::on_connect(Connection& from, base::ByteView body, const Moment& 
     if (from.state == State::refused) return refuse_connect(from, {ReasonCode::server_busy, "limits.connections is reached"});
     const bool assigned = packet.client_id.empty();
     const std::string client = assigned ? assign_client_id() : std::string(packet.client_id);
-    Principal principal{};
-    if (const auto admitted = admit(from, packet, client, principal); !admitted) return refuse_connect(from, admitted);
+    if (const auto verdict_of = acceptable(packet, client); !verdict_of) return refuse_connect(from, verdict_of);
+    const auto admission = admit(from, packet, client);
+    if (!admission) {
+        from.state = State::authenticating;
+        from.last_heard = moment.now;  // the client has done its part: its time begins anew
+        ++counters_.connections_authenticating;
+        return;
+    }
+    if (admission->reason != ReasonCode::success) return refuse_connect(from, admission->reason);
+    const Principal principal = admission->principal;
+    if (!may_leave_will(client, principal, packet)) return refuse_connect(from, {ReasonCode::not_authorized, "the will's topic"});
+    if (const auto reason = claim(client, principal, moment); reason != ReasonCode::success) return refuse_connect(from, reason);
 
     const Welcome words = welcome(packet, assigned ? std::string_view(client) : std::string_view());
     if (kConnackBytes + words.needed.size() > from.packet_bytes_max) return refuse_connect(from, ReasonCode::packet_too_large);
@@ -98,11 +108,12 @@ void Hub::Core::refuse_connect(Connection& connection, mqtt::Verdict verdict) {
 void Hub::Core::end_refused(Connection& connection) {
     ++counters_.connections_refused;
     port_.close(connection.id);
+    if (connection.state == State::authenticating) --counters_.connections_authenticating;
     connection = Connection{};
     --counters_.connections;
 }
 
-mqtt::Verdict Hub::Core::admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal) {
+mqtt::Verdict Hub::Core::acceptable(const mqtt::Connect& packet, std::string_view client) const {
     if (packet.properties.has(Property::authentication_method))
         return {ReasonCode::bad_authentication_method, "no authentication method is supported but user name and password"};
     if (client.size() > kClientIdBytesMax) return {ReasonCode::client_identifier_not_valid, "longer than 1,024 bytes"};
@@ -111,16 +122,20 @@ mqtt::Verdict Hub::Core::admit(const Connection& from, const mqtt::Connect& pack
     if (packet.will && will_bytes_ + bytes_of(*packet.will) > options_.limits.will_bytes_max)
         return {ReasonCode::quota_exceeded, "the wills of all clients together are too large"};
     if (packet.will && packet.will->topic.starts_with("$SYS/")) return {ReasonCode::not_authorized, "the will's topic"};
-    if (options_.authenticator == nullptr) return ReasonCode::success;
-    const Admission admission = options_.authenticator->authenticate({.connection = from.id,
-                                                                      .peer = from.peer,
-                                                                      .client = client,
-                                                                      .has_username = packet.user.has_value(),
-                                                                      .has_password = packet.password.has_value(),
-                                                                      .username = packet.user.value_or(std::string_view{}),
-                                                                      .password = packet.password.value_or(base::ByteView{})});
-    principal = admission.principal;
-    return admission.reason;
+    return ReasonCode::success;
+}
+
+std::optional<Admission> Hub::Core::admit(const Connection& from, const mqtt::Connect& packet, std::string_view client) {
+    if (from.state == State::admitted) return Admission{.reason = ReasonCode::success, .principal = from.principal};
+    if (options_.authenticator == nullptr) return Admission{};
+    return options_.authenticator->authenticate({.connection = from.id,
+                                                 .peer = from.peer,
+                                                 .client = client,
+                                                 .has_username = packet.user.has_value(),
+                                                 .has_password = packet.password.has_value(),
+                                                 .username = packet.user.value_or(std::string_view{}),
+                                                 .password = packet.password.value_or(base::ByteView{}),
+                                                 .certificate = port_.certificate_name(from.id)});
 }
 
 /// Unused here, unlikely to be anywhere, and placed on this shard, so that a client that comes back with it finds its session.

@@ -3,6 +3,7 @@
 // subscribe.cpp, shards.cpp, each for its packets; hub.cpp for dispatch and time.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "codec/mqtt/framing.hpp"
@@ -26,6 +27,7 @@ public:
     std::size_t on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall);
     void on_bytes_soon(ConnectionId who) const;
     void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
+    void on_authenticated(ConnectionId who, const Admission& admission);
     void on_durable(Ticket ticket);
     void on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime wall);
     void publish(const Publication& publication, base::Monotonic now);
@@ -36,6 +38,7 @@ public:
     [[nodiscard]] bool wants_input() const;
     void forget_permissions();
     SessionIndex clients(SessionIndex from, std::size_t places, ClientVisitor& visitor) const;
+    void review_permissions(Authenticator* authenticator);
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
     void shut_down();
     [[nodiscard]] const Counters& counters();
@@ -88,7 +91,8 @@ private:
     void on_connect(Connection& from, base::ByteView body, const Moment& moment);
     void refuse_connect(Connection& connection, mqtt::Verdict verdict);
     void end_refused(Connection& connection);
-    mqtt::Verdict admit(const Connection& from, const mqtt::Connect& packet, std::string_view client, Principal& principal);
+    [[nodiscard]] mqtt::Verdict acceptable(const mqtt::Connect& packet, std::string_view client) const;
+    [[nodiscard]] std::optional<Admission> admit(const Connection& from, const mqtt::Connect& packet, std::string_view client);
     [[nodiscard]] std::string assign_client_id();
     SessionIndex open_session(std::string_view client, bool clean_start, bool& present, const Moment& moment);
     void set_up(Connection& from, SessionIndex index, const mqtt::Connect& packet, const Moment& moment);
@@ -105,6 +109,13 @@ private:
     void end_session(SessionIndex index, const Moment& moment);
     void publish_will(SessionIndex index, const Moment& moment);
     [[nodiscard]] std::uint32_t session_life(const mqtt::Connect& packet) const;
+
+    // permissions.cpp: waiting for an answer, whose session it is, what a change of permissions ends.
+    [[nodiscard]] std::size_t keep_waiting(Connection& from, base::ByteView bytes);
+    [[nodiscard]] mqtt::ReasonCode claim(std::string_view client, Principal principal, const Moment& moment);
+    [[nodiscard]] bool may_leave_will(std::string_view client, Principal principal, const mqtt::Connect& packet);
+    void review_some(const Moment& moment);
+    void review(SessionIndex index, const Moment& moment);
 
     // publish.cpp: PUBLISH and its acknowledgements.
     void on_publish(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
@@ -177,6 +188,7 @@ private:
     Ticket durable_ = 0;
     std::uint64_t retain_time_ = 0;
     std::uint64_t assigned_ids_ = 0;
+    SessionIndex review_next_ = kNoSession;  // kNoSession: no review is under way
     std::uint32_t packet_bytes_max_;
     base::Monotonic turn_{};             // when the last turn ended
     base::WallTime wall_{};              // about then, as on_bytes and on_tick were told

@@ -14,6 +14,9 @@ struct Counters {
     std::uint64_t connections_accepted = 0;
     std::uint64_t connections_refused = 0;
     std::uint64_t connections_taken_over = 0;
+    std::uint64_t client_ids_refused = 0;
+    std::uint64_t sessions_of_others_ended = 0;
+    std::uint64_t sessions_revoked = 0;
     std::uint64_t connections_lost = 0;
     std::uint64_t connect_timeouts = 0;
     std::uint64_t keep_alive_timeouts = 0;
@@ -47,6 +50,7 @@ struct Counters {
     std::uint64_t shard_records_in = 0;
     // Gauges
     std::uint64_t connections = 0;
+    std::uint64_t connections_authenticating = 0;
     std::uint64_t sessions = 0;
     std::uint64_t subscriptions = 0;
     std::uint64_t retained_messages = 0;
@@ -69,6 +73,12 @@ inline constexpr std::array kCounterTable{
     CounterInfo{"connections_refused", &Counters::connections_refused, false, "CONNECTs refused: CONNACK with a reason other than success"},
     CounterInfo{"connections_taken_over", &Counters::connections_taken_over, false,
                 "connections closed because their client id signed in again"},
+    CounterInfo{"client_ids_refused", &Counters::client_ids_refused, false,
+                "CONNECTs refused because another user is connected with the same client id"},
+    CounterInfo{"sessions_of_others_ended", &Counters::sessions_of_others_ended, false,
+                "sessions of absent clients ended because another user came with their client id"},
+    CounterInfo{"sessions_revoked", &Counters::sessions_revoked, false,
+                "connections or sessions ended because a reload took their permissions away"},
     CounterInfo{"connections_lost", &Counters::connections_lost, false, "connections that ended without DISCONNECT"},
     CounterInfo{"connect_timeouts", &Counters::connect_timeouts, false,
                 "connections closed because no CONNECT came within limits.connect_timeout"},
@@ -104,6 +114,8 @@ inline constexpr std::array kCounterTable{
     CounterInfo{"shard_records_out", &Counters::shard_records_out, false, "records sent to other shards"},
     CounterInfo{"shard_records_in", &Counters::shard_records_in, false, "records received from other shards"},
     CounterInfo{"connections", &Counters::connections, true, "clients connected"},
+    CounterInfo{"connections_authenticating", &Counters::connections_authenticating, true,
+                "of these: waiting for their credentials to be verified"},
     CounterInfo{"sessions", &Counters::sessions, true, "sessions of present and absent clients"},
     CounterInfo{"subscriptions", &Counters::subscriptions, true, "subscriptions of all sessions"},
     CounterInfo{"retained_messages", &Counters::retained_messages, true, "retained messages (each shard holds all of them)"},

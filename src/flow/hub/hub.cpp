@@ -35,6 +35,7 @@ Hub::Core::Core(const Options& options, Port& port)
       deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, recorder_, counters_, secret_),
       packet_bytes_max_(
           static_cast<std::uint32_t>(std::min<std::size_t>(options.limits.payload_bytes_max + kPacketOverheadMax, mqtt::kPacketBytesMax))) {
+    recorder_.use(options.authenticator);
     base::check(options.limits.receive_maximum != 0 && options.limits.inflight_max != 0, "hub: a window of 0");
 }
 
@@ -73,9 +74,12 @@ void Hub::Core::on_bytes_soon(ConnectionId who) const {
 std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotonic now, base::WallTime wall) {
     Connection* from = find(who);
     if (from == nullptr) return bytes.size();
-    if (from->state == State::running) from->last_heard = now;
     wall_ = wall;
     const Moment moment{now, wall};
+    if (from->state == State::running) [[likely]]
+        from->last_heard = now;
+    else if (from->state == State::authenticating)
+        return keep_waiting(*from, bytes);
     std::size_t at = 0;
     while (at < bytes.size()) {
         const auto rest = bytes.subspan(at);
@@ -93,6 +97,8 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
         else
             on_packet(*from, framed, body, moment);
         if (from->id != who) return bytes.size();  // closed
+        if (from->state == State::authenticating) [[unlikely]]
+            return at - framed.total;  // the CONNECT is presented again when the answer is there
     }
     const base::Bytes* out = port_.output(who);
     const std::size_t hard = options_.limits.output_bytes_hard;
@@ -206,6 +212,7 @@ void Hub::Core::close(Connection& connection, bool withdraw_will, const Moment& 
 
 void Hub::Core::end_connection(Connection& connection, bool withdraw_will, const Moment& moment) {
     const SessionIndex index = connection.session;
+    if (connection.state == State::authenticating) --counters_.connections_authenticating;
     connection = Connection{};
     --counters_.connections;
     if (index == kNoSession) return;
@@ -268,6 +275,7 @@ void Hub::Core::shut_down() {
     for (Connection& connection : connections_) {
         if (connection.state == State::free) continue;
         if (connection.state == State::running) send_disconnect(connection, ReasonCode::server_shutting_down);
+        if (connection.state == State::authenticating) --counters_.connections_authenticating;
         port_.close(connection.id);
         if (connection.session != kNoSession) {
             sessions_[connection.session].will.reset();
@@ -360,6 +368,7 @@ void Hub::Core::on_tick(base::Monotonic now, base::WallTime wall) {
     wall_ = wall;
     while (const auto timer = timers_.pop_due(now))
         if (counts(*timer)) on_timer(*timer, {now, wall});
+    if (review_next_ != kNoSession) review_some({now, wall});
 }
 
 void Hub::Core::on_timer(const Timer& timer, const Moment& moment) {
@@ -383,6 +392,7 @@ void Hub::Core::on_connection_timer(Connection& connection, const Moment& moment
         send_disconnect(connection, ReasonCode::keep_alive_timeout, "nothing came for one and a half keep-alives");
     } else {
         ++counters_.connect_timeouts;
+        if (connection.state == State::authenticating) return refuse_connect(connection, ReasonCode::server_busy);
     }
     close(connection, false, moment);
 }
@@ -401,6 +411,7 @@ void Hub::Core::on_session_timer(SessionIndex index, const Moment& moment) {
 
 std::optional<base::Monotonic> Hub::Core::next_deadline() const {
     auto next = timers_.next();
+    if (review_next_ != kNoSession) return turn_;
     if (const auto at = recorder_.next_deadline(); at != kNever) next = std::min(next.value_or(kNever), at);
     if (deliverer_.holding_back() || links_.waiting()) next = std::min(next.value_or(kNever), turn_ + kRetryAfter);
     return next;
@@ -417,6 +428,7 @@ std::size_t Hub::on_bytes(ConnectionId who, base::ByteView bytes, base::Monotoni
 }
 void Hub::on_bytes_soon(ConnectionId who) const { core_->on_bytes_soon(who); }
 void Hub::on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall) { core_->on_closed(who, now, wall); }
+void Hub::on_authenticated(ConnectionId who, const Admission& admission) { core_->on_authenticated(who, admission); }
 void Hub::on_durable(Ticket ticket) { core_->on_durable(ticket); }
 void Hub::on_shard_message(data::ShardIndex from, const ShardMessage& message, base::Monotonic now, base::WallTime wall) {
     core_->on_shard_message(from, message, now, wall);
@@ -428,6 +440,7 @@ std::optional<base::Monotonic> Hub::next_deadline() const { return core_->next_d
 void Hub::end_of_turn(base::Monotonic now) { core_->end_of_turn(now); }
 bool Hub::wants_input() const { return core_->wants_input(); }
 void Hub::forget_permissions() { core_->forget_permissions(); }
+void Hub::review_permissions(Authenticator* authenticator) { core_->review_permissions(authenticator); }
 bool Hub::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {
     return core_->disconnect(client, reason, now, wall);
 }

@@ -60,6 +60,10 @@ public:
     /// The connection is gone (by the peer, by an error). Unknown ids are ignored.
     void on_closed(ConnectionId who, base::Monotonic now, base::WallTime wall);
 
+    /// The answer to an Authenticator::authenticate() that said "later". Then present what the connection left unconsumed again: its
+    /// CONNECT and what is behind it. Ignored for a connection that is gone or does not wait.
+    void on_authenticated(ConnectionId who, const Admission& admission);
+
     /// All tickets up to this one are durable: releases acknowledgements.
     void on_durable(Ticket ticket);
 
@@ -85,6 +89,12 @@ public:
 
     /// Permissions may have changed: remembered answers are asked for again.
     void forget_permissions();
+
+    /// Permissions have changed; `authenticator` decides from now on (nullptr: everybody may do everything). Goes through all sessions,
+    /// some a turn: who is no longer welcome is disconnected with "not authorized"; a session with a subscription that is no longer
+    /// permitted ends, whether its client is there or not (its client learns of it: it finds no session and is refused when it subscribes
+    /// again).
+    void review_permissions(Authenticator* authenticator);
 
     /// Shows the sessions at so many places from `from` on (0: the first); returns where to go on, nothing at the end. In slices, as a hub
     /// may have very many; who comes or goes between two of them may be missed.

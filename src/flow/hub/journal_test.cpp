@@ -210,6 +210,44 @@ TEST(Journal, expiry_goes_on_over_the_downtime) {
     EXPECT_EQ(kept.world.hub().counters().sessions, 0U);
 }
 
+/// Everybody is who they say they are; numbers differ from run to run.
+class Names final : public Authenticator {
+public:
+    explicit Names(std::uint32_t first) : first_(first) {}
+    std::optional<Admission> authenticate(const Credentials& who) override {
+        return Admission{mqtt::ReasonCode::success, principal_of(who.username)};
+    }
+    bool may_publish(const hub::Client&, std::string_view) override { return true; }
+    bool may_subscribe(const hub::Client&, std::string_view) override { return true; }
+    Standing standing(const hub::Client&) override { return Standing::welcome; }
+    std::string_view name_of(Principal principal) const override { return names_[principal.value() - first_]; }
+    Principal principal_of(std::string_view name) override {
+        const auto at = std::find(names_.begin(), names_.end(), name) - names_.begin();
+        if (at == std::ssize(names_)) names_.emplace_back(name);
+        return Principal(first_ + static_cast<std::uint32_t>(at));
+    }
+
+private:
+    std::uint32_t first_;
+    std::vector<std::string> names_;
+};
+
+TEST(Journal, a_session_still_belongs_to_its_user_after_a_restart) {
+    Disk disk;
+    {
+        Names names(7);
+        KeptWorld kept(disk, 1, {}, {}, &names);
+        kept.world.client("s", {.clean = false, .user = "ana"}).subscribe("t", {.qos = 1}).disconnect();
+        kept.world.client("r", {.clean = false, .user = "bob"}).subscribe("t", {.qos = 1}).disconnect();
+        kept.world.client("p").publish("t", "for two", {.qos = 1, .id = 1});
+        kept.commit();
+    }
+    Names names(100);
+    KeptWorld kept(disk, 1, {}, {}, &names);
+    EXPECT_EQ(kept.world.open("s").connect("s", {.clean = false, .user = "eve"}).text(), "CONNACK 0x0") << "not what waits for ana";
+    EXPECT_EQ(kept.world.open("r").connect("r", {.clean = false, .user = "bob"}).text(), "CONNACK 0x0 present; PUBLISH t 'for two' q1 #1");
+}
+
 TEST(Journal, the_gateways_own_figures_are_not_written) {
     Disk disk;
     KeptWorld kept(disk, 1);

@@ -23,7 +23,8 @@ struct Disk {
 /// A World whose hubs keep what must survive. Nothing is durable before commit(). Destroying it is a crash.
 class KeptWorld {
 public:
-    KeptWorld(Disk& disk, std::uint16_t shards, Limits limits = {}, std::chrono::milliseconds downtime = {});
+    KeptWorld(Disk& disk, std::uint16_t shards, Limits limits = {}, std::chrono::milliseconds downtime = {},
+              Authenticator* authenticator = nullptr);
     KeptWorld(const KeptWorld&) = delete;
     KeptWorld& operator=(const KeptWorld&) = delete;
 

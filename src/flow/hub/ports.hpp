@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/bytes.hpp"
@@ -65,6 +66,12 @@ public:
     /// it and tries again at the end of the next turn. Never called with one shard.
     [[nodiscard]] virtual bool to_shard(data::ShardIndex shard, ShardMessage&& message) = 0;
 
+    /// The name in the certificate that the connection's client proved to own; empty: none. Asked at CONNECT; valid during that call.
+    [[nodiscard]] virtual std::string_view certificate_name(ConnectionId of) const {
+        static_cast<void>(of);
+        return {};
+    }
+
     /// A client came on line or went off line (taken over by another connection: off, then on).
     virtual void on_presence(std::string_view client, bool online) { (void)client, (void)online; }
 };
@@ -78,6 +85,7 @@ struct Credentials {
     bool has_password = false;
     std::string_view username;
     base::ByteView password;
+    std::string_view certificate{};  ///< Port::certificate_name()
 };
 
 struct Admission {
@@ -91,16 +99,40 @@ struct Client {
     Principal principal;
 };
 
+/// What a change of permissions means for somebody who came in before it.
+enum class Standing : std::uint8_t {
+    welcome,        ///< may stay, as far as what they subscribed to is still permitted
+    sign_in_again,  ///< the connection ends, the session waits
+    gone,           ///< connection and session end
+};
+
 /// Decides who may come in and what they may do. Called on the hub's thread; must not block and must not call the hub.
 class Authenticator {
 public:
     virtual ~Authenticator() = default;
-    virtual Admission authenticate(const Credentials& credentials) = 0;
+    /// Nothing: the answer comes later, by Hub::on_authenticated(). Until then the connection waits and nothing else does.
+    virtual std::optional<Admission> authenticate(const Credentials& credentials) = 0;
     /// False: acknowledged with "not authorized" where the version can say so, counted as denied, not delivered. The answer for a client's
     /// last topic is remembered until forget_permissions().
     virtual bool may_publish(const Client& client, std::string_view topic) = 0;
     /// Filters of shared subscriptions come without `$share/<group>/`.
     virtual bool may_subscribe(const Client& client, std::string_view filter) = 0;
+    /// Asked by Hub::review_permissions() for every session, present and absent.
+    virtual Standing standing(const Client& client) {
+        static_cast<void>(client);
+        return Standing::welcome;
+    }
+
+    /// A principal as text, for a session that outlives the process; empty: nobody in particular. Valid until the next call.
+    [[nodiscard]] virtual std::string_view name_of(Principal principal) const {
+        static_cast<void>(principal);
+        return {};
+    }
+    /// Back from text; one that may do nothing where the text means nobody (any more).
+    [[nodiscard]] virtual Principal principal_of(std::string_view name) {
+        static_cast<void>(name);
+        return {};
+    }
 };
 
 }  // namespace sluice::hub

@@ -45,7 +45,9 @@ void Recorder::session_changed(Session& session) {
 }
 
 void Recorder::put_session(const Session& session, ChangeKind kind, bool with_unreleased) {
-    SessionRow row{.client = session.client, .expiry_seconds = session.expiry_seconds, .ends = start_.clock.age_of(session.ends)};
+    const auto owner = authenticator_ == nullptr ? std::string_view() : authenticator_->name_of(session.principal);
+    SessionRow row{
+        .client = session.client, .owner = owner, .expiry_seconds = session.expiry_seconds, .ends = start_.clock.age_of(session.ends)};
     if (with_unreleased && session.inbox) row.unreleased = session.inbox->unreleased;
     body_.clear();
     append_row(body_, row);

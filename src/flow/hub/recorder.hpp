@@ -21,6 +21,8 @@ public:
     Recorder(std::uint32_t own, std::uint32_t shards, RetainedStore& retained) : own_(own), shards_(shards), retained_(retained) {}
 
     void open(Journal& journal, const JournalStart& start);
+    /// Who names the owners of sessions from now on; nullptr: nobody.
+    void use(const Authenticator* authenticator) { authenticator_ = authenticator; }
     [[nodiscard]] bool on() const { return journal_ != nullptr; }
     [[nodiscard]] const AgeClock& clock() const { return start_.clock; }
     [[nodiscard]] Age stopped() const { return start_.stopped; }
@@ -107,6 +109,7 @@ private:
     std::uint32_t shards_;
     RetainedStore& retained_;
     Journal* journal_ = nullptr;
+    const Authenticator* authenticator_ = nullptr;
     JournalStart start_;
     base::Bytes changes_;
     base::Bytes body_;

@@ -58,6 +58,7 @@ void Hub::Core::restore(const SavedSession& saved, base::Monotonic now) {
     }
     const SessionIndex index = sessions_.create(row.client);
     Session& session = sessions_[index];
+    if (options_.authenticator != nullptr) session.principal = options_.authenticator->principal_of(row.owner);
     session.kept = saved.id;
     session.expiry_seconds = row.expiry_seconds;
     session.ends = std::min(ends, now + options_.limits.session_expiry_max);

@@ -77,6 +77,7 @@ void append_row(base::Bytes& to, const SessionRow& row) {
     base::append_le(to, row.expiry_seconds);
     base::append_le(to, row.ends);
     append_text(to, row.client);
+    append_text(to, row.owner);
     for (const auto id : row.unreleased) base::append_le(to, id);
 }
 
@@ -119,6 +120,7 @@ Result<SessionRow> read_session_row(base::ByteView bytes) {
     row.expiry_seconds = in.number<std::uint32_t>();
     row.ends = in.number<Age>();
     row.client = base::as_text(in.take(in.number<std::uint16_t>()));
+    row.owner = base::as_text(in.take(in.number<std::uint16_t>()));
     const auto ids = in.rest();
     if (!in.good() || row.client.empty() || row.client.size() > kClientBytesMax || row.expiry_seconds == 0 || ids.size() % 2 != 0 ||
         ids.size() > 2 * 0xFFFF)

@@ -32,6 +32,7 @@ struct AgeClock {
 
 struct SessionRow {
     std::string_view client{};
+    std::string_view owner{};  ///< Authenticator::name_of() of who made it
     std::uint32_t expiry_seconds = 0;
     Age ends = 0;                              ///< 0: its client was connected
     std::vector<mqtt::PacketId> unreleased{};  ///< QoS 2 publishes whose PUBREL is to come: written at a clean stop only

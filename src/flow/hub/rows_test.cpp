@@ -15,7 +15,7 @@ base::Bytes from_hex(std::string_view text) {
     return out;
 }
 
-constexpr std::string_view kSession = "01 3c000000 0000000000000000 0100 63 0700";
+constexpr std::string_view kSession = "01 3c000000 0000000000000000 0100 63 0800 757365723a616e61 0700";
 constexpr std::string_view kSubscription = "01 01 05000000 0100 67 0300 612f2b";
 constexpr std::string_view kMessage = "01 01 0000000000000000 0100 74 00000000 6869";
 constexpr std::string_view kDeliveryHead = "01 01 0900 0100 05000000";
@@ -29,7 +29,7 @@ base::Bytes written(const Row& row) {
 }
 
 TEST(Rows, the_documented_examples_are_what_is_written) {
-    EXPECT_EQ(written(SessionRow{.client = "c", .expiry_seconds = 60, .unreleased = {7}}), from_hex(kSession));
+    EXPECT_EQ(written(SessionRow{.client = "c", .owner = "user:ana", .expiry_seconds = 60, .unreleased = {7}}), from_hex(kSession));
     EXPECT_EQ(written(SubscriptionRow{.options = {1}, .identifier = 5, .group = "g", .filter = "a/+"}), from_hex(kSubscription));
     EXPECT_EQ(written(MessageRow{.topic = "t", .payload = base::as_bytes("hi"), .qos = 1}), from_hex(kMessage));
     EXPECT_EQ(written(DeliveryRow{.qos = 1, .packet_id = 9, .identifiers = {5}}), from_hex(kDeliveryHead));
@@ -41,6 +41,7 @@ TEST(Rows, the_documented_examples_are_read) {
     const auto session = read_session_row(session_bytes);
     ASSERT_TRUE(session);
     EXPECT_EQ(session->client, "c");
+    EXPECT_EQ(session->owner, "user:ana");
     EXPECT_EQ(session->expiry_seconds, 60U);
     EXPECT_EQ(session->unreleased, std::vector<mqtt::PacketId>{7});
     const auto subscription_bytes = from_hex(kSubscription);

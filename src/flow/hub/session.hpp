@@ -141,7 +141,14 @@ struct Session {
 };
 
 struct Connection {
-    enum class State : std::uint8_t { free, greeting, refused, running };
+    enum class State : std::uint8_t {
+        free,
+        greeting,
+        refused,
+        authenticating,  ///< its CONNECT waits for the authenticator's answer
+        admitted,        ///< the answer was good; its CONNECT is to be presented again
+        running,
+    };
     ConnectionId id{};
     base::Monotonic last_heard{};
     base::Monotonic since{};  ///< its CONNECT was accepted
@@ -151,6 +158,7 @@ struct Connection {
     SessionIndex session = kNoSession;
     std::uint32_t acks_pending = 0;
     std::uint32_t pubrecs_pending = 0;     ///< of them
+    Principal principal{};                 ///< while admitted
     std::uint16_t keep_alive_seconds = 0;  ///< 0: none
     Peer peer{};
     State state = State::free;

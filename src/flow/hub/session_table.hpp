@@ -24,8 +24,8 @@ public:
     SessionIndex create(std::string_view client);
     void erase(SessionIndex index);
     [[nodiscard]] std::size_t size() const { return by_client_.size(); }
-    /// Indices are below this; a session with serial 0 is a free place.
-    [[nodiscard]] std::size_t places() const { return sessions_.size(); }
+    /// All indices are below this; places whose session has serial 0 are free.
+    [[nodiscard]] SessionIndex places() const { return static_cast<SessionIndex>(sessions_.size()); }
 
     template <class Visit>
     void for_each(Visit&& visit) const {

@@ -263,10 +263,10 @@ TEST(Will, the_end_of_the_session_does_not_wait_for_the_delay) {
 
 class Gate final : public Authenticator {
 public:
-    Admission authenticate(const Credentials& who) override {
+    std::optional<Admission> authenticate(const Credentials& who) override {
         ++asked_connect;
-        if (who.username == "ana" && base::as_text(who.password) == "secret") return {ReasonCode::success, Principal(7)};
-        return {ReasonCode::bad_user_name_or_password, {}};
+        if (who.username == "ana" && base::as_text(who.password) == "secret") return Admission{ReasonCode::success, Principal(7)};
+        return Admission{ReasonCode::bad_user_name_or_password, {}};
     }
     bool may_publish(const hub::Client& client, std::string_view topic) override {
         ++asked_publish;
@@ -292,12 +292,13 @@ TEST(Admission, who_may_not_come_in_is_told_in_its_version) {
 TEST(Admission, what_is_learned_of_a_peer_before_its_connect_is_what_the_authenticator_hears) {
     class Witness final : public Authenticator {
     public:
-        Admission authenticate(const Credentials& who) override {
+        std::optional<Admission> authenticate(const Credentials& who) override {
             heard = who.peer;
-            return {};
+            return Admission{};
         }
         bool may_publish(const hub::Client&, std::string_view) override { return true; }
         bool may_subscribe(const hub::Client&, std::string_view) override { return true; }
+        Standing standing(const hub::Client&) override { return Standing::welcome; }
         Peer heard;
     };
     Witness witness;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "manage/config/access_files.hpp"
 #include "manage/config/listen.hpp"
 #include "manage/config/located_text.hpp"
 
@@ -30,8 +31,10 @@ struct GatewayIdentity {
 struct Auth {
     bool configured = false;  ///< the section is there
     bool anonymous = true;    ///< clients without credentials may connect
-    Path users;               ///< not built yet
-    Path acl;                 ///< not built yet
+    Path users;               ///< empty: nobody has a password
+    Path acl;                 ///< empty: who may connect may do everything
+    std::vector<UserEntry> user_list;
+    std::vector<AclEntry> acl_rows;
     friend bool operator==(const Auth&, const Auth&) = default;
 };
 

@@ -68,8 +68,9 @@ spool: {max_bytes: 256MiB}
 
 MemoryFiles files_of_everything() {
     MemoryFiles files;
-    for (const char* name : {"server.crt", "server.key", "clients.crt", "users.yaml", "acl.yaml"})
-        files.contents[std::string("etc/") + name] = "x";
+    for (const char* name : {"server.crt", "server.key", "clients.crt"}) files.contents[std::string("etc/") + name] = "x";
+    files.contents["etc/users.yaml"] = "ana: $argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$AAECAwQFBgcICQoLDA0ODw\n";
+    files.contents["etc/acl.yaml"] = "- {who: \"user:ana\", may: [publish, subscribe], topics: [\"sensors/%u/#\"]}\n";
     files.contents["etc/functions/greengrass_predictive_maintenance.py"] = "x";
     return files;
 }
@@ -78,8 +79,6 @@ TEST(GatewayConfig, the_whole_of_the_design_is_read_and_what_is_not_built_is_not
     MemoryFiles files = files_of_everything();
     const auto loaded = read_gateway(kEverything, "etc/g.yaml", &files, nullptr);
     EXPECT_EQ(loaded.text(),
-              "etc/g.yaml:13:3: note: `auth.users` is not built yet\n"
-              "etc/g.yaml:14:3: note: `auth.acl` is not built yet\n"
               "etc/g.yaml:28:1: note: `functions` is not built yet\n"
               "etc/g.yaml:41:1: note: `shadows` is not built yet\n");
     EXPECT_TRUE(loaded.is_valid());
@@ -261,6 +260,47 @@ TEST(GatewayConfig, listeners_beyond_this_machine_need_auth) {
     EXPECT_EQ(problems_behind_head("listen: {mqtt: [tcp://localhost:1883, 'tcp://[::1]:1883', tcp://127.8.9.1:1883]}\n"), "");
     EXPECT_EQ(problems_behind_head("auth: {anonymous: false}\n"),
               "g.yaml:2:1: error: nobody could sign in: add `users`, or `anonymous: true`\n");
+}
+
+TEST(GatewayConfig, the_files_of_auth_are_read_and_their_problems_carry_their_names) {
+    MemoryFiles files = files_of_everything();
+    const std::string text = std::string(kHead) + "auth: {users: users.yaml, acl: acl.yaml}\n";
+    const auto good = read_gateway(text, "etc/g.yaml", &files, nullptr);
+    EXPECT_EQ(good.text(), "");
+    ASSERT_EQ(good.config.auth.user_list.size(), 1U);
+    EXPECT_EQ(good.config.auth.user_list[0].name, "ana");
+    ASSERT_EQ(good.config.auth.acl_rows.size(), 1U);
+    files.contents["etc/users.yaml"] += "bob: secret\n";
+    files.contents["etc/acl.yaml"] += "- {who: \"user:carl\", may: publish, topics: a}\n- {who: all}\n";
+    files.mode = 0644;
+    const auto bad = read_gateway(text, "etc/g.yaml", &files, nullptr);
+    EXPECT_EQ(bad.text(),
+              "etc/g.yaml:2:15: warning: users: everyone on this machine may read the hashes and try to guess the passwords; `chmod o-r` "
+              "keeps them from it\n"
+              "etc/acl.yaml:2:3: warning: there is no user `carl` in etc/users.yaml\n"
+              "etc/acl.yaml:3:3: error: expected one of `may` and `may_not`\n"
+              "etc/acl.yaml:3:3: error: missing key `topics`\n"
+              "etc/acl.yaml:3:9: error: who: expected \"*\", anonymous, user:NAME, cn:NAME or client:ID, found `all`\n"
+              "etc/users.yaml:2:6: error: expected the hash of a password, `$argon2id$v=19$…`; `sluice passwd FILE USER` writes one\n");
+    EXPECT_NE(to_json("etc/g.yaml", bad.problems).find(R"({"file":"etc/users.yaml","line":2,"column":6,"severity":"error")"),
+              std::string::npos);
+    files.contents.erase("etc/acl.yaml");
+    files.errors["etc/users.yaml"] = base::Errc::permission;
+    const auto unreadable = read_gateway(text, "etc/g.yaml", &files, nullptr);
+    EXPECT_FALSE(unreadable.is_valid());
+    EXPECT_NE(unreadable.text().find("etc/g.yaml:2:32: error: acl: `etc/acl.yaml`: there is no such file or folder\n"), std::string::npos)
+        << unreadable.text();
+}
+
+TEST(GatewayConfig, passwords_in_the_clear_are_warned_of) {
+    MemoryFiles files = files_of_everything();
+    const auto text_of = [&](const std::string& rest) {
+        return read_gateway(std::string(kHead) + rest, "etc/g.yaml", &files, nullptr).text();
+    };
+    EXPECT_EQ(text_of("listen: {mqtt: [tcp://0.0.0.0:1883]}\nauth: {users: users.yaml}\n"),
+              "etc/g.yaml:2:17: warning: passwords travel unencrypted over tcp://: everyone on the way can read them\n");
+    EXPECT_EQ(text_of("listen: {mqtt: [tcp://127.0.0.1:1883]}\nauth: {users: users.yaml}\n"), "");
+    EXPECT_EQ(text_of("auth: {acl: acl.yaml}\n"), "etc/g.yaml:2:1: error: nobody could sign in: add `users`, or `anonymous: true`\n");
 }
 
 TEST(GatewayConfig, listener_urls_are_checked) {

@@ -97,11 +97,14 @@ constexpr std::array kKeys{
         .kind = boolean,
         .fallback = "false",
         .text = "Clients without credentials may connect, from wherever a listener can be reached."},
-    Key{.path = "auth.users", .kind = existing, .built = false, .text = "File with users and the hashes of their passwords."},
+    Key{.path = "auth.users",
+        .kind = existing,
+        .text =
+            "File with users and the hashes of their passwords, written by `sluice passwd`: [access.md](access.md). With it a user name "
+            "or password that is shown must be right."},
     Key{.path = "auth.acl",
         .kind = existing,
-        .built = false,
-        .text = "File with a list of rows; the first that matches decides, none: denied."},
+        .text = "File with a list of rows; the first that matches decides, none: denied. Absent: who may connect may do everything."},
 
     Key{.path = "limits",
         .text = "Everything that grows has a limit; what is refused or dropped is counted in `/metrics` and, where readings are lost, in "

@@ -1,10 +1,14 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "data/reading.hpp"
+#include "env/file_system.hpp"
+#include "manage/config/load.hpp"
 #include "manage/config/reader.hpp"
 #include "manage/config/scalar.hpp"
 #include "manage/config/suggest.hpp"
@@ -312,12 +316,48 @@ std::vector<ModelConfig> read_models(const View& view, Problems& problems) {
     return out;
 }
 
-Auth read_auth(const View& view) {
+/// The text of a file that `auth` names; nothing where it cannot be read, which is reported (by check_files where it cannot be opened).
+std::optional<std::string> read_access_file(const View& at, const char* key, env::FileSystem& files, Problems& problems) {
+    auto text = read_text(files, at.path().value, kAccessFileBytesMax);
+    if (text) return std::move(*text);
+    if (text.error().code != base::Errc::not_found && text.error().code != base::Errc::permission)
+        add_error(problems, at.position(), fmt::format("auth.{}", key), fmt::format("{}: {}", key, base::describe(text.error())));
+    return std::nullopt;
+}
+
+void read_access_files(const View& view, env::FileSystem& files, Auth& out, Problems& problems) {
+    if (const View users = view.at("users"); users.present()) {
+        if (const auto text = read_access_file(users, "users", files, problems))
+            out.user_list = read_users(*text, out.users.value, problems);
+        constexpr unsigned kOthersRead = 0004;
+        if (const auto mode = files.permissions(out.users.value); mode && (*mode & kOthersRead) != 0) {
+            add_warning(
+                problems, users.position(), "auth.users",
+                "users: everyone on this machine may read the hashes and try to guess the passwords; `chmod o-r` keeps them from it");
+        }
+    }
+    const View acl = view.at("acl");
+    if (!acl.present()) return;
+    if (const auto text = read_access_file(acl, "acl", files, problems)) out.acl_rows = read_acl(*text, out.acl.value, problems);
+    if (!view.at("users").present()) return;
+    std::set<std::string_view> names;
+    for (const UserEntry& user : out.user_list) names.insert(user.name);
+    for (const AclEntry& row : out.acl_rows) {
+        for (const AclWho& who : row.who) {
+            if (who.kind != AclWho::Kind::user || names.contains(who.name)) continue;
+            add_warning(problems, row.at, {}, fmt::format("there is no user `{}` in {}", shortened(who.name, 64), out.users.value));
+            problems.back().file = out.acl.value;
+        }
+    }
+}
+
+Auth read_auth(const View& view, env::FileSystem* files, Problems& problems) {
     Auth out;
     out.configured = view.written();
     out.anonymous = !out.configured || view.at("anonymous").boolean();
     out.users = view.at("users").path();
     out.acl = view.at("acl").path();
+    if (files != nullptr) read_access_files(view, *files, out, problems);
     return out;
 }
 
@@ -327,6 +367,11 @@ void check_access(const GatewayConfig& config, const View& root, Problems& probl
     for (std::size_t i = 0; i < config.listen.mqtt.size(); ++i) {
         const MqttListener& listener = config.listen.mqtt[i];
         certificates = certificates || listener.require_client_cert;
+        const bool plain = listener.scheme == Scheme::tcp || listener.scheme == Scheme::ws;
+        if (plain && !listener.is_local() && !config.auth.users.empty()) {
+            add_warning(problems, listener.at, fmt::format("listen.mqtt[{}].url", i),
+                        fmt::format("passwords travel unencrypted over {}://: everyone on the way can read them", name(listener.scheme)));
+        }
         if (listener.is_local() || config.auth.configured || listener.require_client_cert) continue;
         if (listener.proxy_protocol) {
             add_error(
@@ -359,7 +404,7 @@ GatewayConfig read_gateway_values(const View& root, env::FileSystem* files, Prob
     GatewayConfig out;
     out.gateway = read_identity(root.at("gateway"));
     out.listen = read_listen(root.at("listen"), Tier::gateway, problems);
-    out.auth = read_auth(root.at("auth"));
+    out.auth = read_auth(root.at("auth"), files, problems);
     out.limits = read_limits(root.at("limits"), problems);
     out.uplink = read_uplink(root.at("uplink"), files, problems);
     out.rules = read_rules(root.at("rules"), out.uplink.classes, problems);

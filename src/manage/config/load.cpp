@@ -18,8 +18,6 @@
 namespace sluice::config {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 std::string folder_of(const std::string& file) {
     const std::size_t slash = file.find_last_of('/');
     if (slash == std::string::npos) return {};
@@ -34,22 +32,18 @@ void bound(Problems& problems) {
         problem.key = shortened(problem.key, kMessageBytesMax);
         problem.message = shortened(problem.message, kMessageBytesMax);
     }
-    std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) { return a.at < b.at; });
+    std::stable_sort(problems.begin(), problems.end(), is_before);
     if (problems.size() <= kProblemsMax) return;
     const auto rest = problems.begin() + static_cast<std::ptrdiff_t>(kProblemsMax);
     Problem last;
     last.at = rest->at;
+    last.file = rest->file;
     last.message = fmt::format("and {} more problems from here on", problems.end() - rest);
     last.severity =
         std::min_element(rest, problems.end(), [](const Problem& a, const Problem& b) { return a.severity < b.severity; })->severity;
     last.not_built = std::any_of(rest, problems.end(), [](const Problem& problem) { return problem.not_built; });
     problems.erase(rest, problems.end());
     problems.push_back(std::move(last));
-}
-
-std::string_view without_mark(std::string_view text) {
-    if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-    return text;
 }
 
 /// A file given to the wrong daemon: one plain sentence instead of a list of unknown keys.

@@ -64,6 +64,12 @@ struct Checked {
                                                  ListenerChecker* listeners = nullptr);
 [[nodiscard]] Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files);
 
+/// The text behind a byte order mark, which some editors write.
+[[nodiscard]] constexpr std::string_view without_mark(std::string_view text) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    return text.starts_with(kByteOrderMark) ? text.substr(kByteOrderMark.size()) : text;
+}
+
 /// The bytes of a file up to a limit. Errors: not_found, permission, io, too_large (longer than the limit).
 [[nodiscard]] base::Result<std::string> read_text(env::FileSystem& files, const std::string& path, std::size_t limit);
 

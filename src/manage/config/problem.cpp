@@ -54,11 +54,13 @@ std::vector<const Problem*> in_file_order(const Problems& problems) {
     std::vector<const Problem*> order;
     order.reserve(problems.size());
     for (const Problem& problem : problems) order.push_back(&problem);
-    std::stable_sort(order.begin(), order.end(), [](const Problem* a, const Problem* b) { return a->at < b->at; });
+    std::stable_sort(order.begin(), order.end(), [](const Problem* a, const Problem* b) { return is_before(*a, *b); });
     return order;
 }
 
 }  // namespace
+
+bool is_before(const Problem& a, const Problem& b) { return a.file != b.file ? a.file < b.file : a.at < b.at; }
 
 std::string shortened(std::string_view text, std::size_t bytes_max) {
     if (text.size() <= bytes_max) return std::string(text);
@@ -67,7 +69,8 @@ std::string shortened(std::string_view text, std::size_t bytes_max) {
 }
 
 std::string format(std::string_view file, const Problem& problem) {
-    return fmt::format("{}:{}:{}: {}: {}", printable(file), problem.at.line, problem.at.column, name(problem.severity),
+    const std::string_view place = problem.file.empty() ? file : std::string_view(problem.file);
+    return fmt::format("{}:{}:{}: {}: {}", printable(place), problem.at.line, problem.at.column, name(problem.severity),
                        printable(problem.message));
 }
 
@@ -84,9 +87,10 @@ std::string to_json(std::string_view file, const Problems& problems) {
     std::string out = "[";
     for (const Problem* problem : in_file_order(problems)) {
         if (out.size() > 1) out += ',';
-        out += fmt::format(R"({{"file":{},"line":{},"column":{},"severity":"{}","key":{},"message":{},"not_built":{}}})", json_string(file),
-                           problem->at.line, problem->at.column, name(problem->severity), json_string(problem->key),
-                           json_string(problem->message), problem->not_built);
+        out +=
+            fmt::format(R"({{"file":{},"line":{},"column":{},"severity":"{}","key":{},"message":{},"not_built":{}}})",
+                        json_string(problem->file.empty() ? file : std::string_view(problem->file)), problem->at.line, problem->at.column,
+                        name(problem->severity), json_string(problem->key), json_string(problem->message), problem->not_built);
     }
     return out + "]";
 }

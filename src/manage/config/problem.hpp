@@ -38,15 +38,20 @@ struct Problem {
     std::string key{};      ///< path of the key it is about: `rules[0].sql`; may be empty
     std::string message{};  ///< what is wrong, what was expected; one line, no full stop
     bool not_built = false;
+    std::string file{};  ///< another file than the configuration itself, that it names; empty: itself
     friend bool operator==(const Problem&, const Problem&) = default;
 };
 
 using Problems = std::vector<Problem>;
 
+/// The order in which people read them: the configuration first, by place, then the files that it names.
+[[nodiscard]] bool is_before(const Problem& a, const Problem& b);
+
 /// At most so many bytes of a text, cut at a character's border, and then `…`.
 [[nodiscard]] std::string shortened(std::string_view text, std::size_t bytes_max);
 
-/// `FILE:LINE:COL: error: message`, one line, without a line break. Control characters in the message are shown as `\xNN`.
+/// `FILE:LINE:COL: error: message` (the problem's own file where it has one), one line, without a line break. Control characters in the
+/// message are shown as `\xNN`.
 [[nodiscard]] std::string format(std::string_view file, const Problem& problem);
 
 /// format() of all, a line each, in the order of the file.

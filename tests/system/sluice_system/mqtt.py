@@ -25,9 +25,18 @@ def text(value: str) -> bytes:
     return struct.pack(">H", len(raw)) + raw
 
 
-def connect_packet(client_id: str, *, keep_alive: int = 60, clean: bool = True, level: int = 4) -> bytes:
+def connect_packet(client_id: str, *, keep_alive: int = 60, clean: bool = True, level: int = 4, user=None, password=None,
+                   will=None) -> bytes:
+    """`will`: topic and payload."""
     properties = b"\x00" if level == 5 else b""
-    return packet(0x10, text("MQTT") + bytes([level, 2 if clean else 0]) + struct.pack(">H", keep_alive) + properties + text(client_id))
+    flags = (2 if clean else 0) | (4 if will else 0) | (128 if user is not None else 0) | (64 if password is not None else 0)
+    body = text("MQTT") + bytes([level, flags]) + struct.pack(">H", keep_alive) + properties + text(client_id)
+    if will:
+        body += properties + text(will[0]) + text(will[1])
+    for each in (user, password):
+        if each is not None:
+            body += text(each)
+    return packet(0x10, body)
 
 
 def publish_packet(topic: str, payload: bytes, *, qos: int = 0, packet_id: int = 0, retain: bool = False) -> bytes:
@@ -38,8 +47,7 @@ def publish_packet(topic: str, payload: bytes, *, qos: int = 0, packet_id: int =
 class Client:
     """Blocking. Raises ConnectionError when the server ends the connection."""
 
-    def __init__(self, port: int, client_id: str, *, keep_alive: int = 60, timeout: float = 60, clean: bool = True,
-                 over: socket.socket | None = None):
+    def __init__(self, port: int, client_id: str, *, timeout: float = 60, over: socket.socket | None = None, **connect):
         """`over`: a connection that stands already (TLS, a Unix socket), instead of one to `port`."""
         self.socket = over or socket.create_connection(("127.0.0.1", port), timeout=timeout)
         if not over:
@@ -47,7 +55,7 @@ class Client:
         self._buffer = b""
         self._next_id = 0
         self.unacked = {}
-        self.send(connect_packet(client_id, keep_alive=keep_alive, clean=clean))
+        self.send(connect_packet(client_id, **connect))
         kind, _, body = self.read()
         if kind != CONNACK or body[1] != 0:
             raise ConnectionError(f"refused: packet {kind}, {body!r}")
