@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include "gateway/descriptors.hpp"
+
 namespace sluice::cli {
 
 void raise_descriptor_limit(std::uint32_t connections) {
@@ -11,12 +13,11 @@ void raise_descriptor_limit(std::uint32_t connections) {
     limit.rlim_cur = limit.rlim_max;
     // A lower limit still works; the warning below says how far.
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
-    constexpr rlim_t kOthers = 64;  // files, listeners, pipes
-    if (limit.rlim_cur < connections + kOthers) {
+    if (const auto room = gateway::connection_descriptors(limit.rlim_cur); room < connections) {
         spdlog::warn(
             "this process may open {} files: about {} connections, fewer than limits.connections ({}); raise it with ulimit -n or "
             "LimitNOFILE=",
-            limit.rlim_cur, limit.rlim_cur - kOthers, connections);
+            limit.rlim_cur, room, connections);
     }
 }
 

@@ -1,9 +1,13 @@
 #include "gateway/api.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "codec/json/writer.hpp"
 #include "embed/assets.hpp"
+#include "gateway/descriptors.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/status.hpp"
 
@@ -34,6 +38,9 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
     posix::HttpServer::Options options;
     options.host = config.listen.http->host;
     options.port = config.listen.http->port;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        options.connections_max = std::min<std::size_t>(options.connections_max, http_descriptors(limit.rlim_cur));
     Api& self = *api;
     auto server = posix::HttpServer::start(
         options, [&self](const posix::HttpRequest& request) { return self.handle(request); }, [&self] { self.tick(); });

@@ -37,6 +37,18 @@ const Order* find_order(std::string_view name) {
     return at == kOrders.end() ? nullptr : at;
 }
 
+/// A page of any site can make its reader's browser ask us, and can give its own name our address. What changes something is done for
+/// programs and for our own page only: where a browser tells an origin it is the host that was asked, and that is an address or localhost.
+bool is_ours(const posix::HttpRequest& request) {
+    std::string_view host = request.host;
+    if (const auto colon = host.rfind(':'); colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
+        host = host.substr(0, colon);
+    const bool address = !host.empty() && host.find_first_not_of("0123456789abcdefABCDEF.:[]") == std::string_view::npos &&
+                         (host.front() == '[' || (host.front() >= '0' && host.front() <= '9'));
+    if (!address && host != "localhost") return false;
+    return request.origin.empty() || request.origin == "http://" + request.host || request.origin == "https://" + request.host;
+}
+
 std::string_view protocol_name(std::uint8_t protocol) { return protocol == 5 ? "5.0" : protocol == 4 ? "3.1.1" : "3.1"; }
 
 json::object to_json(const ClientRow& row) {
@@ -78,6 +90,8 @@ bool ClientsApi::handles(std::string_view path) {
 
 HttpResponse ClientsApi::answer(const posix::HttpRequest& request) {
     const bool one = request.path.size() > kPath.size() + 1;
+    if (request.method == "DELETE" && one && !is_ours(request))
+        return HttpResponse::problem(403, "a page of another site asks, or this gateway was asked for by a name that is not its own");
     if (request.method == "DELETE" && one) return kick(request.path.substr(kPath.size() + 1));
     if (request.method != "GET" || one)
         return HttpResponse::problem(405, "GET /api/v1/clients lists, DELETE /api/v1/clients/CLIENT_ID disconnects");

@@ -91,6 +91,7 @@ public:
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
     void on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) override;
     void on_closed(posix::TcpId id, const base::Error& why) override;
+    void on_released() override;
     void on_bytes_soon(posix::TcpId id) const override { hub_.on_bytes_soon(hub::ConnectionId(id)); }
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;

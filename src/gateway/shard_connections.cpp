@@ -103,10 +103,10 @@ std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
     return consumed;
 }
 
-void Shard::on_closed(posix::TcpId id, const base::Error&) {
-    links_.connections->fetch_sub(1, std::memory_order_relaxed);
-    hub_.on_closed(hub::ConnectionId(id), loop_.now(), wall());
-}
+/// Not before: a flood of connections that we have closed and their peers have not would take all descriptors uncounted.
+void Shard::on_released() { links_.connections->fetch_sub(1, std::memory_order_relaxed); }
+
+void Shard::on_closed(posix::TcpId id, const base::Error&) { hub_.on_closed(hub::ConnectionId(id), loop_.now(), wall()); }
 
 // ---- who comes in
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "gateway/descriptors.hpp"
 #include "manage/identity/master_key.hpp"
 
 namespace sluice::gateway {
@@ -19,7 +20,6 @@ constexpr std::size_t kSessionMailboxSlots = 256;
 constexpr std::size_t kCommandSlots = 16;
 constexpr std::size_t kQuestionSlots = 16;
 constexpr std::size_t kShardsMax = 64;
-constexpr rlim_t kOwnDescriptors = 1200;  // HTTP connections (1,024), files, loops, listeners
 
 /// How long a loop may nap to take more messages in one turn: it spares wake-ups and costs as much latency.
 std::chrono::microseconds nap_of(config::Latency latency) {
@@ -170,6 +170,7 @@ public:
         if (layers.has_tls()) return gateway_.shards_[0]->adopt_somewhere(std::move(connection), index_);
         gateway_.shards_[0]->adopt(std::move(connection), index_);
     }
+    void on_refused() override { gateway_.shards_[0]->gauges().over_limit.fetch_add(1, std::memory_order_relaxed); }
     ConnectionLayers layers;
     std::unique_ptr<posix::TcpListener> listener;
 
@@ -184,11 +185,9 @@ Gateway::Gateway(const config::GatewayConfig& config, World world)
       rules_(compile_ruleset(config)),
       connections_max_(config.limits.connections),
       access_(world.clock, world.entropy) {
-    // A flood of connections must not take the descriptors that the spool needs for its next segment.
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * kOwnDescriptors) {
-        connections_max_ = static_cast<std::uint32_t>(std::min<rlim_t>(connections_max_, limit.rlim_cur - kOwnDescriptors));
-    }
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        connections_max_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(connections_max_, connection_descriptors(limit.rlim_cur)));
 }
 
 std::unique_ptr<Gateway> Gateway::start(const config::GatewayConfig& config, World world, config::StartError& error) {
@@ -393,8 +392,9 @@ void Gateway::swap_rules(const std::shared_ptr<const Ruleset>& rules) {
 }
 
 /// New certificates, keys and revocation lists for the listeners that the new configuration still has. One that cannot be used keeps what
-/// it had.
-void Gateway::reload_certificates(const config::Listen& listen) {
+/// it had. True: some listener asks for certificates otherwise than before, which is a matter of access, too.
+bool Gateway::reload_certificates(const config::Listen& listen) {
+    bool rules_changed = false;
     for (std::size_t i = 0; i < acceptors_.size(); ++i) {
         config::MqttListener& running = config_.listen.mqtt[i];
         const auto now = std::find_if(listen.mqtt.begin(), listen.mqtt.end(),
@@ -408,6 +408,7 @@ void Gateway::reload_certificates(const config::Listen& listen) {
             continue;
         }
         acceptors_[i]->layers.replace(std::move(tls));
+        rules_changed = rules_changed || running.ca != now->ca || running.require_client_cert != now->require_client_cert;
         running.cert = now->cert;
         running.key = now->key;
         running.ca = now->ca;
@@ -417,11 +418,12 @@ void Gateway::reload_certificates(const config::Listen& listen) {
         running.require_client_cert = now->require_client_cert;
         spdlog::info("reload: certificates of {} in force for new connections", running.text());
     }
+    return rules_changed;
 }
 
 /// Who may do what, at once and before anything else: a user who was taken out must not wait for the rules.
-void Gateway::reload_access(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
-    if (config.auth == config_.auth) return;
+void Gateway::reload_access(const config::GatewayConfig& config, bool listeners_changed, std::vector<std::string>& needs_restart) {
+    if (config.auth == config_.auth && !listeners_changed) return;
     // The new file has listeners on this machine only, but those that run are still the old ones.
     const bool reachable = std::any_of(config_.listen.mqtt.begin(), config_.listen.mqtt.end(),
                                        [](const auto& one) { return !one.is_local() && !one.require_client_cert; });
@@ -438,13 +440,13 @@ void Gateway::reload_access(const config::GatewayConfig& config, std::vector<std
 }
 
 bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
-    reload_certificates(config.listen);
+    const bool listeners_changed = reload_certificates(config.listen);
     const auto compare = [&needs_restart](bool same, const char* key) {
         if (!same) needs_restart.emplace_back(key);
     };
     compare(config.gateway == config_.gateway, "gateway");
     compare(config.listen == config_.listen, "listen");
-    reload_access(config, needs_restart);
+    reload_access(config, listeners_changed, needs_restart);
     compare(config.limits == config_.limits, "limits");
     compare(config.uplink == config_.uplink, "uplink");
     compare(config.spool == config_.spool, "spool");

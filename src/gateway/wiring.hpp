@@ -64,9 +64,9 @@ private:
     bool open_sessions(const identity::MasterKey& key, std::chrono::milliseconds commit_delay, config::StartError& error);
     void connect_threads();
     void run_threads();
-    void reload_certificates(const config::Listen& listen);
+    [[nodiscard]] bool reload_certificates(const config::Listen& listen);
     [[nodiscard]] std::vector<ShardAccess> take_access();
-    void reload_access(const config::GatewayConfig& config, std::vector<std::string>& needs_restart);
+    void reload_access(const config::GatewayConfig& config, bool listeners_changed, std::vector<std::string>& needs_restart);
     void swap_rules(const std::shared_ptr<const Ruleset>& rules);
 
     config::GatewayConfig config_;

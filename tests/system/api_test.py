@@ -26,8 +26,8 @@ def paths(value, prefix=""):
 
 
 class Api(SystemCase):
-    def get(self, at, path, method="GET"):
-        request = urllib.request.Request(f"http://127.0.0.1:{at.http_port}{path}", method=method)
+    def get(self, at, path, method="GET", **headers):
+        request = urllib.request.Request(f"http://127.0.0.1:{at.http_port}{path}", method=method, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, dict(answer.headers), answer.read()
@@ -88,7 +88,11 @@ class Api(SystemCase):
             self.assertEqual([(row["client"], row["messages_in"]) for row in busiest["clients"]], [("c-3", 1)])
             self.assertEqual(busiest["total"], 20)
 
-            self.assertEqual(self.get(at, "/api/v1/clients/c-7", "DELETE")[0], 200)
+            own = f"127.0.0.1:{at.http_port}"
+            for strange in ({"Host": "evil.example.com"}, {"Host": own, "Origin": "http://evil.example.com"},
+                            {"Host": "evil.example.com", "Origin": "http://evil.example.com"}):
+                self.assertEqual(self.get(at, "/api/v1/clients/c-7", "DELETE", **strange)[0], 403, strange)
+            self.assertEqual(self.get(at, "/api/v1/clients/c-7", "DELETE", Origin=f"http://{own}")[0], 200)
             self.assertEqual(listed("search=c-7"), {"clients": [], "total": 0})
             self.assertEqual(self.get(at, "/api/v1/clients/c-7", "DELETE")[0], 404)
             self.assertEqual(listed()["total"], 19)

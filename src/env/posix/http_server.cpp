@@ -165,6 +165,8 @@ private:
         HttpRequest request;
         request.method = std::string(message.method_string());
         request.body = message.body();
+        request.host = std::string(message[http::field::host]);
+        request.origin = std::string(message[http::field::origin]);
         if (!parse_target(std::string_view(message.target().data(), message.target().size()), request)) {
             return answer(HttpResponse::problem(400, "the address of the request cannot be read"), message.version(), false, false);
         }

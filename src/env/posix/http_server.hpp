@@ -20,6 +20,8 @@ struct HttpRequest {
     std::string path;                          ///< decoded, without the query: "/api/v1/status"
     std::map<std::string, std::string> query;  ///< decoded; the last of a repeated name
     std::string body;
+    std::string host;    ///< header Host, as it came
+    std::string origin;  ///< header Origin: a browser tells the page that asks; empty: none
 };
 
 struct HttpResponse {

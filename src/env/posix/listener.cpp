@@ -107,12 +107,15 @@ void TcpListener::on_ready(std::uint32_t, std::uint64_t) {
             sink_.on_accept(std::move(connection));
             continue;
         }
-        if ((errno == EMFILE || errno == ENFILE) && reserve_ >= 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            if (reserve_ < 0) reserve_ = open_reserve();  // another thread was faster the last time
+            if (reserve_ < 0) return;
             ::close(reserve_);
             const int refused = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
             if (refused >= 0) ::close(refused);
             reserve_ = open_reserve();
             ++refused_;
+            sink_.on_refused();
             continue;
         }
         if (errno == ECONNABORTED || errno == EINTR) continue;

@@ -529,6 +529,7 @@ void TcpConnections::finish(Connection& connection) {
     connection.unread = {};
     connection.layers.reset();
     free_.push_back(connection.slot);
+    if (!connection.detached) handler_.on_released();
 }
 
 void TcpConnections::on_turn(base::Monotonic now) {

@@ -33,6 +33,9 @@ public:
     virtual void on_layer(TcpId /*id*/, const StreamLayer& /*layer*/, std::string_view /*failure*/) {}
     /// The connection is gone (not called after detach()). For a connection that never stood, too: a connect() that failed.
     virtual void on_closed(TcpId id, const base::Error& why) = 0;
+    /// After on_closed: its descriptor is free, too. A closed connection can linger for up to TcpConnections::kLingerMax until its peer has
+    /// closed, so whoever counts descriptors counts here. Not called after detach().
+    virtual void on_released() {}
     /// on_bytes for it probably follows soon: time to fetch memory. The connection may be gone.
     virtual void on_bytes_soon(TcpId id) const { static_cast<void>(id); }
 };
@@ -142,6 +145,8 @@ public:
         virtual ~Sink() = default;
         /// A new, non-blocking socket; the sink owns it.
         virtual void on_accept(DetachedConnection&& connection) = 0;
+        /// One was closed at once: the process has no descriptor left.
+        virtual void on_refused() {}
     };
     /// Errors: in_use (port taken), permission, not_found (no such address), io.
     static base::Result<std::unique_ptr<TcpListener>> open(EventLoop& loop, Sink& sink, const std::string& host, std::uint16_t port);

@@ -36,11 +36,13 @@ protected:
             return bytes.size();
         }
         void on_closed(TcpId id, const base::Error&) override { closed.push_back(id); }
+        void on_released() override { ++released; }
 
         std::size_t hold_until = 0;
         bool close_after_echo = false;
         bool detach_next = false;
         int reads = 0;
+        int released = 0;
         std::deque<TcpId> opened;
         std::deque<TcpId> closed;
         DetachedConnection detached;
@@ -164,6 +166,18 @@ TEST_F(Tcp, a_graceful_close_delivers_the_last_bytes_even_when_input_was_left_un
     EXPECT_EQ(client.received, "last words");
     EXPECT_EQ(client.why, base::Errc::closed);
     EXPECT_EQ(server.connections.count(), 0U);
+}
+
+TEST_F(Tcp, a_closed_connection_keeps_its_descriptor_until_its_peer_has_closed_too) {
+    server.close_after_echo = true;
+    connect();
+    client.connections.pause_reading(true);  // it does not see the end
+    client.connections.send(client.open, base::as_bytes("x"));
+    ASSERT_TRUE(turn_until([&] { return !server.closed.empty(); }));
+    EXPECT_EQ(server.released, 0);
+    client.connections.abort(client.open);
+    EXPECT_TRUE(turn_until([&] { return server.released == 1; }));
+    EXPECT_EQ(server.closed.size(), 1U);
 }
 
 TEST_F(Tcp, ids_of_closed_connections_are_dead_even_when_the_slot_is_used_again) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.hpp"
 #include "flow/rules/rule_compiler.hpp"
 
 namespace sluice::rules {
@@ -186,6 +187,7 @@ RuleCompiler::Compiled RuleCompiler::compile_column(const Expr& expr, Place plac
 
 RuleCompiler::Compiled RuleCompiler::compile_binary(const Expr& expr, Place place) {
     const auto* found = std::find_if(kOperators.begin(), kOperators.end(), [&](const Operator& known) { return known.name == expr.name; });
+    base::check(found != kOperators.end(), "rules: the parser knows an operator that the compiler does not");
     const Compiled a = compile(*expr.args[0], place);
     const Compiled b = compile(*expr.args[1], place);
     if (!a || !b) return std::nullopt;

@@ -157,7 +157,10 @@ ExprPtr ExpressionParser::parse_comparison() {
     if (left == nullptr) return nullptr;
     if (cursor_.peek().kind == Token::Kind::symbol && contains(kComparisons, cursor_.peek().text)) {
         std::string symbol = cursor_.peek().text;
-        if (symbol == "==") problems_.error(cursor_.offset(), "SQL compares with =, not ==");
+        if (symbol == "==") {
+            problems_.error(cursor_.offset(), "SQL compares with =, not ==");
+            symbol = "=";
+        }
         if (symbol == "!=") symbol = "<>";
         cursor_.advance();
         ExprPtr right = parse_level(0);

@@ -31,13 +31,11 @@ std::chrono::nanoseconds BackOff::pause(SourceAddress address, std::string_view 
 }
 
 void BackOff::failed(SourceAddress address, std::string_view user, base::Monotonic now) {
-    const bool under_attack = count_leaking(key_of('u', 0, user), now) >= limits_.tries_of_user;
+    const bool under_attack = count_leaking(key_of('u', 0, user), now).failures >= limits_.tries_of_user;
     Entry& pair = touch(key_of('p', address, user), now);
     ++pair.failures;
     block(pair, under_attack ? limits_.tries_under_attack : limits_.tries, now);
-    const std::uint64_t of_address = key_of('a', address, {});
-    static_cast<void>(count_leaking(of_address, now));  // the entry has the count
-    block(touch(of_address, now), limits_.tries_of_address, now);
+    block(count_leaking(key_of('a', address, {}), now), limits_.tries_of_address, now);
 }
 
 void BackOff::succeeded(SourceAddress address, std::string_view user) {
@@ -78,12 +76,16 @@ BackOff::Entry& BackOff::place_for(std::uint64_t key) {
 }
 
 /// One more failure, and those that leaked away since the last one taken off.
-std::uint32_t BackOff::count_leaking(std::uint64_t key, base::Monotonic now) {
+BackOff::Entry& BackOff::count_leaking(std::uint64_t key, base::Monotonic now) {
     const Entry* known = find(key);
     const auto leaked = known == nullptr ? 0 : (now - known->last) / limits_.leak;
+    const base::Monotonic before = known == nullptr ? now : known->last;
     Entry& entry = touch(key, now);
     entry.failures -= static_cast<std::uint32_t>(std::min<std::int64_t>(leaked, entry.failures));
-    return ++entry.failures;
+    // The part of a leak that has begun counts on: else failures a little closer together than one leak would never leak.
+    if (entry.failures != 0) entry.last = before + leaked * limits_.leak;
+    ++entry.failures;
+    return entry;
 }
 
 void BackOff::block(Entry& entry, unsigned tries, base::Monotonic now) const {

@@ -54,7 +54,7 @@ private:
     [[nodiscard]] const Entry* find(std::uint64_t key) const;
     Entry& touch(std::uint64_t key, base::Monotonic now);
     Entry& place_for(std::uint64_t key);
-    std::uint32_t count_leaking(std::uint64_t key, base::Monotonic now);
+    Entry& count_leaking(std::uint64_t key, base::Monotonic now);
     void block(Entry& entry, unsigned tries, base::Monotonic now) const;
 
     BackOffLimits limits_;

@@ -21,6 +21,13 @@ protected:
     BackOff back_off{limits, 42};
 };
 
+TEST_F(BackOffTest, failures_of_many_users_a_little_closer_than_one_leak_do_not_add_up) {
+    for (int i = 0; i < 60; ++i, now += limits.leak - 1s) fail(1, "user " + std::to_string(i));
+    EXPECT_EQ(pause(1, "somebody else"), 0s);
+    for (int i = 0; i < 60; ++i, now += limits.leak / 4) fail(1, "user " + std::to_string(i));
+    EXPECT_GT(pause(1, "somebody else") + 0s, 0s);
+}
+
 TEST_F(BackOffTest, some_mistakes_cost_nothing_then_pauses_double_up_to_the_longest) {
     fail(1, "ana", 4);
     EXPECT_EQ(pause(1, "ana"), 0s);

@@ -28,7 +28,7 @@ constexpr std::array kKeys{
         .kind = integer,
         .fallback = "0",
         .min = "0",
-        .max = "256",
+        .max = "64",
         .text = "Event loops, one thread each, that share the connections and the keys of rules; 0: one for each core."},
 
     Key{.path = "gateway.sys_interval",
@@ -84,10 +84,9 @@ constexpr std::array kKeys{
     Key{.path = "listen.mqtt[].origins",
         .kind = list,
         .shorthand = "[]",
-        .text =
-            "WebSocket: pages that may connect, such as `https://dash.example.com`; `*`: all. Absent: pages of the host that they "
-            "connect to, if it is an IP address or `localhost` or the listener is `wss`. Clients that are no browsers send no origin and "
-            "are welcome."},
+        .text = "WebSocket: pages that may connect, such as `https://dash.example.com`; `*`: all. Absent: pages of the host that they "
+                "connect to, if it is an IP address or `localhost` or the listener is `wss`. Who sends no origin is welcome; some "
+                "libraries send one though they are no browsers (paho for Python: `ws_set_options(headers=…)`)."},
     Key{.path = "listen.mqtt[].origins[]", .kind = text, .text = "Scheme, host and, unless it is the scheme's own, port."},
     Key{.path = "listen.mqtt[].mode", .kind = text, .fallback = "0660", .text = "Permissions of a Unix socket."},
     Key{.path = "listen.http", .kind = address, .text = "Page, API, `/metrics` and `/healthz`: `HOST:PORT`. Absent: none."},
