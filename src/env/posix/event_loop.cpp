@@ -110,7 +110,7 @@ void EventLoop::run_once(std::optional<base::Monotonic> latest) {
     now_ = clock_.now();
     if (count == kEventsPerTurn) hurry_ = true;
     for (int i = 0; i < count; ++i) {
-        if (i + kAhead < count) announce(events[static_cast<std::size_t>(i + kAhead)].data.fd);
+        if (const int soon = i + kAhead; soon < count) announce(events[static_cast<std::size_t>(soon)].data.fd);
         const int fd = events[static_cast<std::size_t>(i)].data.fd;
         if (fd == wake_fd_) {
             std::uint64_t rings;
