@@ -278,6 +278,21 @@ class Tls(WithCertificates):
         self.client("valve", self.context(valve)).ping()
         old.ping()
 
+    def test_who_must_show_a_certificate_follows_a_reload(self):
+        at = self.start(self.mutual(), extra="auth: {anonymous: true}\n")
+        self.assert_refused(self.context())
+        at.config.write_text(at.config.read_text().replace("require_client_cert: true", "require_client_cert: false"))
+        self.assertEqual(self.command("reload", "-c", at.config).returncode, 0)
+        wait_until(lambda: "in force for new connections" in at.log.read_text(), "the reload is logged")
+        wait_until(lambda: self.comes_in("plain"), "without a certificate one is anonymous now, not 'not authorized'")
+
+    def comes_in(self, name: str) -> bool:
+        try:
+            self.client(name).ping()
+        except ConnectionError:
+            return False
+        return True
+
     def test_what_is_wrong_with_certificates_is_said_by_check_and_at_start(self):
         other = self.authority.issue("other")
         missing = self.folder / "missing.crt"

@@ -114,7 +114,6 @@ void TcpListener::on_ready(std::uint32_t, std::uint64_t) {
             const int refused = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
             if (refused >= 0) ::close(refused);
             reserve_ = open_reserve();
-            ++refused_;
             sink_.on_refused();
             continue;
         }

@@ -157,8 +157,6 @@ public:
     static constexpr std::size_t kUnixPathMax = 107;  // sockaddr_un has 108 bytes, with the end
     ~TcpListener() override;
     [[nodiscard]] std::uint16_t port() const { return port_; }
-    /// Connections closed at once because the process had no file descriptor left.
-    [[nodiscard]] std::uint64_t refused() const { return refused_; }
     void on_ready(std::uint32_t events, std::uint64_t tag) override;
 
 private:
@@ -170,7 +168,6 @@ private:
     std::string socket_file_;  // to be removed, if it is still the one with this number
     std::uint64_t socket_inode_ = 0;
     int reserve_ = -1;  // a descriptor kept back, so that connections can be refused when all others are used up
-    std::uint64_t refused_ = 0;
     std::uint16_t port_;
 };
 
