@@ -9,173 +9,12 @@ usage: bench/ingest.py [--quick] [--rounds N] [--uplink] [--json FILE] [--save] 
 """
 
 import argparse
-import contextlib
-import datetime
-import json
-import os
 import pathlib
-import platform
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "benchmarks.md"
-BASELINE = ROOT / "bench" / "baselines" / "ingest.json"
-BEGIN, END = "<!-- ingest:begin -->", "<!-- ingest:end -->"
-
-# DESIGN §6, word for word.
-RULES = """
-rules:
-  - id: vibration-anomaly
-    sql: |
-      SELECT device, ts, seq, vibration, zscore(vibration, 100) OVER (PARTITION BY device) AS z
-      FROM 'sensors/+/vibration'
-      WHERE abs(z) > 3
-    to:
-      - topic: alerts/{device}
-      - cloud: alert
-  - id: vibration-average
-    sql: |
-      SELECT device, avg(vibration) AS average_vibration, count(*) AS samples
-      FROM 'sensors/+/vibration' GROUP BY device, COUNTWINDOW(10)
-    to: [{cloud: aggregate}]
-  - id: raw-sample
-    sql: SELECT * FROM 'sensors/+/vibration' WHERE every(1000) OVER (PARTITION BY device)
-    to: [{cloud: sample}]
-"""
-
-# mosquitto at its best: nothing stored, nothing logged, no window of its own, no delay by Nagle.
-MOSQUITTO = """listener {port} 127.0.0.1
-allow_anonymous true
-persistence false
-log_dest none
-max_inflight_messages 0
-set_tcp_nodelay true
-sys_interval 0
-"""
-
-START_SECONDS = 15
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_until(ready, process, what):
-    """Waits for a started process to be of use."""
-    give_up = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up:
-        if process.poll() is not None:
-            raise SystemExit(f"bench: {what} ended at once with code {process.returncode}")
-        if ready():
-            return
-        time.sleep(0.02)
-    raise SystemExit(f"bench: {what} did not start within {START_SECONDS} s")
-
-
-def http_ok(port):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
-def tcp_open(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
-class Server:
-    """A process under test, in a folder of its own that is gone afterwards."""
-
-    def __init__(self, name):
-        self.name = name
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-bench-"))
-        self.port = free_port()
-        self.processes = []
-
-    def start(self, command, ready, what):
-        log = open(self.folder / f"{what}.log", "wb")
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
-        self.processes.append(process)
-        try:
-            wait_until(ready, process, what)
-        except SystemExit:
-            sys.stderr.write((self.folder / f"{what}.log").read_text(errors="replace"))
-            raise
-        return process
-
-    def __enter__(self):
-        try:
-            self.open()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        for process in reversed(self.processes):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Mosquitto(Server):
-    def __init__(self):
-        super().__init__("mosquitto")
-
-    def open(self):
-        (self.folder / "mosquitto.conf").write_text(MOSQUITTO.format(port=self.port))
-        binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        self.watched = self.start([binary, "-c", "mosquitto.conf"], lambda: tcp_open(self.port), "mosquitto").pid
-
-
-class Gateway(Server):
-    def __init__(self, binary, uplink):
-        super().__init__("gateway")
-        self.binary, self.uplink = str(binary), uplink
-
-    def open(self):
-        http = free_port()
-        config = f"gateway: {{id: bench, data: ./gateway}}\nlisten: {{mqtt: [tcp://127.0.0.1:{self.port}], http: 127.0.0.1:{http}}}\n"
-        if self.uplink:
-            cloud_port, cloud_http = free_port(), free_port()
-            (self.folder / "cloud.yaml").write_text(
-                f"cloud: {{id: bench, data: ./cloud}}\n"
-                f"listen: {{mqtt: [tcp://127.0.0.1:{cloud_port}], http: 127.0.0.1:{cloud_http}}}\n"
-            )
-            self.start([self.binary, "cloud", "-c", "cloud.yaml"], lambda: http_ok(cloud_http), "cloud")
-            config += f"uplink: {{url: sluice://127.0.0.1:{cloud_port}}}\n"
-        (self.folder / "gateway.yaml").write_text(config + RULES)
-        self.watched = self.start([self.binary, "gateway", "-c", "gateway.yaml"], lambda: http_ok(http), "gateway").pid
-
-
-def load(build, server, **options):
-    command = [str(build / "sluice_loadgen"), "--to", f"mqtt://127.0.0.1:{server.port}", "--watch", str(server.watched)]
-    for key, value in options.items():
-        command += [f"--{key.replace('_', '-')}"] + ([] if value is True else [str(value)])
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"bench: the load generator failed against {server.name}: {done.stderr.strip()}")
-    result = json.loads(done.stdout)
-    if result["reconnects"]:
-        raise SystemExit(f"bench: {server.name} closed {result['reconnects']} connections under load: what was sent on them may be lost")
-    return result
+from report import conclude, load, machine, mib, needs, row, say
+from servers import ROOT, Gateway, Mosquitto
 
 
 def median_of(results, key):
@@ -194,27 +33,8 @@ def summary(results):
     return out
 
 
-def machine():
-    model = platform.machine()
-    with contextlib.suppress(OSError):
-        for line in open("/proc/cpuinfo"):
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    words = subprocess.run([binary, "-h"], capture_output=True, text=True).stdout.split()
-    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    return {
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{os.cpu_count()} x {model}, {memory:.0f} GiB, Linux {platform.release()}",
-        "mosquitto": words[2] if len(words) > 2 else "unknown",
-        "commit": commit or "unknown",
-    }
-
-
 def measure_all(args, build):
-    servers = {"gateway": lambda: Gateway(args.binary, args.uplink), "mosquitto": Mosquitto}
+    servers = {"gateway": lambda: Gateway(build, uplink=args.uplink), "mosquitto": Mosquitto}
     points = [(c, q) for c in args.connections for q in (0, 1)]
     full_speed = {}
     for round_number in range(args.rounds):
@@ -223,7 +43,7 @@ def measure_all(args, build):
         for connections, qos in points:
             for name in order:
                 with servers[name]() as server:
-                    result = load(build, server, connections=connections, qos=qos, seconds=args.seconds, warmup=args.warmup)
+                    result = load(build, server, "fan-in", connections=connections, qos=qos, seconds=args.seconds, warmup=args.warmup)
                 full_speed.setdefault((connections, qos, name), []).append(result)
                 say(f"round {round_number + 1}: {connections} connections, QoS {qos}, {name}: {result['messages_per_second']:.0f} msg/s, "
                     f"{result['cpu_us_per_message']:.2f} us CPU")
@@ -234,8 +54,8 @@ def measure_all(args, build):
                 with servers[name]() as server:
                     # Only rules need a hundred readings before they judge; a few warm the rest.
                     options = {"alerts": True, "spikes": 0.001} if name == "gateway" else {"warmup_readings": 10}
-                    result = load(build, server, connections=args.steady[0], qos=qos, rate=args.steady[1], seconds=args.steady_seconds,
-                                  **options)
+                    result = load(build, server, "fan-in", connections=args.steady[0], qos=qos, rate=args.steady[1],
+                                  seconds=args.steady_seconds, **options)
                 steady.setdefault((qos, name), []).append(result)
                 say(f"round {round_number + 1}: {args.steady[1]} msg/s over {args.steady[0]} connections, QoS {qos}, {name}: "
                     f"{result['cpu_us_per_message']:.2f} us CPU, alerts {result['alert_ms']}")
@@ -250,18 +70,6 @@ def measure_all(args, build):
         ],
         "steady": [{"qos": q, **{name: summary(steady[(q, name)]) for name in servers}} for q in (0, 1)],
     }
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def row(cells):
-    return "| " + " | ".join(str(c) for c in cells) + " |"
-
-
-def mib(size):
-    return f"{size / 2**20:.1f}"
 
 
 def table(report):
@@ -323,17 +131,6 @@ def findings(report):
     return out
 
 
-def save(report):
-    BASELINE.parent.mkdir(exist_ok=True)
-    BASELINE.write_text(json.dumps(report, indent=2) + "\n")
-    page = PAGE.read_text()
-    if BEGIN not in page or END not in page:
-        raise SystemExit(f"bench: {PAGE} has lost its marks {BEGIN} … {END}")
-    head, rest = page.split(BEGIN, 1)
-    PAGE.write_text(head + BEGIN + "\n" + table(report) + END + rest.split(END, 1)[1])
-    say(f"saved to {PAGE.relative_to(ROOT)} and {BASELINE.relative_to(ROOT)}")
-
-
 def main():
     parser = argparse.ArgumentParser(prog="bench/ingest.py", description=__doc__.split("\n\n")[0])
     parser.add_argument("--build", default=str(ROOT / "build" / "release"), help="where sluice and sluice_loadgen are")
@@ -353,26 +150,10 @@ def main():
         args.rounds, args.seconds, args.warmup, args.steady_seconds = 1, 1, 0.5, 3
         args.connections, args.steady = [10, 200], (200, 2_000)
     build = pathlib.Path(args.build)
-    args.binary = build / "sluice"
-    for needed in (args.binary, build / "sluice_loadgen"):
-        if not needed.exists():
-            raise SystemExit(f"bench: {needed} is not built: run ./dev bench ingest, or ./dev build release")
-    if shutil.which("mosquitto") is None and not os.path.exists("/usr/sbin/mosquitto"):
-        raise SystemExit("bench: mosquitto is not installed: apt install mosquitto")
+    needs(build, ["sluice", "sluice_loadgen"], ["mosquitto"])
 
     report = measure_all(args, build)
-    if args.json == "-":
-        print(json.dumps(report, indent=2))
-    else:
-        print(table(report))
-        if args.json:
-            pathlib.Path(args.json).write_text(json.dumps(report, indent=2) + "\n")
-    missed = findings(report)
-    for text in missed:
-        say(f"goal missed: {text}")
-    if args.save:
-        save(report)
-    return 1 if args.check and missed else 0
+    return conclude("ingest", args, report, table(report), findings(report))
 
 
 if __name__ == "__main__":

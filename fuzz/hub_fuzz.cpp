@@ -1,6 +1,7 @@
 // links: sluice_flow_hub
-// Several connections to two hubs: raw bytes, well-formed packets, time, tickets, broken links. Whatever comes, what the hub sends is
-// well-formed, its counts stay true, and after everybody has gone nothing is left.
+// Several connections to two hubs: raw bytes, well-formed packets, time, tickets, broken links, crashes. Whatever comes, what the hub sends
+// is well-formed and within its client's window, its counts stay true, what it keeps can be read again by the next process, and after
+// everybody has gone nothing is left.
 //
 // Input: a list of steps. Each is a byte of what (low 4 bits) and whom (high 4 bits), then its arguments; text is picked from small lists,
 // so that topics meet filters.
@@ -9,8 +10,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
+#include <map>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,6 +25,7 @@
 #include "data/reading.hpp"
 #include "flow/hub/hub.hpp"
 #include "flow/hub/journal_batch.hpp"
+#include "flow/hub/saved_state.hpp"
 
 namespace {
 
@@ -69,6 +74,9 @@ struct Link {
     bool told_off = false;  // by DISCONNECT: nothing may follow
     std::uint32_t packet_bytes_max = ~0U;
     std::uint32_t aliases_max = 0;
+    std::int64_t window = 0;        // its receive maximum
+    std::int64_t owed = 0;          // QoS 1 and 2 it was sent, less the answers it gave that may end one, even before it got it
+    bool wild = false;              // raw bytes may hold any number of answers
     std::array<bool, 4> aliases{};  // those that were set
     Bytes output;
     Bytes unconsumed;
@@ -95,6 +103,8 @@ void check_output(Link& link) {
             mqtt::Publish packet;
             require(mqtt::decode_publish(framed.first, body, link.version, packet).good());
             check_topic(link, packet);
+            if (packet.qos != mqtt::Qos::at_most_once) ++link.owed;
+            require(link.wild || link.owed <= link.window);
         } else if (framed.type() == mqtt::PacketType::suback) {
             mqtt::Suback packet;
             require(mqtt::decode_suback(body, link.version, packet).good());
@@ -136,6 +146,44 @@ public:
     std::size_t forbidden = 0;
 };
 
+/// What hubs recorded: all of it, or a crash has cut off the end.
+class Disk {
+public:
+    void apply(ByteView changes) {
+        ByteView message;
+        for (std::size_t at = 0; at < changes.size();) {
+            const hub::Change change = hub::read_change(changes, at);
+            const auto key = std::tuple(change.id, change.row, change.number, std::string(base::as_text(change.key)));
+            switch (change.kind) {
+                case hub::ChangeKind::message:
+                    message = change.body;
+                    break;
+                case hub::ChangeKind::add:
+                    require(!rows.contains(key));
+                    [[fallthrough]];
+                case hub::ChangeKind::put:
+                    rows[key].assign(change.body.begin(), change.body.end());
+                    if (change.with_message) base::append(rows[key], message);
+                    break;
+                case hub::ChangeKind::remove:
+                    rows.erase(key);
+                    break;
+                case hub::ChangeKind::end:
+                    std::erase_if(rows, [&](const auto& row) { return std::get<0>(row.first) == change.id; });
+                    break;
+            }
+        }
+    }
+    [[nodiscard]] hub::SavedState read() const {
+        hub::SavedState saved;
+        for (const auto& [key, body] : rows) require(saved.add(std::get<1>(key), std::get<0>(key), std::get<2>(key), Bytes(body)));
+        saved.finish();
+        return saved;
+    }
+
+    std::map<std::tuple<hub::KeptId, hub::RowKind, std::uint64_t, std::string>, Bytes> rows;
+};
+
 class Shard final : public hub::Port, public hub::Journal {
 public:
     Shard(World& world, std::uint16_t index) : world_(world), index_(index) {}
@@ -154,9 +202,7 @@ public:
     hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
     bool to_shard(data::ShardIndex to, hub::ShardMessage&& message) override;
     hub::Ticket ticket() override;
-    void take(Bytes&& changes, bool, unsigned) override {
-        for (std::size_t at = 0; at < changes.size();) static_cast<void>(hub::read_change(changes, at));
-    }
+    void take(Bytes&& changes, bool, unsigned) override { unwritten.push_back(std::move(changes)); }
     std::uint64_t owe(data::ShardIndex to, std::uint64_t, bool, unsigned) override {
         require(to.value() != index_);
         return 1;
@@ -165,6 +211,7 @@ public:
     std::array<Link, kConnections> links;
     std::unique_ptr<hub::Hub> hub;
     std::deque<hub::ShardMessage> inbox;  // from the other shard
+    std::deque<Bytes> unwritten;          // what is recorded and not on the disk
 
 private:
     World& world_;
@@ -173,29 +220,9 @@ private:
 
 class World {
 public:
-    explicit World(bool journals) {
-        hub::Limits limits;
-        limits.connections_max = 7;
-        limits.sessions_max = 4;
-        limits.inflight_max = 3;
-        limits.queue_messages_max = 4;
-        limits.receive_maximum = 5;
-        limits.acks_pending_max = 4;
-        limits.payload_bytes_max = 100;
-        limits.output_bytes_max = 500;
-        limits.output_bytes_hard = 2'000;
-        limits.retained_messages_max = 3;
-        limits.will_bytes_max = 100;
-        limits.subscriptions_per_session_max = 5;
-        limits.subscribes_pending_max = 3;
-        limits.shard_backlog_bytes_max = 2'000;
-        for (std::uint16_t i = 0; i < kShards; ++i) {
-            shards[i] = std::make_unique<Shard>(*this, i);
-            shards[i]->hub = std::make_unique<hub::Hub>(
-                hub::Options{.shard = data::ShardIndex(i), .shards = kShards, .limits = limits, .authenticator = &gate, .seed = 1},
-                *shards[i]);
-            if (journals) shards[i]->hub->open_journal(*shards[i], {.clock = {now, 1}, .stopped = 1, .next_id = 1U + i});
-        }
+    explicit World(bool journals) : journals_(journals) {
+        for (std::uint16_t i = 0; i < kShards; ++i) shards[i] = std::make_unique<Shard>(*this, i);
+        start();
     }
 
     void run(Input& in) {
@@ -216,24 +243,89 @@ public:
     std::array<std::unique_ptr<Shard>, kShards> shards;
 
 private:
+    static hub::Limits limits() {
+        hub::Limits limits;
+        limits.connections_max = 7;
+        limits.sessions_max = 4;
+        limits.inflight_max = 3;
+        limits.queue_messages_max = 4;
+        limits.receive_maximum = 5;
+        limits.acks_pending_max = 4;
+        limits.payload_bytes_max = 100;
+        limits.output_bytes_max = 500;
+        limits.output_bytes_hard = 2'000;
+        limits.retained_messages_max = 3;
+        limits.will_bytes_max = 100;
+        limits.subscriptions_per_session_max = 5;
+        limits.subscribes_pending_max = 3;
+        limits.shard_backlog_bytes_max = 2'000;
+        return limits;
+    }
+
+    /// A process begins, with what the one before left on the disk.
+    void start() {
+        const hub::SavedState saved = disk_.read();
+        for (std::uint16_t i = 0; i < kShards; ++i) {
+            Shard& shard = *shards[i];
+            shard.hub = std::make_unique<hub::Hub>(
+                hub::Options{.shard = data::ShardIndex(i), .shards = kShards, .limits = limits(), .authenticator = &gate, .seed = 1},
+                shard);
+            if (!journals_) continue;
+            const hub::AgeClock clock{now, age()};
+            shard.hub->open_journal(shard, {.clock = clock, .stopped = age(), .next_id = saved.greatest_id() + 1U + i});
+            for (const auto& message : saved.retained()) shard.hub->restore_retained(message, now);
+        }
+        for (const auto& session : saved.sessions())
+            shards[base::shard_of(base::hash64(session.session.client), kShards)]->hub->restore(session, now);
+        const auto capacity = std::exchange(mailbox_capacity, Byte{255});
+        for (int i = 0; i < 3; ++i) settle();  // before anybody connects
+        mailbox_capacity = capacity;
+        for (auto& shard : shards) shard->hub->on_durable(next_ticket);
+    }
+
+    /// The process ends and another begins. `written`: batches of each shard's end that still reached the disk; all of them after a clean
+    /// stop.
+    void restart(bool clean, std::size_t written) {
+        for (auto& shard : shards) {
+            if (clean) shard->hub->shut_down(now);
+            for (Link& link : shard->links) {
+                require(!clean || !link.open);
+                if (link.open) check_output(link);
+                link.open = false;
+            }
+            if (clean) shard->hub->end_of_turn(now);
+            for (; !shard->unwritten.empty() && (clean || written != 0); shard->unwritten.pop_front(), --written)
+                disk_.apply(shard->unwritten.front());
+            shard->unwritten.clear();
+            shard->inbox.clear();
+        }
+        for (auto& shard : shards) shard->hub.reset();
+        start();
+    }
+
+    [[nodiscard]] hub::Age age() const { return 1 + static_cast<hub::Age>(now.time_since_epoch() / std::chrono::milliseconds(1)); }
+
     void step(unsigned what, Shard& shard, std::size_t slot, Input& in) {
         Link& link = shard.links[slot];
         Bytes out;
         switch (what) {
             case 0:
-                return send(shard, link, slot, in.bytes(in.byte()));
+                link.wild = true;
+                return send(shard, link, slot, in.bytes(in.byte()), true);
             case 1:
                 return connect(shard, link, slot, in);
             case 2:
                 if (std::exchange(link.open, false)) shard.hub->on_closed(link.id, now, wall());
                 return;
             case 3:
-                return pass_time(std::chrono::milliseconds(1 << (in.byte() & 15U)));
+                return time_or_worse(in.byte());
             case 4:
                 shard.hub->on_durable(next_ticket == 0 ? 0 : next_ticket - 1);
                 return answer(shard, link, slot);
             case 5:
-                return settle();
+                settle();
+                for (; !shard.unwritten.empty(); shard.unwritten.pop_front()) disk_.apply(shard.unwritten.front());
+                return;
             case 6:
                 check_output(link);  // the client reads
                 return;
@@ -259,14 +351,37 @@ private:
             case 14: {
                 constexpr std::array kTypes{mqtt::PacketType::puback, mqtt::PacketType::pubrec, mqtt::PacketType::pubrel,
                                             mqtt::PacketType::pubcomp};
-                mqtt::encode_ack(out, kTypes[in.byte() & 3U],
-                                 {.packet_id = static_cast<mqtt::PacketId>(1 + (in.byte() & 7U)), .properties = {}}, link.version);
+                const auto type = kTypes[in.byte() & 3U];
+                check_output(link);  // what it answers it has read
+                if (type == mqtt::PacketType::puback || type == mqtt::PacketType::pubcomp) --link.owed;
+                mqtt::encode_ack(out, type, {.packet_id = static_cast<mqtt::PacketId>(1 + (in.byte() & 7U)), .properties = {}},
+                                 link.version);
                 break;
             }
             default:
                 mqtt::encode_disconnect(out, {.reason = mqtt::ReasonCode::success, .properties = {}}, link.version);
         }
         send(shard, link, slot, out);
+    }
+
+    void time_or_worse(Byte how) {
+        switch (how >> 4) {
+            case 15:
+                return restart(false, how & 15U);
+            case 14:
+                return restart(true, 0);
+            case 13: {
+                const std::string_view client = kClients[how & 3U];
+                auto& hub = *shards[base::shard_of(base::hash64(client), kShards)]->hub;
+                static_cast<void>(hub.disconnect(client, mqtt::ReasonCode::administrative_action, now, wall()));
+                return;
+            }
+            case 12:
+                for (auto& shard : shards) shard->hub->on_input_held(now);
+                return;
+            default:
+                return pass_time(std::chrono::milliseconds(1 << (how & 15U)));
+        }
     }
 
     void connect(Shard& shard, Link& link, std::size_t slot, Input& in) {
@@ -315,7 +430,11 @@ private:
                                      .no_local = v5 && (options & 4U) != 0 && !mqtt::is_shared(filter),
                                      .retain_as_published = v5 && (options & 8U) != 0,
                                      .retain_handling = static_cast<mqtt::RetainHandling>(v5 ? ((options >> 4) & 3U) % 3 : 0)};
-        mqtt::encode_subscribe(out, 8, std::span(&one, 1), version, writer.done());
+        std::array<mqtt::Subscription, 3> several{one, one, one};
+        const std::size_t count = (options & 64U) != 0 ? several.size() : 1;  // also what is reserved in version 5
+        if (count != 1) several[1].filter = kFilters[(options + 1) & 7U];
+        if (!v5 || count == 1 || !mqtt::is_shared(several[1].filter) || !one.no_local)
+            mqtt::encode_subscribe(out, 8, std::span(several).first(count), version, writer.done());
     }
 
     static void encode_publish(Bytes& out, mqtt::Version version, Input& in) {
@@ -325,7 +444,10 @@ private:
         Bytes properties;
         mqtt::PropertyWriter writer(properties);
         if ((options & 64U) != 0) writer.number(mqtt::Property::topic_alias, 1U + (size & 15U));
-        if ((options & 128U) != 0) writer.number(mqtt::Property::message_expiry_interval, size & 7U);
+        if ((options & 128U) != 0) {
+            writer.number(mqtt::Property::message_expiry_interval, size & 7U);
+            writer.text(mqtt::Property::response_topic, kTopics[size & 7U]);
+        }
         const auto qos = static_cast<mqtt::Qos>((options & 3U) % 3);
         mqtt::encode_publish(out,
                              {.topic = kTopics[(options >> 3) & 7U],
@@ -337,9 +459,10 @@ private:
                              version);
     }
 
-    void send(Shard& shard, Link& link, std::size_t slot, ByteView bytes) {
+    void send(Shard& shard, Link& link, std::size_t slot, ByteView bytes, bool wild = false) {
         if (!link.open) {
             link = Link{};
+            link.wild = wild;
             link.id = hub::ConnectionId((std::uint64_t{++generation_} << 32) | slot);
             link.open = true;
             shard.hub->on_connected(link.id, {}, now);
@@ -352,6 +475,7 @@ private:
             static_cast<void>(mqtt::decode_connect(framed.body(link.unconsumed), packet));  // only its version is wanted
             link.version = packet.version;
             link.packet_bytes_max = packet.properties.number_or(mqtt::Property::maximum_packet_size, ~0U);
+            link.window = std::min(packet.properties.number_or(mqtt::Property::receive_maximum, 65'535), 3U);
             link.aliases_max = std::min(packet.properties.number_or(mqtt::Property::topic_alias_maximum, 0), 3U);
         }
         // A buffer of its own of exactly this size: reading past the padding is found by the sanitizer.
@@ -427,6 +551,8 @@ private:
         }
     }
 
+    bool journals_;
+    Disk disk_;
     std::uint32_t generation_ = 0;
 };
 

@@ -56,7 +56,7 @@ bool decode_and_encode(Byte first, ByteView body, Version version, Bytes& out) {
             Subscribe packet;
             if (!decode_subscribe(body, version, packet)) return false;
             const std::vector<Subscription> filters(packet.filters.begin(), packet.filters.end());
-            require(filters.size() == packet.filters.size());
+            require(!filters.empty());
             encode_subscribe(out, packet.packet_id, filters, version, packet.properties);
             return true;
         }
@@ -65,7 +65,7 @@ bool decode_and_encode(Byte first, ByteView body, Version version, Bytes& out) {
             if (!decode_unsubscribe(body, version, packet)) return false;
             std::vector<std::string_view> filters;
             for (const auto& each : packet.filters) filters.push_back(each.filter);
-            require(filters.size() == packet.filters.size());
+            require(!filters.empty());
             encode_unsubscribe(out, packet.packet_id, filters, version, packet.properties);
             return true;
         }

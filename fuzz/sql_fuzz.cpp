@@ -10,6 +10,7 @@
 
 #include <simdjson.h>
 
+#include "flow/rules/file_table.hpp"
 #include "flow/rules/rehearsal.hpp"
 
 using namespace sluice;
@@ -32,7 +33,9 @@ public:
 std::vector<std::string> run(const std::shared_ptr<const rules::Plan>& plan, const std::vector<std::string>& payloads, unsigned shards) {
     Lines sink;
     rules::Rehearsal rehearsal(plan, {.shards = shards}, sink);
-    for (const std::string& payload : payloads) rehearsal.reading("t", payload);
+    // A wall clock that is set back may put a window elsewhere on each shard, as each has its own first reading: here it goes forward.
+    double ts = 0;
+    for (const std::string& payload : payloads) rehearsal.reading("t", payload, ts += 1'500);
     rehearsal.finish();
     std::sort(sink.lines.begin(), sink.lines.end());
     return sink.lines;
@@ -49,18 +52,24 @@ void damage(const std::shared_ptr<const rules::Plan>& plan, const std::vector<st
     rules::Engine engine(plan, {});
     Nowhere out;
     std::vector<base::Bytes> padded;
+    std::chrono::seconds now{0};
     const auto feed = [&](rules::Engine& to) {
         for (const std::string& payload : payloads) {
             base::Bytes bytes(payload.begin(), payload.end());
             bytes.resize(bytes.size() + data::kReadablePadding);
-            to.process({.topic = "t", .payload = base::ByteView(bytes).first(payload.size()), .client = {}, .arrived = {}, .at = {}},
+            to.process({.topic = "t",
+                        .payload = base::ByteView(bytes).first(payload.size()),
+                        .client = {},
+                        .arrived = base::WallTime(now),
+                        .at = base::Monotonic(now)},
                        rules::kAllPartitions, out);
+            now += std::chrono::seconds(3);
         }
     };
     feed(engine);
     base::Bytes saved;
     rules::SaveCursor cursor;
-    while (engine.save_some(cursor, 1000, {}, saved)) {
+    while (engine.save_some(cursor, 1000, base::Monotonic(now), base::WallTime(now), saved)) {
     }
     // A few places are enough for one input: others have theirs elsewhere.
     const std::size_t step = std::max<std::size_t>(1, saved.size() / 4);
@@ -68,10 +77,27 @@ void damage(const std::shared_ptr<const rules::Plan>& plan, const std::vector<st
         base::Bytes changed = saved;
         changed[at] ^= static_cast<base::Byte>(1u << (at % 8));
         rules::Engine other(plan, {});
-        (void)other.restore(changed, {}, {});  // refused or taken: either is right, a crash is not
+        (void)other.restore(changed, base::Monotonic(now), base::WallTime(now));  // refused or taken: either is right, a crash is not
         feed(other);
         other.finish(out);
     }
+}
+
+/// Tables to join: `m` by one column, `l` by two.
+const rules::Catalog& catalog() {
+    static const rules::Catalog kCatalog = [] {
+        rules::TableProblem problem;
+        const std::vector<std::string> one{"id"};
+        const std::vector<std::string> two{"site", "line"};
+        rules::Catalog made;
+        made.tables.push_back(
+            {"m", rules::FileTable::read("id,limit,line\na,3,n\n1,4.5,s\nb,,\n", rules::TableForm::csv, one, {}, problem)});
+        made.tables.push_back({"l", rules::FileTable::read(R"([{"site":1,"line":"n","x":[1,2]},{"site":1,"line":"s","x":{"y":"z"}}])",
+                                                           rules::TableForm::json, two, {}, problem)});
+        made.machine_classes.push_back({.name = "mills", .limits = {1, 2, 3}});
+        return made;
+    }();
+    return kCatalog;
 }
 
 }  // namespace
@@ -80,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const std::string_view input(reinterpret_cast<const char*>(bytes), size);
     const std::size_t end = std::min(input.find("\n{"), input.size());
     const rules::RuleSpec spec{.id = "r", .sql = std::string(input.substr(0, end)), .columns_wanted = {}};
-    const rules::Compiled compiled = rules::compile({&spec, 1}, {.window_rows_max = 100});
+    const rules::Compiled compiled = rules::compile({&spec, 1}, {.window_rows_max = 100}, catalog());
     for (const rules::SqlError& problem : compiled.problems[0]) {
         if (problem.offset > spec.sql.size() || problem.line < 1 || problem.column < 1 || problem.message.empty()) std::abort();
     }

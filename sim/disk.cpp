@@ -31,6 +31,8 @@ struct SimDisk::Node {
     base::Bytes durable;  ///< as the medium has it
     std::vector<Unsynced> unsynced;
     std::uint64_t reserved = 0;
+    std::uint64_t number = 0;  ///< of the file, never used again
+    std::int64_t writes = 0;
     [[nodiscard]] std::uint64_t allocated() const { return std::max<std::uint64_t>(cached.size(), reserved); }
 };
 
@@ -105,6 +107,7 @@ public:
         const Verdict verdict = disk_.begin(Kind::other, true);
         if (verdict.error && !verdict.takes_effect) return *verdict.error;
         if (!disk_.fits(*node_, size)) return Error{Errc::disk_full, ENOSPC};
+        ++node_->writes;
         node_->cached.resize(size);
         node_->reserved = size;
         node_->unsynced.push_back({size, {}, true});
@@ -122,6 +125,7 @@ private:
 
     void put(std::uint64_t offset, base::ByteView bytes) {
         if (bytes.empty()) return;
+        ++node_->writes;
         base::Bytes& cached = node_->cached;
         if (cached.size() < offset + bytes.size()) cached.resize(offset + bytes.size());
         std::copy(bytes.begin(), bytes.end(), cached.begin() + static_cast<std::ptrdiff_t>(offset));
@@ -159,7 +163,9 @@ SimDisk::Verdict SimDisk::begin(Kind kind, bool changes) {
     if (off_) return {Error{Errc::io}, false};
     if (counts_.operations == crash_at_) {
         off_ = true;
-        return {Error{Errc::io}, random_.chance(1, 2)};
+        // A sync that a process does not live to see changes nothing.
+        const bool takes_effect = random_.chance(1, 2);
+        return {Error{Errc::io}, takes_effect && !(kill_ && kind == Kind::sync)};
     }
     if (counts_.operations == fail_at_.first) return {Error{fail_at_.second}, kind == Kind::write || kind == Kind::sync};
     if (dead_ && changes) return {Error{Errc::io, EIO}, kind == Kind::sync};
@@ -191,7 +197,7 @@ Result<std::unique_ptr<env::File>> SimDisk::open(const std::string& path, env::O
     const auto found = entries_.find(path);
     if (creates) {
         if (found != entries_.end()) return Error{Errc::exists, EEXIST};
-        auto node = std::make_shared<Node>();
+        auto node = make_node();
         entries_[path] = node;
         changes_.push_back({path, node, {}});
         if (verdict.error) return *verdict.error;
@@ -268,7 +274,7 @@ Result<std::unique_ptr<env::FileLock>> SimDisk::lock(const std::string& path) {
     if (!directories_.contains(parent_of(path))) return Error{Errc::not_found, ENOENT};
     if (!locked_.insert(path).second) return Error{Errc::in_use, EWOULDBLOCK};
     if (!entries_.contains(path)) {
-        auto node = std::make_shared<Node>();
+        auto node = make_node();
         entries_[path] = node;
         changes_.push_back({path, std::move(node), {}});
     }
@@ -283,9 +289,25 @@ Result<unsigned> SimDisk::permissions(const std::string& path) {
     return found == modes_.end() ? 0600U : found->second;
 }
 
+std::shared_ptr<SimDisk::Node> SimDisk::make_node() {
+    auto node = std::make_shared<Node>();
+    node->number = ++files_made_;
+    return node;
+}
+
+Result<env::FileStamp> SimDisk::stamp(const std::string& path) {
+    if (const Verdict verdict = begin(Kind::other, false); verdict.error) return *verdict.error;
+    const auto found = entries_.find(path);
+    if (found == entries_.end()) return Error{Errc::not_found, ENOENT};
+    const Node& node = *found->second;
+    return env::FileStamp{.file = node.number, .size = node.cached.size(), .written = node.writes};
+}
+
 void SimDisk::kill_process() {
     ++life_;
     locked_.clear();
+    off_ = false;
+    crash_at_ = 0;
 }
 
 /// Of each unsynced write: nothing, all, or each sector by itself: old, new or garbage. Whether a file grew without its bytes is open too.
@@ -350,8 +372,6 @@ void SimDisk::crash() {
     }
     entries_ = durable_;
     kill_process();
-    off_ = false;
-    crash_at_ = 0;
     fail_at_.first = 0;
 }
 
@@ -363,8 +383,9 @@ std::optional<base::Bytes> SimDisk::contents(const std::string& path) const {
 
 void SimDisk::overwrite(const std::string& path, base::Bytes bytes) {
     auto& node = entries_[path];
-    if (!node) node = std::make_shared<Node>();
+    if (!node) node = make_node();
     durable_[path] = node;
+    ++node->writes;
     node->unsynced.clear();
     node->durable = bytes;
     node->cached = std::move(bytes);

@@ -54,14 +54,24 @@ public:
     base::Result<std::vector<std::string>> list(const std::string& path) override;
     base::Result<std::unique_ptr<env::FileLock>> lock(const std::string& path) override;
     base::Result<unsigned> permissions(const std::string& path) override;
+    base::Result<env::FileStamp> stamp(const std::string& path) override;
 
     /// Power cut, and on again. Everything open is dead.
     void crash();
-    /// The process dies, the machine goes on: open files and locks are gone, the page cache stays (what is unsynced still is).
+    /// The process dies, the machine goes on: open files and locks are gone, the page cache stays (what is unsynced still is). After
+    /// kill_at(): it died then.
     void kill_process();
 
     /// The power goes during the n-th operation from now (1: the next one): that call and all after it fail with `io` until crash().
-    void crash_at(std::uint64_t operation) { crash_at_ = counts_.operations + operation; }
+    void crash_at(std::uint64_t operation) {
+        crash_at_ = counts_.operations + operation;
+        kill_ = false;
+    }
+    /// The same for the process alone: until kill_process().
+    void kill_at(std::uint64_t operation) {
+        crash_at(operation);
+        kill_ = true;
+    }
     [[nodiscard]] bool power_is_off() const { return off_; }
 
     /// The n-th operation from now (1: the next one) fails with this error, once.
@@ -86,6 +96,7 @@ private:
     struct DirectoryChange;
     class SimFile;
     class SimLock;
+    [[nodiscard]] std::shared_ptr<Node> make_node();
     using Entries = std::map<std::string, std::shared_ptr<Node>>;
     enum class Kind : std::uint8_t { write, read, sync, other };
 
@@ -109,8 +120,10 @@ private:
     DiskCounts counts_;
     DiskFaults faults_;
     std::uint64_t bytes_max_ = UINT64_MAX;
+    std::uint64_t files_made_ = 0;
     std::uint64_t life_ = 0;  ///< handles of an earlier life are dead
     std::uint64_t crash_at_ = 0;
+    bool kill_ = false;  ///< crash_at_ is of the process alone
     std::pair<std::uint64_t, base::Errc> fail_at_{0, base::Errc::io};
     bool off_ = false;
     bool dead_ = false;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "flow/uplink/sluice_dialect.hpp"
 #include "gateway/spool_source.hpp"
 
 namespace sluice::sim {
@@ -129,14 +130,14 @@ void GatewayMachine::boot() {
     if (process->spool->epoch() != *epoch_ && complaint_.empty()) complaint_ = "the epoch changed without a loss of the data directory";
     process->source = std::make_unique<Source>(*process->spool, defect_);
     uplink::Options options;
-    options.gateway = kId;
     options.in_flight = plan_.in_flight;
     options.batch_events_max = plan_.batch_events_max;
     options.drain_rate = plan_.drain_rate;
     for (std::size_t i = 0; i < kClasses; ++i)
         options.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), kClassNames[i], static_cast<std::uint8_t>(i)});
-    process->uplink = std::make_unique<uplink::Uplink>(options, *process->source, static_cast<uplink::StatusSource&>(*this),
-                                                       static_cast<uplink::Transport&>(*this), entropy_);
+    process->uplink =
+        std::make_unique<uplink::Uplink>(options, std::make_unique<uplink::SluiceDialect>(kId, ""), *process->source,
+                                         static_cast<uplink::StatusSource&>(*this), static_cast<uplink::Transport&>(*this), entropy_);
     process->maintain_at = clock_.now() + seconds(1);
     process_ = std::move(process);
     process_->uplink->start(clock_.now());

@@ -17,7 +17,7 @@ MEET = (
 )
 DOWN = "move what both need to a folder that stands before both (src/base, src/data), or turn the dependency round with an interface"
 
-FLOW = ["src/flow/connectors", "src/flow/hub", "src/flow/rules", "src/flow/router", "src/flow/spool", "src/flow/uplink"]
+FLOW = ["src/flow/connectors", "src/flow/hub", "src/flow/rules", "src/flow/router", "src/flow/spool", "src/flow/uplink", "src/flow/bridge"]
 GROUND = ["src/base", "src/data"]
 PURE = ["device", *GROUND, "src/env", "src/codec/*"]
 STAGES = [*PURE, "src/flow/*", "src/manage/*"]

@@ -1,8 +1,10 @@
 // Two clocks that cannot be confused: monotonic time for intervals, wall time for what people and clouds read.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 namespace sluice::base {
 
@@ -25,6 +27,10 @@ using WallTime = std::chrono::time_point<WallTag, std::chrono::nanoseconds>;
 [[nodiscard]] constexpr std::int64_t to_ms(WallTime time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
-[[nodiscard]] constexpr WallTime from_ms(std::int64_t ms) { return WallTime(std::chrono::milliseconds(ms)); }
+/// Times that a WallTime cannot hold (before 1677, after 2262) become the first or last that it can: a device may say any year.
+[[nodiscard]] constexpr WallTime from_ms(std::int64_t ms) {
+    constexpr std::int64_t kLimit = std::numeric_limits<std::int64_t>::max() / 1'000'000;
+    return WallTime(std::chrono::milliseconds(std::clamp(ms, -kLimit, kLimit)));
+}
 
 }  // namespace sluice::base

@@ -128,6 +128,10 @@ AclAnswer test_acl(env::FileSystem& files, const AclQuestion& asked) {
 void add_acl(CLI::App& app, Exit& exit) {
     auto* command = app.add_subcommand("acl", "the access list of a gateway");
     command->require_subcommand(1);
+    command->footer(
+        "Examples:\n"
+        "  sluice acl test -c gateway.yaml --user ana publish sensors/ana/temperature\n"
+        "  sluice acl test --help");
     auto* test = command->add_subcommand("test", "may this client do that, and which row says so?");
     auto asked = std::make_shared<AclQuestion>();
     test->add_option("-c,--config", asked->config, "the gateway's configuration (YAML)")->required();

@@ -80,8 +80,8 @@ private:
 std::optional<load::Measurement> measure_fresh(load::MeasureOptions& options) {
     FreshGateway gateway;
     if (!gateway.start()) return std::nullopt;
-    options.target = {"127.0.0.1", gateway.mqtt()};
-    options.watch = gateway.id();
+    options.to.target = {"127.0.0.1", gateway.mqtt()};
+    options.watch = {gateway.id()};
     options.progress = true;
     auto result = load::measure(options);
     if (result) return std::move(*result);
@@ -94,7 +94,7 @@ std::optional<load::Measurement> measure_fresh(load::MeasureOptions& options) {
             fmt::print(stderr, "bench: stopped\n");
             break;
         default:
-            fmt::print(stderr, "bench: error: {}\n", load::explain_failure(result.error(), options.target));
+            fmt::print(stderr, "bench: error: {}\n", load::explain_failure(result.error(), options.to.target));
     }
     return std::nullopt;
 }

@@ -8,9 +8,11 @@
 #include <fmt/format.h>
 
 #include "cli/exit.hpp"
+#include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
 #include "gateway/listener_checker.hpp"
 #include "gateway/rule_checker.hpp"
+#include "gateway/rule_overlay_store.hpp"
 #include "manage/config/load.hpp"
 
 namespace sluice::cli {
@@ -42,10 +44,20 @@ std::string verdict(const config::Checked& checked) {
 }  // namespace
 
 CheckOutput check_configuration(env::FileSystem& files, const std::string& path, bool json) {
-    gateway::RuleChecker rules;
+    gateway::RuleChecker rules(files);
     gateway::ListenerChecker listeners(files);
-    const config::Checked checked = config::check_file(files, path, &rules, &listeners);
+    config::Checked checked = config::check_file(files, path, &rules, &listeners);
     const bool valid = config::is_valid(checked.problems);
+    if (valid && !checked.data.empty()) {
+        posix::PosixEntropy entropy;
+        for (const auto& sentence : gateway::sentences(gateway::saved_rule_changes(files, entropy, checked.data))) {
+            config::Problem note;
+            note.severity = config::Severity::note;
+            note.key = "rules";
+            note.message = fmt::format("rules {}, which counts above this file: `sluice rule list`", sentence);
+            checked.problems.push_back(std::move(note));
+        }
+    }
     CheckOutput result;
     result.code = valid ? kExitGood : kExitUsage;
     if (json) {
@@ -73,7 +85,8 @@ void add_check(CLI::App& app, Exit& exit) {
         "  sluice check -c gateway.yaml\n"
         "  sluice check -c cloud.yaml --json\n"
         "\n"
-        "Problems go to standard error: `FILE:LINE:COL: error: …` (also `warning`, and `note` for what is valid but not built yet).\n"
+        "Problems go to standard error: `FILE:LINE:COL: error: …` (also `warning`, and `note` for what is valid but not built\n"
+        "yet, and for rules that were changed at run time).\n"
         "Exit: 0 good, 2 not.");
     command->callback([options, &exit] {
         posix::PosixFileSystem files;

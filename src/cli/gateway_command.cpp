@@ -29,7 +29,7 @@ struct Options {
 };
 
 void reload(gateway::Gateway& running, env::FileSystem& files, const std::string& file) {
-    gateway::RuleChecker checker;
+    gateway::RuleChecker checker(files);
     gateway::ListenerChecker listeners(files);
     const auto loaded = config::load_gateway(files, file, &checker, &listeners);
     if (!loaded.is_runnable()) {
@@ -39,7 +39,7 @@ void reload(gateway::Gateway& running, env::FileSystem& files, const std::string
     }
     std::vector<std::string> needs_restart;
     if (!running.reload(loaded.config, needs_restart)) {
-        spdlog::error("reload: storage does not answer, the gateway goes on with the rules it had");
+        spdlog::error("reload: could not be done, the gateway goes on with the rules it had");
         return;
     }
     spdlog::info("reload: {} rules in force", loaded.config.rules.size());
@@ -57,7 +57,7 @@ int run(const Options& options) {
     posix::PosixFileSystem files;
     posix::PosixClock clock;
     posix::PosixEntropy entropy;
-    gateway::RuleChecker checker;
+    gateway::RuleChecker checker(files);
     gateway::ListenerChecker listeners(files);
     auto loaded = config::load_gateway(files, options.file, &checker, &listeners);
     if (!loaded.is_runnable()) {

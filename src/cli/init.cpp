@@ -11,6 +11,7 @@
 #include "base/bytes.hpp"
 #include "cli/exit.hpp"
 #include "cli/init_templates.hpp"
+#include "cli/json_text.hpp"
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
 #include "manage/config/scalar.hpp"
@@ -51,6 +52,16 @@ std::string default_id(const InitOptions& options) {
     const std::string_view name = slash == std::string_view::npos ? folder : folder.substr(slash + 1);
     if (config::is_identifier(name)) return std::string(name);
     return options.cloud ? "hq" : "plant-1";
+}
+
+std::string written_json(const InitOptions& options, const std::string& file, const std::string& id) {
+    std::string keys;
+    if (!options.cloud) {
+        keys = fmt::format(R"(,"token":{},"master_key":{})", json_text(options.folder + "/keys/uplink.token"),
+                           json_text(options.folder + "/var/keys/master.key"));
+    }
+    return fmt::format("{{\"tier\":\"{}\",\"id\":{},\"config\":{}{}}}\n", options.cloud ? "cloud" : "gateway", json_text(id),
+                       json_text(file), keys);
 }
 
 InitOutput refuse(std::string message, int code) { return {{}, fmt::format("sluice init: {}\n", message), code}; }
@@ -106,7 +117,7 @@ InitOutput initialise(env::FileSystem& files, env::Entropy& entropy, const InitO
     const std::string_view text = options.cloud ? kCloudTemplate : kGatewayTemplate;
     if (auto written = write_new(files, file, filled(text, id)); !written) return failed(file, written.error());
     if (auto synced = files.sync_directory(options.folder); !synced) return failed(options.folder, synced.error());
-    return {next_steps(options, file, id), {}, kExitGood};
+    return {options.json ? written_json(options, file, id) : next_steps(options, file, id), {}, kExitGood};
 }
 
 void add_init(CLI::App& app, Exit& exit) {
@@ -114,12 +125,14 @@ void add_init(CLI::App& app, Exit& exit) {
         std::string what;
         std::string folder;
         std::string id;
+        bool json = false;
     };
     auto* command = app.add_subcommand("init", "write a commented configuration and keys to start from");
     auto options = std::make_shared<Options>();
     command->add_option("WHAT", options->what, "gateway or cloud; may be left out: gateway")->required();
     command->add_option("DIR", options->folder, "its folder, made if it is missing");
     command->add_option("--id", options->id, "its name; the folder's name by default");
+    command->add_flag("--json", options->json, "what was written, as one JSON object");
     command->footer(
         "Examples:\n"
         "  sluice init my-plant\n"
@@ -136,8 +149,11 @@ void add_init(CLI::App& app, Exit& exit) {
         }
         posix::PosixFileSystem files;
         posix::PosixEntropy entropy;
-        const InitOutput result = initialise(
-            files, entropy, {.cloud = options->what == "cloud", .folder = tier_given ? options->folder : options->what, .id = options->id});
+        const InitOutput result = initialise(files, entropy,
+                                             {.cloud = options->what == "cloud",
+                                              .folder = tier_given ? options->folder : options->what,
+                                              .id = options->id,
+                                              .json = options->json});
         std::fputs(result.err.c_str(), stderr);
         std::fputs(result.out.c_str(), stdout);
         exit.code = result.code;

@@ -18,7 +18,8 @@ void add_init(CLI::App& app, Exit& exit);
 struct InitOptions {
     bool cloud = false;  ///< else a gateway
     std::string folder;
-    std::string id;  ///< empty: the folder's name, or plant-1 and hq where that cannot be one
+    std::string id{};   ///< empty: the folder's name, or plant-1 and hq where that cannot be one
+    bool json = false;  ///< `out` is one JSON object
 };
 struct InitOutput {
     std::string out;  ///< what was written and what comes next

@@ -99,7 +99,7 @@ TEST_F(Init, a_wrong_id_and_a_folder_that_cannot_be_made_are_refused) {
 
 TEST(Examples, are_good_as_they_stand) {
     posix::PosixFileSystem files;
-    for (const std::string name : {"gateway.yaml", "cloud.yaml"}) {
+    for (const std::string name : {"gateway.yaml", "cloud.yaml", "bridge.yaml"}) {
         const CheckOutput checked = check_configuration(files, SLUICE_SOURCE_DIR "/examples/" + name, false);
         EXPECT_EQ(checked.err, "");
         EXPECT_EQ(checked.code, 0);

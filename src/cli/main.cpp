@@ -8,6 +8,7 @@
 #include "cli/bench_command.hpp"
 #include "cli/check.hpp"
 #include "cli/cloud_command.hpp"
+#include "cli/completion.hpp"
 #include "cli/demo.hpp"
 #include "cli/exit.hpp"
 #include "cli/gateway_command.hpp"
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
     sluice::cli::add_rule(app, exit);
     sluice::cli::add_spool(app, exit);
     sluice::cli::add_bench(app, exit);
+    sluice::cli::add_completion(app, exit);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

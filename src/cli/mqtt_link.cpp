@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fstream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -57,18 +55,19 @@ MqttLink::MqttLink(posix::EventLoop& loop, MqttLinkOptions options, MqttLinkUser
     loop_.add_task(connections_);
 }
 
-std::string MqttLink::address() const { return fmt::format("mqtt://{}:{}", options_.target.host, options_.target.port); }
+std::string MqttLink::address() const { return options_.to.target.text(); }
 
 void MqttLink::open() { start_connection(); }
 
 void MqttLink::start_connection() {
     said_.reset();
-    const auto id = connections_.connect(options_.target.host, options_.target.port);
+    layer_failure_.clear();
+    const auto id = options_.to.connect(connections_);
     if (id) {
         connection_ = *id;
         open_by_ = loop_.clock().now() + kConnectMax;
     } else {
-        lost(load::explain_failure(id.error(), options_.target));
+        lost(load::explain_failure(id.error(), options_.to.target));
     }
 }
 
@@ -100,12 +99,16 @@ void MqttLink::on_open(posix::TcpId, const posix::PeerAddress&) {
     open_by_.reset();
     if (leaving_) return;
     mqtt::ClientSession::Options options{.client_id = options_.client_id, .version = version_, .in_flight_max = options_.in_flight_max};
-    if (options_.user) options.user = *options_.user;
-    if (options_.password) options.password = base::as_bytes(*options_.password);
+    if (options_.to.user) options.user = *options_.to.user;
+    if (options_.to.password) options.password = base::as_bytes(*options_.to.password);
     session_.connect(options, loop_.now(), output());
 }
 
 std::size_t MqttLink::on_bytes(posix::TcpId, base::ByteView bytes) { return session_.on_bytes(bytes, loop_.now(), output(), *this); }
+
+void MqttLink::on_layer(posix::TcpId, const posix::StreamLayer&, std::string_view failure) {
+    if (!failure.empty()) layer_failure_ = failure;
+}
 
 void MqttLink::on_connected(const mqtt::Connack&) {
     was_up_ = true;
@@ -128,8 +131,9 @@ void MqttLink::on_closed(posix::TcpId, const base::Error& why) {
     if (no_answer) {
         lost(fmt::format("{} does not answer", address()));
     } else if (!said_) {
-        const bool broke = was_up_ && why.code == base::Errc::closed;
-        lost(broke ? fmt::format("the connection to {} was closed", address()) : load::explain_failure(why, options_.target));
+        const bool broke = was_up_ && why.code == base::Errc::closed && layer_failure_.empty();
+        lost(broke ? fmt::format("the connection to {} was closed", address())
+                   : load::explain_failure(why, options_.to.target, layer_failure_));
     } else if (*said_ == mqtt::ReasonCode::unsupported_protocol_version && version_ == mqtt::Version::v5) {
         version_ = mqtt::Version::v311;
         start_connection();
@@ -178,16 +182,6 @@ std::string make_client_id(std::string_view command) {
     std::array<base::Byte, 4> random{};
     entropy.fill(random);
     return fmt::format("sluice-{}-{:02x}{:02x}{:02x}{:02x}", command, random[0], random[1], random[2], random[3]);
-}
-
-base::Result<std::string> read_password(const std::string& path) {
-    errno = 0;
-    std::ifstream in(path);
-    std::string line;
-    if (!in || !std::getline(in, line)) return errno != 0 ? base::from_errno(errno) : base::Error{base::Errc::invalid};
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.empty()) return base::Error{base::Errc::invalid};
-    return line;
 }
 
 }  // namespace sluice::cli

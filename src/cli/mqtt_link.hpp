@@ -29,10 +29,8 @@ public:
 };
 
 struct MqttLinkOptions {
-    load::Target target;
+    load::Endpoint to;
     std::string client_id;
-    std::optional<std::string> user;
-    std::optional<std::string> password;
     std::uint16_t in_flight_max = 1000;
     /// How long a lost connection is tried again; the first one is tried once. Nothing: for ever.
     std::optional<std::chrono::seconds> patience;
@@ -70,6 +68,7 @@ private:
 
     void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
+    void on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) override;
     void on_closed(posix::TcpId id, const base::Error& why) override;
     void on_connected(const mqtt::Connack& connack) override;
     void on_message(const mqtt::Publish& message) override { user_.on_message(message); }
@@ -86,6 +85,7 @@ private:
     mqtt::Version version_ = mqtt::Version::v5;
     base::Bytes nowhere_;  // output for a connection that is gone
     std::optional<std::string> failure_;
+    std::string layer_failure_;               // what TLS or WebSocket had against this connection
     std::optional<mqtt::ReasonCode> said_;    // why the session ended, when the protocol told
     std::optional<base::Monotonic> open_by_;  // while the connection is being made
     std::optional<base::Monotonic> retry_at_;
@@ -97,8 +97,5 @@ private:
 
 /// A client id of its own for each run: "sluice-tap-5f2c8e01".
 [[nodiscard]] std::string make_client_id(std::string_view command);
-
-/// Reads a password from the first line of a file. Errors: not_found, permission, io, invalid (empty).
-[[nodiscard]] base::Result<std::string> read_password(const std::string& path);
 
 }  // namespace sluice::cli

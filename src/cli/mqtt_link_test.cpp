@@ -86,10 +86,7 @@ protected:
     }
     void make(std::optional<std::chrono::seconds> patience) {
         link = std::make_unique<MqttLink>(
-            loop,
-            MqttLinkOptions{
-                .target = {.host = "127.0.0.1", .port = port}, .client_id = "c", .user = {}, .password = {}, .patience = patience},
-            *this);
+            loop, MqttLinkOptions{.to = {.target = {.host = "127.0.0.1", .port = port}}, .client_id = "c", .patience = patience}, *this);
     }
     /// Turns until it holds; the bound is far above what any case needs.
     template <class Condition>

@@ -20,6 +20,7 @@
 
 #include "base/secret_bytes.hpp"
 #include "cli/exit.hpp"
+#include "cli/json_text.hpp"
 #include "data/topic.hpp"
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
@@ -37,6 +38,7 @@ struct Options {
     bool from_stdin = false;
     bool remove = false;
     bool check = false;
+    bool json = false;
 };
 
 int fail(int code, const std::string& message) {
@@ -164,7 +166,12 @@ std::string why(const base::Error& error, const Options& options) {
 int check(const Options& options, const base::SecretBytes& password, const std::vector<config::UserEntry>& users) {
     const auto user = std::find_if(users.begin(), users.end(), [&](const auto& one) { return one.name == options.user; });
     if (user == users.end()) return fail(kExitFailed, fmt::format("there is no user `{}` in {}", options.user, options.file));
-    if (!identity::is_password(user->hash, password.view())) return fail(kExitFailed, "that is not the password");
+    const bool right = identity::is_password(user->hash, password.view());
+    if (options.json) {
+        fmt::print("{{\"user\":{},\"right\":{},\"disabled\":{}}}\n", json_text(options.user), right, user->disabled);
+        return right ? kExitGood : kExitFailed;
+    }
+    if (!right) return fail(kExitFailed, "that is not the password");
     fmt::print("that is the password of {}{}\n", options.user, user->disabled ? ", who is disabled" : "");
     return kExitGood;
 }
@@ -183,6 +190,10 @@ int change(const Options& options, const base::SecretBytes& password, LockedFile
     }
     if (!after) return fail(kExitFailed, why(after.error(), options));
     if (const auto replaced = file.replace(*after); !replaced) return fail(kExitFailed, why(replaced.error(), options));
+    if (options.json) {
+        fmt::print("{{\"user\":{},\"done\":\"{}\"}}\n", json_text(options.user), options.remove ? "removed" : "set");
+        return kExitGood;
+    }
     fmt::print("{} {}; a running gateway takes it over with: sluice reload -c CONFIGURATION\n", options.user,
                options.remove ? "removed" : "set");
     return kExitGood;
@@ -226,6 +237,7 @@ void add_passwd(CLI::App& app, Exit& exit) {
     command->add_flag("--stdin", options->from_stdin, "read the password from standard input, one line, instead of asking twice");
     auto* remove = command->add_flag("--delete", options->remove, "remove the user");
     command->add_flag("--check", options->check, "change nothing, say whether the password is right")->excludes(remove);
+    command->add_flag("--json", options->json, "the outcome as one JSON object: user, done (set, removed), or right and disabled");
     command->footer(
         "Examples:\n"
         "  sluice passwd users.yaml ana\n"

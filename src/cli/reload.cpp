@@ -19,9 +19,9 @@
 namespace sluice::cli {
 namespace {
 
-int run(const std::string& file) {
+int run(const std::string& file, bool json) {
     posix::PosixFileSystem files;
-    gateway::RuleChecker checker;
+    gateway::RuleChecker checker(files);
     gateway::ListenerChecker listeners(files);
     const auto loaded = config::load_gateway(files, file, &checker, &listeners);
     if (!loaded.is_runnable()) {
@@ -39,6 +39,10 @@ int run(const std::string& file) {
         fmt::print(stderr, "sluice reload: cannot signal process {}: {}\n", *process, std::strerror(errno));
         return kExitFailed;
     }
+    if (json) {
+        fmt::print("{{\"process\":{}}}\n", *process);
+        return kExitGood;
+    }
     fmt::print("asked the gateway (process {}) to reload; its log says what it took over\n", *process);
     return kExitGood;
 }
@@ -47,14 +51,19 @@ int run(const std::string& file) {
 
 void add_reload(CLI::App& app, Exit& exit) {
     auto* command = app.add_subcommand("reload", "make a running gateway take new rules and certificates, without dropping a connection");
-    auto file = std::make_shared<std::string>();
-    command->add_option("-c,--config", *file, "the configuration that the gateway runs with")->required();
+    struct Options {
+        std::string file;
+        bool json = false;
+    };
+    auto options = std::make_shared<Options>();
+    command->add_option("-c,--config", options->file, "the configuration that the gateway runs with")->required();
+    command->add_flag("--json", options->json, "the process that was asked, as {\"process\": …}");
     command->footer(
         "Examples:\n"
         "  sluice reload -c my-plant/gateway.yaml\n"
         "\n"
         "The file is checked first: with errors nothing is sent. Rules whose SQL is unchanged keep their state.");
-    command->callback([file, &exit] { exit.code = run(*file); });
+    command->callback([options, &exit] { exit.code = run(options->file, options->json); });
 }
 
 }  // namespace sluice::cli

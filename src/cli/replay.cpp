@@ -14,7 +14,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "cli/load/target.hpp"
+#include "cli/address_options.hpp"
 #include "cli/mqtt_link.hpp"
 #include "cli/pacer.hpp"
 #include "cli/row_source.hpp"
@@ -34,12 +34,10 @@ constexpr seconds kProgressEvery{2};
 
 struct ReplayOptions {
     std::string file;
-    std::string to = "mqtt://127.0.0.1:1883";
+    AddressOptions to{.flag = "--to"};
     std::string topic;
     std::string speed = "1";
     std::string time_column;
-    std::string user;
-    std::string password_file;
     int qos = 1;
     bool json = false;
 };
@@ -292,17 +290,11 @@ int usage(const std::string& why) {
 }
 
 int run(const ReplayOptions& options) {
-    const auto target = load::parse_target(options.to);
-    if (!target) return usage(fmt::format("--to {}: expected mqtt://HOST:PORT", options.to));
+    std::string problem;
+    MqttLinkOptions link{.to = {}, .client_id = make_client_id("replay"), .patience = kPatience};
+    if (!make_endpoint(options.to, link.to, problem)) return usage(problem);
     std::optional<double> speed;
     if (!parse_speed(options.speed, speed)) return usage(fmt::format("--speed {}: expected a number above 0, or max", options.speed));
-    MqttLinkOptions link{.target = *target, .client_id = make_client_id("replay"), .user = {}, .password = {}, .patience = kPatience};
-    if (!options.user.empty()) link.user = options.user;
-    if (!options.password_file.empty()) {
-        auto password = read_password(options.password_file);
-        if (!password) return usage(fmt::format("--password-file {}: {}", options.password_file, base::describe(password.error())));
-        link.password = std::move(*password);
-    }
     RowSource rows;
     if (!rows.open({.file = options.file, .topic = options.topic, .time_column = options.time_column})) return usage(rows.problem());
     return Replay(options, rows, speed, std::move(link)).run();
@@ -314,7 +306,7 @@ void add_replay(CLI::App& app, Exit& exit) {
     auto options = std::make_shared<ReplayOptions>();
     CLI::App* command = app.add_subcommand("replay", "Publishes the rows of a CSV file as JSON messages");
     command->add_option("FILE", options->file, "a CSV file with a header; , or ; between fields")->required();
-    command->add_option("--to", options->to, "the gateway or broker, mqtt://HOST:PORT")->capture_default_str();
+    add_address_options(*command, options->to);
     command->add_option("--topic", options->topic, "where to; {column} stands for that column's value")->required();
     command
         ->add_option("--speed", options->speed,
@@ -325,8 +317,6 @@ void add_replay(CLI::App& app, Exit& exit) {
     command->add_option("--qos", options->qos, "1: every row is acknowledged; 0: sent once, without acknowledgement")
         ->check(CLI::Range(0, 1))
         ->capture_default_str();
-    command->add_option("--user", options->user, "user name");
-    command->add_option("--password-file", options->password_file, "file whose first line is the password");
     command->add_flag("--json", options->json, "summary as JSON");
     command->footer(
         "Each row becomes one JSON object with all its columns: a field that is a number as a whole stays one with its digits, an empty\n"
@@ -335,6 +325,7 @@ void add_replay(CLI::App& app, Exit& exit) {
         "Examples:\n"
         "  sluice replay machine_temperature.csv --topic sensors/machine/temperature --speed max\n"
         "  sluice replay plant.csv --to mqtt://plant-7:1883 --topic 'sensors/{device}/vibration' --speed 60\n"
+        "  sluice replay plant.csv --to mqtts://plant-7:8883 --ca ca.crt --topic plant/7\n"
         "  sluice replay valve.csv --topic valve/1 --time-column datetime --qos 0");
     command->callback([options, &exit] { exit.code = run(*options); });
 }

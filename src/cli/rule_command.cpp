@@ -1,19 +1,29 @@
 #include "cli/rule_command.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/catalog_options.hpp"
 #include "cli/exit.hpp"
+#include "cli/json_text.hpp"
+#include "cli/rule_changes.hpp"
+#include "cli/rule_explain.hpp"
+#include "cli/rule_functions.hpp"
+#include "cli/rule_problem.hpp"
+#include "cli/rule_try.hpp"
 #include "codec/csv/csv_reader.hpp"
+#include "codec/json/scanner.hpp"
 #include "data/topic.hpp"
 #include "env/posix/clock.hpp"
 #include "flow/rules/plan.hpp"
@@ -30,6 +40,8 @@ struct TestOptions {
     std::string sql;
     std::string file;
     std::string topic;
+    CatalogOptions catalog;
+    bool json = false;
 };
 
 class Printer final : public rules::RowSink {
@@ -39,20 +51,6 @@ public:
         std::fputc('\n', stdout);
     }
 };
-
-/// The line of the SQL with a caret under the place.
-void print_problem(const std::string& sql, const rules::SqlError& problem) {
-    const char* word = problem.severity == rules::Severity::warning ? "warning" : "error";
-    fmt::print(stderr, "sql:{}:{}: {}: {}\n", problem.line, problem.column, word, problem.message);
-    const std::size_t before = sql.rfind('\n', problem.offset == 0 ? 0 : problem.offset - 1);
-    const std::size_t start = problem.offset == 0 || before == std::string::npos || before >= problem.offset ? 0 : before + 1;
-    const std::string line = sql.substr(start, sql.find('\n', start) - start);
-    std::string indent;
-    for (std::size_t i = 0; i < problem.offset - start && i < line.size(); ++i) {
-        if ((static_cast<unsigned char>(line[i]) & 0xC0) != 0x80) indent += line[i] == '\t' ? '\t' : ' ';  // a character is one column wide
-    }
-    fmt::print(stderr, "  {}\n  {}^\n", line, indent);
-}
 
 /// A topic that the rule reads, when none was given: wildcards become "test".
 std::string topic_for(const std::string& filter) {
@@ -72,8 +70,10 @@ public:
 
     int run() {
         const rules::RuleSpec spec{.id = "test", .sql = options_.sql, .columns_wanted = {}};
-        const rules::Compiled compiled = rules::compile({&spec, 1});
-        for (const rules::SqlError& problem : compiled.problems[0]) print_problem(options_.sql, problem);
+        rules::Catalog catalog;
+        if (!read_catalog(options_.catalog, "rule test", catalog)) return kExitUsage;
+        const rules::Compiled compiled = rules::compile({&spec, 1}, {}, catalog);
+        for (const rules::SqlError& problem : compiled.problems[0]) print_problem(options_.sql, problem, options_.json);
         if (compiled.plan == nullptr) return kExitUsage;
         if (!choose_topic(compiled.rules[0]) || !open()) return kExitUsage;
         const posix::PosixClock clock;
@@ -97,7 +97,7 @@ private:
         }
         const bool read = std::any_of(rule.filters.begin(), rule.filters.end(),
                                       [this](const std::string& filter) { return data::filter_matches(filter, topic_); });
-        if (!read) fmt::print(stderr, "rule test: warning: the rule does not read topic '{}': no reading will be evaluated\n", topic_);
+        if (!read) warn("rule test", 0, fmt::format("the rule does not read topic '{}': no reading will be evaluated", topic_));
         return true;
     }
 
@@ -136,14 +136,16 @@ private:
     bool run_csv() {
         csv::Reader reader;
         base::Bytes json;
+        std::ptrdiff_t ts_column = 0;
         for (;;) {
             switch (reader.next()) {
                 case csv::Step::header:
+                    ts_column = std::find(reader.columns().begin(), reader.columns().end(), "ts") - reader.columns().begin();
                     break;
                 case csv::Step::row:
                     json.clear();
                     reader.append_json(json);
-                    rehearsal_->reading(topic_, base::as_text(json));
+                    rehearsal_->reading(topic_, base::as_text(json), time_of(reader.row(), ts_column));
                     break;
                 case csv::Step::need_input:
                     if (piece_.empty()) piece_ = read_piece();
@@ -161,6 +163,16 @@ private:
                     return false;
             }
         }
+    }
+
+    /// The row's own time, which need not be looked for in its JSON.
+    static std::optional<double> time_of(std::span<const csv::Field> row, std::ptrdiff_t column) {
+        if (column >= std::ssize(row) || row[static_cast<std::size_t>(column)].kind != csv::FieldKind::number) return std::nullopt;
+        std::string_view digits = row[static_cast<std::size_t>(column)].text;
+        if (digits.starts_with('+')) digits.remove_prefix(1);
+        double ms = 0;
+        const auto [stop, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), ms);
+        return problem == std::errc{} ? std::optional(ms) : std::nullopt;
     }
 
     bool run_lines() {
@@ -186,19 +198,41 @@ private:
 
     void line(std::string_view text, std::uint64_t number) {
         if (text.find_first_not_of(" \t\r") == std::string_view::npos) return;
-        const std::uint64_t before = malformed();
+        const std::uint64_t before = rehearsal_->malformed();
         rehearsal_->reading(topic_, text);
-        if (malformed() != before)
-            fmt::print(stderr, "{}:{}: warning: not a JSON object: a gateway would count it as malformed\n", name_, number);
+        if (rehearsal_->malformed() != before) warn(name_, number, fmt::format("{}: a gateway would count it as malformed", why(text)));
     }
 
-    [[nodiscard]] std::uint64_t malformed() const { return rehearsal_->counters()[0].malformed; }
+    std::string_view why(std::string_view text) {
+        base::Bytes padded(text.begin(), text.end());
+        padded.resize(text.size() + data::kReadablePadding);
+        const auto top = scanner_.scan(base::ByteView(padded).first(text.size()), {}, {});
+        if (!top && top.error().code == base::Errc::too_deep) return "nested deeper than 32 levels (limits.json_depth)";
+        return top || top.error().code == base::Errc::malformed ? "not a JSON object" : "longer than 1 MiB";
+    }
+
+    /// `line` 0: of no line.
+    void warn(const std::string& where, std::uint64_t line, const std::string& message) const {
+        if (options_.json) {
+            fmt::print(stderr, "{{\"severity\":\"warning\",\"line\":{},\"message\":{}}}\n", line, json_text(message));
+        } else {
+            fmt::print(stderr, "{}{}: warning: {}\n", where, line == 0 ? "" : fmt::format(":{}", line), message);
+        }
+    }
 
     void report() const {
         const rules::RuleCounters count = rehearsal_->counters()[0];
+        if (options_.json) {
+            fmt::print(stderr,
+                       R"({{"evaluated":{},"rows":{},"malformed":{},"bad_value":{},"late":{},"state_full":{}}})"
+                       "\n",
+                       count.evaluated, count.rows, count.malformed, count.bad_value, count.late, count.state_full);
+            return;
+        }
         if (count.bad_value != 0)
             fmt::print(stderr, "rule test: note: {} bad values (NULL, text or no number where one was needed, division by zero)\n",
                        count.bad_value);
+        if (count.late != 0) fmt::print(stderr, "rule test: note: {} readings came when all their windows had closed (late)\n", count.late);
         if (count.state_full != 0)
             fmt::print(stderr, "rule test: note: {} readings or values found no room (state_full)\n", count.state_full);
     }
@@ -211,6 +245,7 @@ private:
     std::istream* in_ = nullptr;
     std::string name_;
     std::string piece_;
+    json::Scanner scanner_;
 };
 
 }  // namespace
@@ -218,16 +253,35 @@ private:
 void add_rule(CLI::App& app, Exit& exit) {
     auto* rule = app.add_subcommand("rule", "work with rules (SQL)");
     rule->require_subcommand(1);
+    rule->footer(
+        "Examples:\n"
+        "  sluice rule test --sql \"SELECT value, zscore(value, 100) AS z FROM 'm' WHERE abs(z) > 3\" machine.csv\n"
+        "  sluice rule explain -c gateway.yaml\n"
+        "  sluice rule try --sql \"SELECT * FROM 'sensors/#' WHERE vibration > 3\" --at mqtt://127.0.0.1:1883\n"
+        "  sluice rule functions regexp\n"
+        "  sluice rule list\n"
+        "  sluice rule pause vibration-anomaly\n"
+        "  sluice rule test --help");
+    add_rule_explain(*rule, exit);
+    add_rule_functions(*rule, exit);
+    add_rule_try(*rule, exit);
+    add_rule_changes(*rule, exit);
     auto* command = rule->add_subcommand("test", "run one rule over a CSV or NDJSON file: no broker, no daemon");
     auto options = std::make_shared<TestOptions>();
     command->add_option("--sql", options->sql, "the rule")->required();
     command->add_option("file", options->file, "CSV (, or ;) or NDJSON; - for standard input")->required();
     command->add_option("--topic", options->topic, "topic of the readings (default: the rule's own filter, wildcards as \"test\")");
+    add_catalog_options(*command, options->catalog);
+    command->add_flag(
+        "--json", options->json,
+        "on standard error, too, JSON lines: each problem of the SQL (severity, line, column, message), at the end the counts");
     command->footer(
         "Examples:\n"
         "  sluice rule test --sql \"SELECT value, zscore(value, 100) AS z FROM 'm' WHERE abs(z) > 3\" machine.csv\n"
         "  sluice rule test --sql \"SELECT topic(2) AS device, max(v) AS v FROM 's/+' GROUP BY topic(2), TUMBLINGWINDOW(ss, 10)\" --topic "
         "s/a rows.ndjson\n"
+        "  sluice rule test --table machines=machines.csv:id --sql \"SELECT s.device FROM 's' AS s JOIN machines AS m ON m.id = s.device "
+        "WHERE s.v > m.limit\" rows.csv\n"
         "  cat rows.ndjson | sluice rule test --sql \"SELECT * FROM 's' WHERE v > 3\" -\n"
         "\n"
         "Output: NDJSON. The time of a row is its column ts (milliseconds since 1970) where there is one. Open time windows are emitted at "

@@ -10,9 +10,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/address_options.hpp"
 #include "cli/load/fleet.hpp"
 #include "cli/load/resources.hpp"
-#include "cli/load/target.hpp"
 #include "cli/plant/reference.hpp"
 #include "env/posix/clock.hpp"
 #include "env/posix/signal_watch.hpp"
@@ -26,7 +26,7 @@ constexpr double kRateMax = 2'000'000;  // readings a second of all sensors: mor
 constexpr std::chrono::seconds kSettleMax{60};
 
 struct SimOptions {
-    std::string to = "mqtt://127.0.0.1:1883";
+    AddressOptions to{.flag = "--to"};
     std::uint32_t sensors = 1000;
     double rate = 1;
     double seconds = 60;
@@ -42,12 +42,8 @@ double in_ms(std::chrono::nanoseconds time) { return static_cast<double>(time.co
 /// One run of the command, from the connections to the summary.
 class Simulation {
 public:
-    Simulation(const SimOptions& options, const load::Target& target)
-        : options_(options),
-          target_(target),
-          loop_(clock_, std::chrono::microseconds(0)),
-          signals_(loop_),
-          fleet_(loop_, fleet_options()) {}
+    Simulation(const SimOptions& options, const load::Endpoint& to)
+        : options_(options), to_(to), loop_(clock_, std::chrono::microseconds(0)), signals_(loop_), fleet_(loop_, fleet_options()) {}
 
     int run() {
         fleet_.connect();
@@ -71,8 +67,7 @@ public:
 private:
     [[nodiscard]] load::FleetOptions fleet_options() const {
         load::FleetOptions out;
-        out.host = target_.host;
-        out.port = target_.port;
+        out.to = to_;
         out.plant = {.seed = options_.seed, .sensors = options_.sensors, .spike_probability = options_.spikes};
         out.qos = static_cast<std::uint8_t>(options_.qos);
         return out;
@@ -105,7 +100,7 @@ private:
 
     int failed() {
         if (fleet_.failure()) {
-            fmt::print(stderr, "sim: error: {}\n", load::explain_failure(*fleet_.failure(), target_));
+            fmt::print(stderr, "sim: error: {}\n", load::explain_failure(*fleet_.failure(), to_.target, fleet_.layer_failure()));
         } else {
             fmt::print(stderr, "sim: stopped\n");
         }
@@ -138,14 +133,14 @@ private:
         const auto& delay = fleet_.send_delay();
         if (options_.json) {
             fmt::print(
-                R"({{"sensors":{},"sent":{},"acknowledged":{},"spikes":{},"seconds":{:.3f},"readings_per_second":{:.1f},"reconnects":{},)"
+                R"({{"sensors":{},"sent":{},"acknowledged":{},"spikes":{},"seconds":{:.3f},"readings_per_second":{:.1f},"reconnects":{},"tls_resumed":{},)"
                 R"("resent":{},"unexpected":{},"expected_alerts":{},)"
                 R"("ack_ms":{{"p50":{:.3f},"p99":{:.3f},"max":{:.3f}}},"send_delay_ms":{{"p50":{:.3f},"p99":{:.3f},"max":{:.3f}}}}})"
                 "\n",
                 options_.sensors, counters.sent, counters.acknowledged, counters.spikes, seconds,
-                static_cast<double>(counters.sent) / seconds, counters.reconnects, counters.resent, counters.unexpected,
-                options_.expect.empty() ? "null" : std::to_string(alerts), in_ms(ack.quantile(0.5)), in_ms(ack.quantile(0.99)),
-                in_ms(ack.max()), in_ms(delay.quantile(0.5)), in_ms(delay.quantile(0.99)), in_ms(delay.max()));
+                static_cast<double>(counters.sent) / seconds, counters.reconnects, counters.tls_resumed, counters.resent,
+                counters.unexpected, options_.expect.empty() ? "null" : std::to_string(alerts), in_ms(ack.quantile(0.5)),
+                in_ms(ack.quantile(0.99)), in_ms(ack.max()), in_ms(delay.quantile(0.5)), in_ms(delay.quantile(0.99)), in_ms(delay.max()));
         } else {
             fmt::print("{} readings of {} sensors in {:.1f} s ({:.0f}/s), {} acknowledged, {} spikes\n", counters.sent, options_.sensors,
                        seconds, static_cast<double>(counters.sent) / seconds, counters.acknowledged, counters.spikes);
@@ -169,7 +164,7 @@ private:
     }
 
     const SimOptions& options_;
-    const load::Target& target_;
+    const load::Endpoint& to_;
     posix::PosixClock clock_;
     posix::EventLoop loop_;
     posix::SignalWatch signals_;
@@ -178,9 +173,10 @@ private:
 };
 
 int run(const SimOptions& options) {
-    const auto target = load::parse_target(options.to);
-    if (!target) {
-        fmt::print(stderr, "sim: error: --to {}: expected mqtt://HOST:PORT\n", options.to);
+    load::Endpoint to;
+    std::string problem;
+    if (!make_endpoint(options.to, to, problem)) {
+        fmt::print(stderr, "sim: error: {}\n", problem);
         return kExitUsage;
     }
     if (options.rate * options.sensors > kRateMax) {
@@ -199,7 +195,7 @@ int run(const SimOptions& options) {
                    options.sensors, load::open_files_max());
         return kExitFailed;
     }
-    return Simulation(options, target.value()).run();
+    return Simulation(options, to).run();
 }
 
 }  // namespace
@@ -207,7 +203,7 @@ int run(const SimOptions& options) {
 void add_sim(CLI::App& app, Exit& exit) {
     auto options = std::make_shared<SimOptions>();
     CLI::App* command = app.add_subcommand("sim", "A plant of vibration sensors on bearings, each with its own MQTT connection");
-    command->add_option("--to", options->to, "the broker or gateway, mqtt://HOST:PORT")->capture_default_str();
+    add_address_options(*command, options->to);
     command->add_option("--sensors", options->sensors, "number of sensors")
         ->check(CLI::Range(1U, plant::kSensorsMax))
         ->capture_default_str();
@@ -230,6 +226,7 @@ void add_sim(CLI::App& app, Exit& exit) {
         "--expect assumes a gateway that has not seen these sensors before.\n\n"
         "Examples:\n"
         "  sluice sim --to mqtt://127.0.0.1:1883 --sensors 100 --rate 10 --seconds 30 --spikes 0.001\n"
+        "  sluice sim --to mqtts://plant-7:8883 --ca ca.crt --sensors 1000\n"
         "  sluice sim --sensors 10000 --rate 1 --seconds 120 --qos 0 --expect expected.ndjson --json");
     command->callback([options, &exit] { exit.code = run(*options); });
 }

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "cli/exit.hpp"
+#include "cli/json_text.hpp"
 #include "env/posix/clock.hpp"
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
@@ -27,23 +28,6 @@ std::string time_text(base::WallTime time) {
     const std::int64_t ms = base::to_ms(time);
     const std::int64_t seconds = ms >= 0 ? ms / 1000 : (ms - 999) / 1000;
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(seconds)), ms - seconds * 1000);
-}
-
-/// JSON text in quotes. Rule ids and class names are checked by the configuration; whatever else is in there cannot break the line.
-std::string json_text(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20) {
-            out += fmt::format("\\u{:04x}", byte);
-        } else {
-            out += c;
-        }
-    }
-    return out + '"';
 }
 
 double amplification(const spool::Stats& stats) {
@@ -115,7 +99,7 @@ public:
         const std::string& data = loaded.config.gateway.data.value;
         const auto key = identity::MasterKey::load(files_, data);
         if (!key) {
-            fail(exit, kExitFailed, explain(data, key.error(), "the gateway's key"));
+            fail(exit, code_of(key.error()), explain(data, key.error(), "the gateway's key"));
             return;
         }
         sealer_ = std::make_unique<gateway::SpoolSealer>(*key);
@@ -126,7 +110,7 @@ public:
         for (const auto& each : loaded.config.uplink.classes) options.classes.push_back({each.name, each.priority, each.ttl});
         auto opened = spool::Spool::open({files_, clock_, entropy_, *sealer_}, std::move(options));
         if (!opened) {
-            fail(exit, opened.error().code == Errc::wrong_key ? kExitUsage : kExitFailed, explain(data, opened.error(), "the spool"));
+            fail(exit, code_of(opened.error()), explain(data, opened.error(), "the spool"));
             return;
         }
         spool_ = std::move(*opened);
@@ -137,6 +121,10 @@ private:
     static void fail(Exit& exit, int code, const std::string& text) {
         std::fputs(text.c_str(), stderr);
         exit.code = code;
+    }
+    /// A folder without a spool, or with another one, is the wrong one.
+    static int code_of(const base::Error& error) {
+        return error.code == Errc::wrong_key || error.code == Errc::not_found ? kExitUsage : kExitFailed;
     }
     static std::string explain(const std::string& data, const base::Error& error, std::string_view what) {
         switch (error.code) {
@@ -262,7 +250,8 @@ void add_spool(CLI::App& app, Exit& exit) {
         "  sluice spool cat -c gateway.yaml --class alert --limit 10\n"
         "  sluice spool cat -c gateway.yaml --json | jq .data\n"
         "\n"
-        "Reads with the gateway's key, changes nothing, and works while the gateway runs.");
+        "Reads with the gateway's key, changes nothing, and works while the gateway runs.\n"
+        "Exit: 0 good, 1 it cannot be read, 2 wrong use, or no gateway with this configuration has run yet.");
     auto options = std::make_shared<Command>();
 
     auto* stat = command->add_subcommand("stat", "counts by class, space, losses with their reasons");

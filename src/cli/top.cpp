@@ -7,11 +7,10 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "cli/local/http_client.hpp"
+#include "cli/screen.hpp"
 #include "cli/top_frame.hpp"
 #include "env/posix/clock.hpp"
 #include "env/posix/signal_watch.hpp"
@@ -33,30 +32,6 @@ struct TopOptions {
     bool json = false;
 };
 
-/// The terminal while we draw on it: another screen, keys as they are pressed. Everything as it was afterwards.
-class Screen {
-public:
-    Screen() {
-        if (::tcgetattr(STDIN_FILENO, &before_) == 0) {
-            termios raw = before_;
-            raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-            restore_ = ::tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-        }
-        fmt::print("\x1b[?1049h\x1b[?25l");
-    }
-    ~Screen() {
-        fmt::print("\x1b[?25h\x1b[?1049l");
-        std::fflush(stdout);
-        if (restore_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
-    }
-    Screen(const Screen&) = delete;
-    Screen& operator=(const Screen&) = delete;
-
-private:
-    termios before_{};
-    bool restore_ = false;
-};
-
 std::string escaped(std::string_view text) {
     std::string out;
     for (const char c : text) out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
@@ -68,7 +43,7 @@ public:
     Top(const TopOptions& options, config::HttpListener at, TopOrder order)
         : options_(options), at_(std::move(at)), loop_(clock_, std::chrono::microseconds(0)), signals_(loop_), http_(loop_) {
         view_.order = order;
-        live_ = !options.once && !options.json && ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDIN_FILENO) == 1;
+        live_ = !options.once && !options.json && on_terminal();
     }
 
     int run() {
@@ -148,16 +123,13 @@ private:
         if (options_.json) {
             fmt::print("{}\n", top_json(sample));
         } else {
-            winsize size{};
-            const bool sized = live_ && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2 && size.ws_col > 20;
-            view_.columns = sized ? size.ws_col : 120;
-            view_.lines = sized ? size.ws_row - 1U : ~0U;
+            const Screen::Size size = live_ ? Screen::size() : Screen::Size{};
+            view_.columns = size.columns;
+            view_.lines = live_ ? size.lines - 1U : ~0U;
             if (options_.rows != 0) view_.lines = std::min<std::size_t>(view_.lines, options_.rows + 4U);
             const std::string frame = top_frame(sample, view_);
             if (live_) {
-                std::string painted = "\x1b[H";
-                for (const char c : frame) painted += c == '\n' ? std::string("\x1b[K\n") : std::string(1, c);
-                fmt::print("{}by {} (s: other order, q: quit)\x1b[K\x1b[J", painted, name(view_.order));
+                Screen::paint(frame, fmt::format("by {} (s: other order, q: quit)", name(view_.order)));
             } else {
                 fmt::print("{}", frame);
             }

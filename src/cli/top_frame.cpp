@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cli/printable.hpp"
+#include "cli/table_text.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -61,32 +62,6 @@ TopClient read_client(const json::object& row) {
     client.queued = count(row, "queued");
     client.queued_bytes = count(row, "queued_bytes");
     return client;
-}
-
-std::string size(std::uint64_t bytes) {
-    if (bytes < 10'000) return fmt::format("{} B", bytes);
-    if (bytes < 10'000'000) return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
-    return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1024 * 1024));
-}
-
-std::string duration(double seconds) {
-    const auto s = static_cast<std::uint64_t>(std::max(seconds, 0.0));
-    if (s < 60) return fmt::format("{}s", s);
-    if (s < 3600) return fmt::format("{}m{:02}s", s / 60, s % 60);
-    if (s < 86'400) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
-    return fmt::format("{}d{:02}h", s / 86'400, s / 3600 % 24);
-}
-
-/// At most so many characters, not bytes; `…` where something was cut.
-std::string shortened_to(std::string_view text, std::size_t characters) {
-    std::size_t seen = 0;
-    std::size_t keep = 0;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        if ((static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U) continue;
-        if (seen + 1 == characters) keep = at;
-        if (++seen > characters) return std::string(text.substr(0, keep)) + "…";
-    }
-    return std::string(text);
 }
 
 bool before(const TopClient& a, const TopClient& b, TopOrder order) {
@@ -171,13 +146,13 @@ std::string top_frame(TopSample sample, const TopView& view) {
     };
     const auto online = std::count_if(sample.clients.begin(), sample.clients.end(), [](const TopClient& one) { return one.online; });
     line(fmt::format("{}  up {}  {:.0f} readings/s, {} in all  events: {} made, {} delivered, {} dropped", sample.id,
-                     duration(sample.uptime_s), sample.readings_per_s, sample.readings_in, sample.created, sample.delivered,
+                     duration_text(sample.uptime_s), sample.readings_per_s, sample.readings_in, sample.created, sample.delivered,
                      sample.dropped));
     line(fmt::format("uplink {}  spool {} events, {}  sessions {}, {} of the {} shown connected",
                      sample.uplink_url.empty() ? "none"
                      : sample.uplink_connected ? "connected"
                                                : "DOWN",
-                     sample.spool_events, size(sample.spool_bytes), sample.sessions, online, sample.clients.size()));
+                     sample.spool_events, size_text(sample.spool_bytes), sample.sessions, online, sample.clients.size()));
     line("");
     line(fmt::format("{:<30} {:<21} {:<6} {:>8} {:>8} {:>7} {:>7} {:>5} {:>8}", "CLIENT", "ADDRESS", "MQTT", "IN/s", "OUT/s", "FLIGHT",
                      "QUEUED", "SUBS", "SINCE"));
@@ -190,7 +165,7 @@ std::string top_frame(TopSample sample, const TopView& view) {
         // fmt pads by characters, as they are seen.
         line(fmt::format("{:<30} {:<21} {:<6} {:>8.1f} {:>8.1f} {:>7} {:>7} {:>5} {:>8}", shortened_to(printable(client.client), 30),
                          client.online ? client.address : "(away)", client.protocol, client.in_per_s, client.out_per_s, client.in_flight,
-                         client.queued, client.subscriptions, client.online ? duration(client.connected_s) : ""));
+                         client.queued, client.subscriptions, client.online ? duration_text(client.connected_s) : ""));
     }
     return out;
 }

@@ -12,15 +12,22 @@ constexpr std::size_t kTopicBytesMax = 65'535;  // a two-byte length on the wire
 constexpr std::uint64_t kOnes = 0x0101010101010101;
 constexpr std::uint64_t kHighs = 0x8080808080808080;
 constexpr std::uint64_t has_zero(std::uint64_t word) { return (word - kOnes) & ~word & kHighs; }
-constexpr std::uint64_t has_byte(std::uint64_t word, unsigned char byte) { return has_zero(word ^ (kOnes * byte)); }
-constexpr std::uint64_t has_less(std::uint64_t word, unsigned char bound) { return (word - kOnes * bound) & ~word & kHighs; }
+
+static_assert(('+' ^ '#') == 8);  // so both are found at once
+bool is_wildcard(char one) { return (one & ~8) == '#'; }
 
 /// What a topic name of plain ASCII must not contain: wildcards, control characters; and anything that is not ASCII. Types, not functions,
 /// so that the loop below has them inline: every PUBLISH passes there.
 struct SuspiciousInName {
     std::uint64_t operator()(std::uint64_t word) const {
-        return (word & kHighs) | has_less(word, 0x20) | has_byte(word, 0x7F) | has_byte(word, '+') | has_byte(word, '#');
+        const std::uint64_t wildcards = (word & ~(kOnes * 8)) ^ (kOnes * '#');
+        const std::uint64_t not_ascii_or_del = word | (word + kOnes);
+        const std::uint64_t less_than_space = (word - kOnes * 0x20) & ~word;
+        return (not_ascii_or_del | less_than_space | ((wildcards - kOnes) & ~wildcards)) & kHighs;
     }
+};
+struct SuspiciousInFilter {
+    std::uint64_t operator()(std::uint64_t word) const { return (word | (word + kOnes) | ((word - kOnes * 0x20) & ~word)) & kHighs; }
 };
 struct SuspiciousInText {
     std::uint64_t operator()(std::uint64_t word) const { return (word & kHighs) | has_zero(word); }
@@ -91,16 +98,14 @@ bool is_topic_name(std::string_view topic) {
 }
 
 bool is_topic_filter(std::string_view filter) {
-    if (filter.empty() || filter.size() > kTopicBytesMax || !characters_fit_topics(filter)) return false;
-    for (std::size_t at = 0; at <= filter.size();) {
-        const std::size_t slash = filter.find('/', at);
-        const bool last = slash == std::string_view::npos;
-        const auto level = filter.substr(at, last ? std::string_view::npos : slash - at);
-        const bool has_wildcard = level.find_first_of("+#") != std::string_view::npos;
-        if (has_wildcard && level.size() != 1) return false;
-        if (level == "#" && !last) return false;
-        if (last) return true;
-        at = slash + 1;
+    if (filter.empty() || filter.size() > kTopicBytesMax) return false;
+    if (!all_words_pass(filter, SuspiciousInFilter{}) && !characters_fit_topics(filter)) return false;
+    for (std::size_t at = 0; at < filter.size(); ++at) {
+        if (!is_wildcard(filter[at])) continue;
+        const bool last = at + 1 == filter.size();
+        const bool begins_level = at == 0 || filter[at - 1] == '/';
+        const bool ends_level = last || (filter[at] == '+' && filter[at + 1] == '/');
+        if (!begins_level || !ends_level) return false;
     }
     return true;
 }

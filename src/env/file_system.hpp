@@ -44,6 +44,14 @@ enum class OpenMode : std::uint8_t {
     create_new,  ///< must not exist; read and write; mode 0600; durable only after sync_directory() of its folder
 };
 
+/// Becomes another when a file is written, or a file is put in its place.
+struct FileStamp {
+    std::uint64_t file = 0;  ///< which one: device and inode
+    std::uint64_t size = 0;
+    std::int64_t written = 0;  ///< when, by the file system
+    friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
 /// Held until destroyed; also gone when the process dies.
 class FileLock {
 public:
@@ -78,6 +86,10 @@ public:
 
     /// The permission bits of a file or folder (0600). Errors: not_found, permission, io.
     virtual base::Result<unsigned> permissions(const std::string& path) = 0;
+
+    /// To see whether a file has changed without reading it. Writes of the same length within one tick of the file system's clock (some
+    /// milliseconds) can look the same. Errors: not_found, permission, io.
+    virtual base::Result<FileStamp> stamp(const std::string& path) = 0;
 };
 
 }  // namespace sluice::env

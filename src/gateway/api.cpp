@@ -51,13 +51,17 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
 }
 
 void Api::ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
-                std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins) {
+                std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins, const BridgeBoard& bridges, const TableWatch& tables,
+                RuleControl& rules, std::vector<RuleQueryBox*> rule_questions) {
     const std::lock_guard guard(ready_lock_);
     sign_ins_ = &sign_ins;
+    bridges_ = &bridges;
+    tables_ = &tables;
     backbone_ = &backbone;
     sessions_ = &sessions;
     shards_ = std::move(shards);
     clients_.emplace(std::move(questions), local_);
+    rules_.emplace(rules, std::move(rule_questions), local_);
     ready_.store(true, std::memory_order_release);
 }
 
@@ -67,6 +71,7 @@ void Api::not_ready() {
     backbone_ = nullptr;
     shards_.clear();
     clients_.reset();
+    rules_.reset();
 }
 
 double Api::uptime_s() const { return std::chrono::duration<double>(clock_.now() - started_).count(); }
@@ -88,13 +93,14 @@ std::string Api::status() const {
         input.late += shard->late.load(std::memory_order_relaxed);
         input.state_full += shard->state_full.load(std::memory_order_relaxed);
     }
-    return status_json(input, view);
+    return status_json(input, view, bridges_->list());
 }
 
 posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
     using posix::HttpResponse;
     const bool about_clients = ClientsApi::handles(request.path);
-    if (request.method != "GET" && !about_clients) return HttpResponse::problem(405, "only GET is supported here");
+    const bool about_rules = RulesApi::handles(request.path);
+    if (request.method != "GET" && !about_clients && !about_rules) return HttpResponse::problem(405, "only GET is supported here");
     const std::lock_guard guard(ready_lock_);
     const bool is_api = request.path == "/healthz" || request.path == "/metrics" || request.path.starts_with("/api/");
     if (is_api && backbone_ == nullptr) return HttpResponse::problem(503, "starting or stopping");
@@ -104,20 +110,24 @@ posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
         out.body = "ok";
     } else if (request.path == "/metrics") {
         out.content_type = "text/plain; version=0.0.4";
-        out.body = metrics_text(backbone_->view(), *sessions_, shards_, *sign_ins_, uptime_s());
+        out.body = metrics_text(backbone_->view(), *sessions_, shards_, *sign_ins_, bridges_->list(), tables_->gauges(), uptime_s()) +
+                   rule_metrics_text(rules_->figures());
     } else if (request.path == "/api/v1/status") {
         out.body = status();
     } else if (request.path == "/api/v1/live") {
         out.event_stream = true;
     } else if (about_clients) {
         return clients_->answer(request);
+    } else if (about_rules) {
+        return rules_->answer(request);
     } else if (const auto* asset = web::find_asset(request.path)) {
         out.content_type = std::string(asset->content_type);
         out.body = asset->body;
         out.headers.emplace_back("Cache-Control", asset->cache);
         out.headers.emplace_back("Content-Security-Policy", web::kContentSecurityPolicy);
     } else {
-        return HttpResponse::problem(404, "nothing here; see /, /healthz, /metrics, /api/v1/status, /api/v1/live, /api/v1/clients");
+        return HttpResponse::problem(
+            404, "nothing here; see /, /healthz, /metrics, /api/v1/status, /api/v1/live, /api/v1/clients, /api/v1/rules");
     }
     return out;
 }

@@ -11,8 +11,11 @@
 #include "env/clock.hpp"
 #include "env/posix/http_server.hpp"
 #include "gateway/backbone.hpp"
+#include "gateway/bridge_board.hpp"
 #include "gateway/clients_api.hpp"
+#include "gateway/rules_api.hpp"
 #include "gateway/session_gauges.hpp"
+#include "gateway/table_watch.hpp"
 #include "manage/config/gateway_config.hpp"
 
 namespace sluice::gateway {
@@ -25,7 +28,8 @@ public:
     ~Api();
 
     void ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
-               std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins);
+               std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins, const BridgeBoard& bridges, const TableWatch& tables,
+               RuleControl& rules, std::vector<RuleQueryBox*> rule_questions);
     /// Before the backbone goes: answers 503 again.
     void not_ready();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -53,7 +57,10 @@ private:
     const SessionGauges* sessions_ = nullptr;
     std::vector<ShardGauges*> shards_;
     const SignInGauges* sign_ins_ = nullptr;  // there while backbone_ is
+    const BridgeBoard* bridges_ = nullptr;    // the same
+    const TableWatch* tables_ = nullptr;      // the same
     std::optional<ClientsApi> clients_;
+    std::optional<RulesApi> rules_;
     bool local_;  // reachable from this machine only
     std::atomic<std::uint32_t> alerts_this_second_{0};
     base::Monotonic rate_at_{};

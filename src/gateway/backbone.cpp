@@ -1,7 +1,10 @@
 #include "gateway/backbone.hpp"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "gateway/event_batch.hpp"
@@ -10,36 +13,60 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr std::size_t kCommitBytes = 512 * 1024;        // a block that is large enough is written without waiting
-constexpr std::chrono::milliseconds kRetryCommit{200};  // a dead disk is tried again this often
+constexpr std::size_t kCommitBytesMax = 2 * 1024 * 1024;  // of one commit, about
+constexpr std::size_t kCommitBytes = 512 * 1024;          // a block that is large enough is written without waiting
+constexpr std::uint64_t kJournalBytesMin = 16 << 20;      // a replay of so much takes well under a second
+constexpr std::chrono::milliseconds kRetryCommit{200};    // a dead disk is tried again this often
 constexpr std::chrono::seconds kMaintainEvery{1};
 constexpr std::chrono::seconds kSaveTotalsEvery{10};
 constexpr std::chrono::seconds kUplinkReportEvery{60};  // while nothing but the same failure happens
 constexpr std::chrono::milliseconds kGoodbyeMax{1000};
 
+/// What is wrong with the cloud, and what to do about it.
+std::string words(const uplink::Stats& stats, const std::string& failure) {
+    const std::string more = failure.empty() ? std::string() : fmt::format(" ({})", failure);
+    switch (stats.trouble) {
+        case uplink::Trouble::no_answer:
+            return "takes connections and does not answer" + more;
+        case uplink::Trouble::refused:
+            return fmt::format("refuses us (reason code 0x{:02x}); check who we say that we are, there and here", stats.refusal);
+        case uplink::Trouble::stalled:
+            return "acknowledges nothing any more" + more;
+        case uplink::Trouble::not_taken:
+            return fmt::format("does not take an event (reason code 0x{:02x})", stats.refusal);
+        case uplink::Trouble::closed:
+            return "has ended the connection" + more;
+        default:
+            return "cannot be reached" + more;
+    }
+}
+
 }  // namespace
 
-Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool, StateStore& state,
-                   OnAlert on_alert)
+Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool,
+                   std::unique_ptr<uplink::Dialect> dialect, RuleState state, OnAlert on_alert)
     : options_(std::move(options)),
       clock_(clock),
       loop_(clock, std::chrono::microseconds(0)),
       spool_(std::move(spool)),
-      state_(state),
+      state_(state.store),
+      rule_state_(std::move(state)),
       on_alert_(std::move(on_alert)),
       source_(*spool_),
-      tcp_(loop_, *this),
-      resolver_(loop_),
-      uplink_(options_.uplink, source_, *this, *this, entropy),
-      base_totals_(state.load_totals()) {
+      link_(options_.link, loop_),
+      uplink_(options_.uplink, std::move(dialect), source_, *this, link_, entropy),
+      base_totals_(state_.load_totals()) {
     loop_.add_task(*this);
-    loop_.add_task(tcp_);
+    link_.wire(uplink_);
     update_view();
 }
 
 void Backbone::run() {
     appended_turn_.resize(shards_.size());
-    saved_shards_.resize(shards_.size());
+    saving_heads_.resize(shards_.size());
+    saved_positions_.resize(shards_.size());
+    saved_bytes_.resize(shards_.size());
+    if (rule_state_.journal) journal_lost_ = rule_state_.journal->stats().lost;  // the start has said so
     const auto now = clock_.now();
     maintain_at_ = now + kMaintainEvery;
     save_totals_at_ = now + kSaveTotalsEvery;
@@ -59,7 +86,8 @@ void Backbone::on_turn(base::Monotonic now) {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     take_mail(now);
     if (uncommitted_ && (now >= commit_at_ || (!failing_ && (urgent_ || uncommitted_bytes_ >= kCommitBytes)))) commit(now);
-    finish_lookup(now);
+    link_.on_turn(now);
+    view_stale_ |= link_.take_news();
     if (const auto due = uplink_.next_deadline(); due && *due <= now) {
         uplink_.on_tick(now);
         view_stale_ = true;
@@ -71,13 +99,18 @@ void Backbone::on_turn(base::Monotonic now) {
             saying_goodbye_ = true;
             give_up_at_ = now + kGoodbyeMax;
             if (uncommitted_) commit(now);
+            link_.say_goodbye();
             if (options_.has_uplink) uplink_.stop(now);
         }
-        if (connection_ == 0 || now >= give_up_at_) {
+        if (link_.is_closed() || now >= give_up_at_) {
             if (auto saved = state_.save_totals(totals()); !saved)
                 spdlog::warn("ledger totals not saved: {}", base::describe(saved.error()));
             if (!failing_ && !state_failed_) {
                 if (auto marked = state_.mark_clean(); !marked) spdlog::warn("clean stop not marked: {}", base::describe(marked.error()));
+            }
+            if (rule_state_.journal) {
+                if (auto closed = rule_state_.journal->close(); !closed)
+                    spdlog::error("journal not closed cleanly: {}", base::describe(closed.error()));
             }
             if (auto closed = spool_->close(); !closed) spdlog::error("spool not closed cleanly: {}", base::describe(closed.error()));
             loop_.stop();
@@ -92,13 +125,15 @@ void Backbone::take_mail(base::Monotonic now) {
             if (const auto* events = std::get_if<EventBatch>(&mail)) {
                 take_events(shard, *events, now);
             } else if (const auto* chunk = std::get_if<StateChunk>(&mail)) {
-                take_state(static_cast<unsigned>(shard), *chunk);
+                take_state(static_cast<unsigned>(shard), *chunk, now);
             }
         }
     }
 }
 
 void Backbone::take_events(std::size_t shard, const EventBatch& batch, base::Monotonic now) {
+    // With the journal: the spool may not write anything of a commit before it, as it would when its memory is full.
+    if (uncommitted_bytes_ >= kCommitBytesMax && !failing_) commit(now);
     if (!uncommitted_) {
         uncommitted_ = true;
         commit_at_ = now + options_.commit_delay;
@@ -107,31 +142,87 @@ void Backbone::take_events(std::size_t shard, const EventBatch& batch, base::Mon
     uncommitted_bytes_ += batch.events.size();
     for_each_event(batch.events, [this](const data::Event& event) {
         // too_large is counted by the spool itself, with its class; nothing else can be wrong with one event.
-        (void)spool_->append(event);
+        if (event.rule.size() + event.json.size() > options_.event_bytes_max) {
+            spool_->count_dropped(event.event_class, base::DropReason::too_large);
+        } else {
+            const auto sequence = spool_->append(event);
+            if (sequence && rule_state_.recording) rule_state_.journal->note(*spool_, *sequence, event);
+        }
         if (on_alert_ && options_.urgent_classes[event.event_class.value()]) on_alert_(event);
     });
+    for (const base::Bytes& record : batch.state) {
+        rule_state_.journal->append(record);
+        uncommitted_bytes_ += record.size();
+    }
     appended_turn_[shard] = batch.turn;
 }
 
-void Backbone::take_state(unsigned shard, const StateChunk& chunk) {
-    if (auto saved = state_.save_rule_state(shard, chunk.first, chunk.last, chunk.bytes); !saved) {
+void Backbone::take_state(unsigned shard, const StateChunk& chunk, base::Monotonic now) {
+    if (chunk.first) {
+        // What the shard sent before is in its state, and nothing that it will send.
+        const std::uint64_t position = rule_state_.recording ? rule_state_.journal->position() : 0;
+        saving_heads_[shard] = {.at = chunk.at, .position = position, .origin = {shard, static_cast<unsigned>(shards_.size())}};
+    }
+    state_.add_rule_state(shard, chunk.first, chunk.bytes);
+    if (!chunk.last) return;
+    // State must not be ahead of what it comes from: a reading that is not on disk comes again, an event that is not would be lost.
+    if (uncommitted_) commit(now);
+    if (failing_) {
+        state_failed_ = true;
+        return;
+    }
+    const auto saved = state_.save_rule_state(saving_heads_[shard]);
+    if (!saved) {
         spdlog::warn("rule state of shard {} not saved: {}", shard, base::describe(saved.error()));
         state_failed_ = true;
         return;
     }
-    if (!chunk.last) return;
     state_failed_ = false;
-    saved_shards_[shard] = true;
-    for (const bool saved : saved_shards_) {
-        if (!saved) return;
-    }
-    if (auto done = state_.forget_shards_from(static_cast<unsigned>(shards_.size())); !done) {
+    ++checkpoints_;
+    saved_bytes_[shard] = *saved;
+    saved_positions_[shard] = std::max<std::uint64_t>(1, saving_heads_[shard].position);
+    finish_checkpoint();
+}
+
+/// When each shard has saved, the journal before their saves has done its work.
+void Backbone::finish_checkpoint() {
+    const std::uint64_t oldest = *std::min_element(saved_positions_.begin(), saved_positions_.end());
+    if (oldest == 0) return;
+    if (auto done = state_.forget_other_shards(static_cast<unsigned>(shards_.size())); !done)
         spdlog::warn("old rule state not removed: {}", base::describe(done.error()));
+    if (!rule_state_.journal) return;
+    rule_state_.journal->release(rule_state_.recording ? oldest : rule_state_.journal->position());
+    journal_bytes_at_checkpoint_ = rule_state_.journal->stats().bytes_written;
+    view_stale_ = true;
+}
+
+/// A journal that grows is cut short by a checkpoint, so that a replay stays short; one that had to drop records, so that they are not
+/// needed.
+void Backbone::mind_journal() {
+    if (!rule_state_.recording) return;
+    const JournalStats stats = rule_state_.journal->stats();
+    const std::uint64_t state_bytes = std::accumulate(saved_bytes_.begin(), saved_bytes_.end(), std::uint64_t{0});
+    const std::uint64_t enough = std::min(stats.bytes_max / 2, std::max(kJournalBytesMin, 4 * state_bytes));
+    const bool lost = stats.lost != journal_lost_;
+    if (lost) {
+        spdlog::error(
+            "rule state: the journal is full, {} of its records are lost; until the next checkpoint a crash would lose their readings",
+            stats.lost - journal_lost_);
+        journal_lost_ = stats.lost;
+    }
+    if (!lost && stats.bytes_written - journal_bytes_at_checkpoint_ < enough) return;
+    journal_bytes_at_checkpoint_ = stats.bytes_written;
+    for (const auto& shard : shards_) {
+        shard.gauges->save_wanted.store(true, std::memory_order_relaxed);
+        shard.loop->wake();
     }
 }
 
 void Backbone::commit(base::Monotonic now) {
-    const auto done = spool_->commit();
+    base::Status done;
+    if (rule_state_.recording) done = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
+    // Where only the journal cannot be written events go out all the same; acknowledgements do not.
+    if (auto spooled = spool_->commit(); !spooled) done = spooled;
     view_stale_ = true;
     if (!done) {
         if (!failing_)
@@ -160,6 +251,11 @@ void Backbone::housekeeping(base::Monotonic now) {
         maintain_at_ = now + kMaintainEvery;
         // Nothing is lost by a failure here: the next call tries again, and commit() says loudly when the disk is dead.
         if (auto done = spool_->maintain(); !done) spdlog::debug("spool: maintenance failed: {}", base::describe(done.error()));
+        if (rule_state_.journal) {
+            if (auto done = rule_state_.journal->maintain(); !done)
+                spdlog::debug("journal: maintenance failed: {}", base::describe(done.error()));
+        }
+        mind_journal();
         view_stale_ = true;
     }
     if (now >= save_totals_at_) {
@@ -172,99 +268,34 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
     for (const auto& shard : shards_) {
         if (!shard.from->empty()) return loop_.now();
     }
-    if (resolver_.ready() || (saying_goodbye_ && connection_ == 0) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_))
-        return loop_.now();
+    if ((saying_goodbye_ && link_.is_closed()) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_)) return loop_.now();
     base::Monotonic out = std::min(maintain_at_, save_totals_at_);
     if (uncommitted_) out = std::min(out, commit_at_);
     if (const auto due = uplink_.next_deadline()) out = std::min(out, *due);
+    if (const auto due = link_.next_deadline()) out = std::min(out, *due);
     if (saying_goodbye_) out = std::min(out, give_up_at_);
     return out;
 }
 
 // ---- the connection to the cloud
 
-void Backbone::open() {
-    connection_ = 0;
-    addresses_.clear();
-    resolver_.start(options_.host);
-}
-
-void Backbone::finish_lookup(base::Monotonic now) {
-    auto found = resolver_.take();
-    if (!found) return;
-    if (found->has_value()) addresses_ = std::move(**found);
-    if (!connect_next()) uplink_.on_closed(now);
-}
-
-/// A name often has several addresses, and not all of them answer: `localhost` is ::1 first, where a cloud on 127.0.0.1 is not.
-bool Backbone::connect_next() {
-    while (!addresses_.empty()) {
-        const std::string address = std::move(addresses_.front());
-        addresses_.erase(addresses_.begin());
-        if (const auto id = tcp_.connect(address, options_.port)) {
-            connection_ = *id;
-            return true;
-        }
-    }
-    return false;
-}
-
-void Backbone::send(base::ByteView bytes) { tcp_.send(connection_, bytes); }
-
-void Backbone::close(bool flush) {
-    resolver_.cancel();
-    addresses_.clear();
-    if (connection_ == 0) return;
-    if (flush) {
-        tcp_.close(connection_);
-    } else {
-        tcp_.abort(connection_);
-    }
-    if (!saying_goodbye_) connection_ = 0;
-}
-
-void Backbone::on_open(posix::TcpId id, const posix::PeerAddress&) {
-    if (id != connection_) return;
-    addresses_.clear();
-    uplink_.on_connected(loop_.now());
-}
-
-std::size_t Backbone::on_bytes(posix::TcpId id, base::ByteView bytes) {
-    if (id != connection_ || saying_goodbye_) return bytes.size();
-    view_stale_ = true;
-    return uplink_.on_bytes(bytes, loop_.now());
-}
-
-void Backbone::on_closed(posix::TcpId id, const base::Error&) {
-    if (id != connection_) return;
-    connection_ = 0;
-    if (!saying_goodbye_ && !connect_next()) uplink_.on_closed(loop_.now());
-}
-
-/// Says in the log what became of the link: each change at once, the same failure once a minute.
+/// Says in the log what became of the link: each change at once, the same trouble once a minute.
 void Backbone::report_uplink(base::Monotonic now) {
     const uplink::Stats& stats = uplink_.stats();
-    if (stats.connected != uplink_up_) {
-        uplink_up_ = stats.connected;
-        uplink_reported_at_ = now;
-        uplink_failures_ = stats.failures + stats.refusals;
-        if (uplink_up_) {
-            spdlog::info("uplink: signed in to {}:{}", options_.host, options_.port);
-        } else if (!saying_goodbye_) {
-            spdlog::warn("uplink: lost {}:{}; events wait in the spool", options_.host, options_.port);
-        }
+    if (stats.connected) {
+        if (!std::exchange(uplink_up_, true))
+            spdlog::info("uplink: connected to {} with MQTT {}", options_.url, stats.version == mqtt::Version::v5 ? "5.0" : "3.1.1");
+        uplink_trouble_ = uplink::Trouble::none;
+        uplink_failures_ = stats.failures;
         return;
     }
-    const auto failures = stats.failures + stats.refusals;
-    if (uplink_up_ || failures == uplink_failures_ || (uplink_failures_ != 0 && now - uplink_reported_at_ < kUplinkReportEvery)) return;
-    uplink_failures_ = failures;
+    if (saying_goodbye_ || stats.failures == uplink_failures_) return;
+    if (stats.trouble == uplink_trouble_ && now - uplink_reported_at_ < kUplinkReportEvery) return;
+    uplink_up_ = false;
+    uplink_trouble_ = stats.trouble;
+    uplink_failures_ = stats.failures;
     uplink_reported_at_ = now;
-    if (stats.refusals != 0) {
-        spdlog::warn("uplink: {}:{} refuses us (reason code 0x{:02x}); check uplink.token there and here", options_.host, options_.port,
-                     stats.refusal);
-    } else {
-        spdlog::warn("uplink: {}:{} cannot be reached; trying again, events wait in the spool", options_.host, options_.port);
-    }
+    spdlog::warn("uplink: {} {}; trying again, events wait in the spool", options_.url, words(stats, link_.failure()));
 }
 
 // ---- what others see
@@ -279,8 +310,17 @@ LedgerTotals Backbone::totals() const {
     return out;
 }
 
+JournalStats Backbone::journal_stats() const {
+    JournalStats out;
+    if (rule_state_.journal) out = rule_state_.journal->stats();
+    out.replayed = rule_state_.replayed;
+    out.checkpoints = checkpoints_;
+    out.checkpoint_bytes = std::accumulate(saved_bytes_.begin(), saved_bytes_.end(), std::uint64_t{0});
+    return out;
+}
+
 void Backbone::update_view() {
-    BackboneView view{spool_->stats(), uplink_.stats(), base_totals_};
+    BackboneView view{spool_->stats(), uplink_.stats(), journal_stats(), base_totals_};
     const std::lock_guard guard(view_lock_);
     view_ = std::move(view);
     view_stale_ = false;
@@ -300,6 +340,8 @@ BackboneView Backbone::view() const {
     return out;
 }
 
-void Backbone::append_ledger(base::Bytes& out) { base::append(out, ledger_json({spool_->stats(), uplink_.stats(), totals()})); }
+void Backbone::append_ledger(base::Bytes& out) {
+    base::append(out, ledger_json({spool_->stats(), uplink_.stats(), journal_stats(), totals()}));
+}
 
 }  // namespace sluice::gateway

@@ -11,12 +11,12 @@
 #include "env/clock.hpp"
 #include "env/posix/event_loop.hpp"
 #include "env/posix/mailbox.hpp"
-#include "env/posix/resolver.hpp"
-#include "env/posix/tcp.hpp"
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
+#include "gateway/cloud_link.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/spool_source.hpp"
+#include "gateway/state_journal.hpp"
 #include "gateway/state_store.hpp"
 
 namespace sluice::gateway {
@@ -25,19 +25,29 @@ namespace sluice::gateway {
 struct BackboneView {
     spool::Stats spool;
     uplink::Stats uplink;
+    JournalStats journal;
     LedgerTotals totals;  ///< over the life of the data directory
 };
 
-class Backbone final : public posix::TurnTask, private posix::TcpHandler, private uplink::Transport, private uplink::StatusSource {
+class Backbone final : public posix::TurnTask, private uplink::StatusSource {
 public:
     struct Options {
         /// An event waits at most so long for its commit while nobody waits for it: fewer, larger blocks.
         std::chrono::milliseconds commit_delay{20};
         bool has_uplink = false;
-        std::string host;
-        std::uint16_t port = 0;
+        std::string url;  ///< of the cloud, for people
+        CloudLink::Options link;
         uplink::Options uplink;
-        std::vector<bool> urgent_classes;  ///< by ClassIndex: shown on the live page as they come
+        std::vector<bool> urgent_classes;        ///< by ClassIndex: shown on the live page as they come
+        std::size_t event_bytes_max = SIZE_MAX;  ///< of rule id and JSON: larger ones the cloud would never take
+    };
+    /// The rules' state on disk: what the wiring has recovered, and what records the rest.
+    struct RuleState {
+        StateStore& store;
+        std::unique_ptr<StateJournal> journal;  ///< nullptr: none is written and there was none
+        bool recording = false;                 ///< it is written
+        std::chrono::nanoseconds shift{0};      ///< from our clock to its time
+        std::uint64_t replayed = 0;             ///< readings
     };
     /// A shard as seen from here.
     struct ShardLink {
@@ -48,8 +58,8 @@ public:
     using OnAlert = std::function<void(const data::Event&)>;
 
     /// `on_alert` runs on this thread for each alert that was taken; it must be quick.
-    Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool, StateStore& state,
-             OnAlert on_alert);
+    Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool,
+             std::unique_ptr<uplink::Dialect> dialect, RuleState state, OnAlert on_alert);
 
     /// One entry a shard, before run().
     void wire(std::vector<ShardLink> shards) { shards_ = std::move(shards); }
@@ -66,26 +76,19 @@ public:
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
 
 private:
-    // posix::TcpHandler
-    void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
-    std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
-    void on_closed(posix::TcpId id, const base::Error& why) override;
-    // uplink::Transport
-    void open() override;
-    void send(base::ByteView bytes) override;
-    void close(bool flush) override;
     // uplink::StatusSource
     void append_ledger(base::Bytes& out) override;
 
     void take_mail(base::Monotonic now);
     void take_events(std::size_t shard, const EventBatch& batch, base::Monotonic now);
-    void take_state(unsigned shard, const StateChunk& chunk);
+    void take_state(unsigned shard, const StateChunk& chunk, base::Monotonic now);
+    void finish_checkpoint();
+    void mind_journal();
     void commit(base::Monotonic now);
-    void finish_lookup(base::Monotonic now);
-    bool connect_next();
     void housekeeping(base::Monotonic now);
     void report_uplink(base::Monotonic now);
     void update_view();
+    [[nodiscard]] JournalStats journal_stats() const;
     [[nodiscard]] LedgerTotals totals() const;
 
     Options options_;
@@ -93,10 +96,10 @@ private:
     posix::EventLoop loop_;
     std::unique_ptr<spool::Spool> spool_;
     StateStore& state_;
+    RuleState rule_state_;
     OnAlert on_alert_;
     SpoolSource source_;
-    posix::TcpConnections tcp_;
-    posix::Resolver resolver_;
+    CloudLink link_;
     uplink::Uplink uplink_;
     std::vector<ShardLink> shards_;
 
@@ -109,14 +112,17 @@ private:
     base::Monotonic maintain_at_{};
     base::Monotonic save_totals_at_{};
     LedgerTotals base_totals_;
-    std::vector<bool> saved_shards_;
+    std::vector<CheckpointHead> saving_heads_;    // by shard: of the save under way
+    std::vector<std::uint64_t> saved_positions_;  // by shard: of the last save, 0: none in this run
+    std::vector<std::uint64_t> saved_bytes_;      // by shard
+    std::uint64_t checkpoints_ = 0;
+    std::uint64_t journal_bytes_at_checkpoint_ = 0;  // written until then
+    std::uint64_t journal_lost_ = 0;
     bool state_failed_ = false;
     bool uplink_up_ = false;
     std::uint64_t uplink_failures_ = 0;
+    uplink::Trouble uplink_trouble_ = uplink::Trouble::none;
     base::Monotonic uplink_reported_at_{};
-
-    posix::TcpId connection_ = 0;
-    std::vector<std::string> addresses_;  // of the cloud, still to be tried in this attempt
 
     std::atomic<bool> stopping_{false};
     bool saying_goodbye_ = false;

@@ -10,6 +10,8 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "gateway/request_guard.hpp"
+
 namespace sluice::gateway {
 namespace {
 
@@ -35,18 +37,6 @@ constexpr std::array kOrders{
 const Order* find_order(std::string_view name) {
     const auto* const at = std::find_if(kOrders.begin(), kOrders.end(), [name](const Order& one) { return one.name == name; });
     return at == kOrders.end() ? nullptr : at;
-}
-
-/// A page of any site can make its reader's browser ask us, and can give its own name our address. What changes something is done for
-/// programs and for our own page only: where a browser tells an origin it is the host that was asked, and that is an address or localhost.
-bool is_ours(const posix::HttpRequest& request) {
-    std::string_view host = request.host;
-    if (const auto colon = host.rfind(':'); colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos)
-        host = host.substr(0, colon);
-    const bool address = !host.empty() && host.find_first_not_of("0123456789abcdefABCDEF.:[]") == std::string_view::npos &&
-                         (host.front() == '[' || (host.front() >= '0' && host.front() <= '9'));
-    if (!address && host != "localhost") return false;
-    return request.origin.empty() || request.origin == "http://" + request.host || request.origin == "https://" + request.host;
 }
 
 std::string_view protocol_name(std::uint8_t protocol) { return protocol == 5 ? "5.0" : protocol == 4 ? "3.1.1" : "3.1"; }

@@ -31,12 +31,13 @@ void Doorkeeper::use(std::shared_ptr<const AccessRules> rules) {
     rules_ = std::move(rules);
     for (Known& known : known_) {
         known.has_rows = false;
-        known.rows = {};
+        known.rows = std::vector<std::uint32_t>();
         known.standing = standing_of(known);
     }
 }
 
 Standing Doorkeeper::standing_of(const Known& known) const {
+    if (rules_ == nullptr) return Standing::welcome;
     switch (known.identity.kind) {
         case Identity::Kind::anonymous:
             return rules_->anonymous ? Standing::welcome : Standing::gone;

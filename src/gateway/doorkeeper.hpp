@@ -29,7 +29,8 @@ class Doorkeeper final : public hub::Authenticator {
 public:
     explicit Doorkeeper(DoorkeeperPort& port);
 
-    /// The rules from now on; never null. What they mean for those who are in is told by standing().
+    /// The rules from now on; never null. What they mean for those who are in is told by standing(). Before the first ones it only knows
+    /// whose sessions are whose.
     void use(std::shared_ptr<const AccessRules> rules);
 
     /// The answer to a sign-in as the hub wants it.

@@ -10,6 +10,8 @@ class ListenerChecker final : public config::ListenerChecker {
 public:
     explicit ListenerChecker(env::FileSystem& files) : files_(files) {}
     void check(const config::Listen& listen, config::Problems& problems) override;
+    void check(const std::vector<config::BridgeConfig>& bridges, config::Problems& problems) override;
+    void check(const config::Uplink& uplink, config::Problems& problems) override;
 
 private:
     env::FileSystem& files_;

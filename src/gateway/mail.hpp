@@ -15,8 +15,10 @@
 #include "flow/hub/counters.hpp"
 #include "flow/hub/shard_messages.hpp"
 #include "flow/rules/engine.hpp"
+#include "gateway/limits.hpp"
 #include "gateway/ruleset.hpp"
 #include "gateway/sign_in_mail.hpp"
+#include "gateway/turn_journal.hpp"
 
 namespace sluice::gateway {
 
@@ -54,22 +56,26 @@ struct Command {
         swap_rules,   ///< take over `rules`, keeping the state of what did not change, and read on
         stop,         ///< quiesce, say goodbye, save state, end
         swap_access,  ///< `access` from now on, also for those who are in
+        set_limits,   ///< `limits` from now on; those of rules with the next swap_rules
     } kind = Kind::quiesce;
     std::shared_ptr<const Ruleset> rules;
     ShardAccess access{};
+    std::shared_ptr<const ShardLimits> limits{};
 };
 
-/// Events of one turn of a shard, in order. Coded by event_batch.hpp.
+/// Events of one turn of a shard, in order, coded by event_batch.hpp; and what the turn did to the state of rules, by turn_journal.hpp.
 struct EventBatch {
     std::uint64_t turn = 0;
     bool urgent = false;  ///< somebody waits for it, or it holds an alert: commit now
     base::Bytes events;
+    std::vector<base::Bytes> state{};
 };
 
-/// A slice of a shard's saved rule state.
+/// A slice of a shard's saved rule state, as it was when the first one was made.
 struct StateChunk {
     bool first = false;
     bool last = false;
+    JournalMoment at{};
     base::Bytes bytes;
 };
 
@@ -87,10 +93,13 @@ struct ShardGauges {
     static constexpr std::size_t kHubCounters = hub::kCounterTable.size();
     std::array<std::atomic<std::uint64_t>, kHubCounters> hub{};  ///< in the order of hub::kCounterTable
     std::atomic<std::uint64_t> readings{0}, matched{0}, malformed{0}, forwarded{0}, keys{0}, state_bytes{0};
-    std::atomic<std::uint64_t> bad_value{0}, late{0}, state_full{0}, rule_rows{0};
+    std::atomic<std::uint64_t> bad_value{0}, late{0}, state_full{0}, rule_rows{0}, recorded{0};
     std::atomic<std::uint64_t> bytes_read{0}, bytes_written{0};  ///< of MQTT clients' sockets
-    std::atomic<std::uint64_t> over_limit{0};    ///< connections closed at once: limits.connections, or descriptors, were used up
-    std::atomic<std::uint64_t> paused_turns{0};  ///< turns in which sockets were not read because something downstream was full
+    std::atomic<std::uint64_t> over_limit{0};     ///< connections closed at once: limits.connections, or descriptors, were used up
+    std::atomic<std::uint64_t> over_rate{0};      ///< the same: their address had had its share, limits.connect_rate_address
+    std::atomic<std::uint64_t> accept_pauses{0};  ///< times that nobody was accepted for a while: limits.connect_rate
+    std::atomic<std::uint64_t> closed_memory{0};  ///< connections closed because of the memory that their buffers took: limits.memory
+    std::atomic<std::uint64_t> paused_turns{0};   ///< turns in which sockets were not read because something downstream was full
     std::atomic<std::uint64_t> tls_handshakes{0}, tls_resumed{0}, tls_failed{0}, websocket_failed{0}, proxy_failed{0};
     std::atomic<std::uint64_t> unfit_names{0};  ///< questions to the access list with a name that does not fit its pattern
     std::atomic<std::uint64_t> loops{0};        ///< chains of rules that were cut at kRuleChainMax
@@ -98,14 +107,22 @@ struct ShardGauges {
     std::atomic<std::uint64_t> durable_turn{0};
     /// The same for what its hub recorded: written by the session thread.
     std::atomic<std::uint64_t> session_turn{0};
+    /// Bytes of what its hub recorded and is not committed: added by the shard, taken off by the session thread.
+    std::atomic<std::uint64_t> session_bytes{0};
+    std::atomic<std::uint32_t> rules_edition{0};  ///< how often new rules were taken over
     std::atomic<bool> quiet{false};
+    /// The journal has grown: save soon. Set by the backbone, taken by the shard.
+    std::atomic<bool> save_wanted{false};
 
+    /// The place of a hub's counter.
+    [[nodiscard]] static constexpr std::size_t place_of(std::uint64_t hub::Counters::*which) {
+        std::size_t i = 0;
+        while (hub::kCounterTable[i].value != which) ++i;
+        return i;
+    }
     /// `hub_counter(&hub::Counters::readings_in)`
     [[nodiscard]] std::uint64_t hub_counter(std::uint64_t hub::Counters::*which) const {
-        for (std::size_t i = 0; i < kHubCounters; ++i) {
-            if (hub::kCounterTable[i].value == which) return hub[i].load(std::memory_order_relaxed);
-        }
-        return 0;
+        return hub[place_of(which)].load(std::memory_order_relaxed);
     }
 };
 

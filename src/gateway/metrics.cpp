@@ -23,15 +23,26 @@ constexpr std::array kShardMetrics{
     ShardMetric{"rules_bad_value_total", &ShardGauges::bad_value, false,
                 "NULL, text, NaN or infinity where a number was needed; divisions by zero"},
     ShardMetric{"rules_late_total", &ShardGauges::late, false, "readings for a window that had closed"},
-    ShardMetric{"rules_state_full_total", &ShardGauges::state_full, false, "readings not evaluated because limits.rule_keys was reached"},
+    ShardMetric{"rules_state_full_total", &ShardGauges::state_full, false,
+                "readings not evaluated because limits.rule_keys, rule_state or rule_state_bytes was reached"},
     ShardMetric{"rules_loops_total", &ShardGauges::loops, false, "chains of rules feeding rules that were cut"},
     ShardMetric{"rules_forwarded_total", &ShardGauges::forwarded, false, "readings handed to the shard that owns their key"},
+    ShardMetric{"rules_recorded_total", &ShardGauges::recorded, false,
+                "readings that went to the journal of rule state: acknowledged ones that moved it"},
     ShardMetric{"rules_keys", &ShardGauges::keys, true, "keys with state"},
     ShardMetric{"rules_state_bytes", &ShardGauges::state_bytes, true, "memory of the rules' state"},
     ShardMetric{"socket_read_bytes_total", &ShardGauges::bytes_read, false, "bytes that MQTT clients sent, protocol included"},
     ShardMetric{"socket_written_bytes_total", &ShardGauges::bytes_written, false, "bytes sent to MQTT clients, protocol included"},
     ShardMetric{"connections_over_limit_total", &ShardGauges::over_limit, false,
                 "connections closed at once because limits.connections or the file descriptors were used up"},
+    ShardMetric{"connections_over_rate_total", &ShardGauges::over_rate, false,
+                "connections closed at once because their address had had its share: limits.connect_rate_address"},
+    ShardMetric{"accept_pauses_total", &ShardGauges::accept_pauses, false,
+                "times that connections had to wait to be accepted: limits.connect_rate"},
+    ShardMetric{"connections_closed_memory_total", &ShardGauges::closed_memory, false,
+                "connections closed because their buffers were large and limits.memory was reached"},
+    ShardMetric{"sessions_waiting_bytes", &ShardGauges::session_bytes, true,
+                "recorded of sessions and retained messages, not committed yet"},
     ShardMetric{"tls_handshakes_total", &ShardGauges::tls_handshakes, false, "TLS handshakes that succeeded"},
     ShardMetric{"tls_resumed_total", &ShardGauges::tls_resumed, false, "of these: took up an earlier session"},
     ShardMetric{"tls_failed_total", &ShardGauges::tls_failed, false,
@@ -96,6 +107,25 @@ constexpr std::array kSpoolMetrics{
     SpoolMetric{"spool_segments", &spool::Stats::segments, true, "segment files"},
 };
 
+struct JournalMetric {
+    std::string_view name;
+    std::uint64_t JournalStats::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kJournalMetrics{
+    JournalMetric{"state_journal_bytes", &JournalStats::bytes_used, true, "disk space of the journal of rule state"},
+    JournalMetric{"state_journal_bytes_max", &JournalStats::bytes_max, true, "its limit, state.journal_bytes"},
+    JournalMetric{"state_journal_written_bytes_total", &JournalStats::bytes_written, false, "bytes written to it"},
+    JournalMetric{"state_journal_syncs_total", &JournalStats::syncs, false, "its file syncs since start"},
+    JournalMetric{"state_journal_lost_total", &JournalStats::lost, false,
+                  "its records that were dropped before a checkpoint made them superfluous: it was full, or the disk"},
+    JournalMetric{"state_replayed_readings", &JournalStats::replayed, true, "readings replayed at the last start"},
+    JournalMetric{"state_checkpoints_total", &JournalStats::checkpoints, false, "saves of a shard's rule state since start"},
+    JournalMetric{"state_checkpoint_bytes", &JournalStats::checkpoint_bytes, true, "size of the last ones of all shards"},
+};
+
 struct UplinkMetric {
     std::string_view name;
     std::uint64_t uplink::Stats::*value;
@@ -136,6 +166,71 @@ constexpr std::array kSessionMetrics{
     SessionMetric{"sessions_damaged", &SessionGauges::damaged, true, "1 if the database was damaged at start and put aside"},
 };
 
+struct BridgeMetric {
+    std::string_view name;
+    std::atomic<std::uint64_t> BridgeGauges::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kBridgeMetrics{
+    BridgeMetric{"bridge_connections_total", &BridgeGauges::connections, false, "connections to the remote broker that stood"},
+    BridgeMetric{"bridge_failures_total", &BridgeGauges::failures, false, "attempts that failed and connections that broke"},
+    BridgeMetric{"bridge_filters_refused", &BridgeGauges::filters_refused, true, "subscriptions of this connection that a side refused"},
+    BridgeMetric{"bridge_messages_in_total", &BridgeGauges::messages_in, false, "messages from the remote broker, taken by our hub"},
+    BridgeMetric{"bridge_messages_out_total", &BridgeGauges::messages_out, false, "messages taken by the remote broker (QoS 0: sent)"},
+    BridgeMetric{"bridge_messages_waiting", &BridgeGauges::waiting, true, "messages in flight to or queued for the remote broker"},
+    BridgeMetric{"bridge_queue_full_total", &BridgeGauges::queue_full, false,
+                 "messages for the remote broker dropped because bridges[].queue_messages or queue_bytes was reached"},
+    BridgeMetric{"bridge_echoes_total", &BridgeGauges::echoes, false,
+                 "our own messages that a 3.1.1 broker sent back: recognised, no loss"},
+};
+
+struct TableMetric {
+    std::string_view name;
+    std::uint64_t TableGauges::*value;
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kTableMetrics{
+    TableMetric{"table_rows", &TableGauges::rows, true, "rows of the reference table"},
+    TableMetric{"table_bytes", &TableGauges::bytes, true, "its memory"},
+    TableMetric{"table_loads_total", &TableGauges::loads, false, "contents of its file that were taken, the first included"},
+    TableMetric{"table_failures_total", &TableGauges::failures, false,
+                "contents that could not be used, or no file at all: the table kept what it had, the log says why"},
+};
+
+constexpr std::string_view kBridgeDropText =
+    "messages not passed on: unmapped (no map has their topic), looped (have been there), too_large, refused (by the other side), "
+    "topic_invalid (no topic name)";
+
+struct RuleMetric {
+    std::string_view name;
+    std::uint64_t (*value)(const RuleFigures&);
+    bool gauge;
+    std::string_view text;
+};
+
+constexpr std::array kRuleMetrics{
+    RuleMetric{"rule_evaluated_total", [](const RuleFigures& rule) { return rule.counters.evaluated; }, false,
+               "readings that the rule evaluated, over all changes of it since start"},
+    RuleMetric{"rule_rows_total", [](const RuleFigures& rule) { return rule.counters.rows; }, false, "rows that it put out"},
+    RuleMetric{"rule_malformed_total", [](const RuleFigures& rule) { return rule.counters.malformed; }, false,
+               "readings that it could not read"},
+    RuleMetric{"rule_bad_value_total", [](const RuleFigures& rule) { return rule.counters.bad_value; }, false,
+               "NULL, text, NaN or infinity where it needed a number; divisions by zero"},
+    RuleMetric{"rule_late_total", [](const RuleFigures& rule) { return rule.counters.late; }, false,
+               "readings for a window of it that had closed"},
+    RuleMetric{"rule_state_full_total", [](const RuleFigures& rule) { return rule.counters.state_full; }, false,
+               "readings that it did not evaluate because there was no room for their key"},
+    RuleMetric{"rule_keys", [](const RuleFigures& rule) { return rule.state.keys; }, true, "keys that it has state of"},
+    RuleMetric{"rule_state_bytes", [](const RuleFigures& rule) { return rule.state.bytes; }, true,
+               "memory of its state, with that of rules that keep theirs of the same keys"},
+    RuleMetric{"rule_state_bytes_max", [](const RuleFigures& rule) { return rule.state.bytes_max; }, true,
+               "their bound: limits.rule_state of each, or state.max_bytes of the rule"},
+};
+
 class Writer {
 public:
     void head(std::string_view name, bool gauge, std::string_view text) {
@@ -154,12 +249,37 @@ private:
     std::string out_;
 };
 
+void write_bridges(Writer& out, const BridgeList& bridges) {
+    out.head("bridge_connected", true, "1 while messages pass");
+    for (const auto& each : bridges) {
+        out.value("bridge_connected", fmt::format("{{bridge=\"{}\"}}", each->name),
+                  std::uint64_t{each->connected.load(std::memory_order_relaxed)});
+    }
+    for (const auto& row : kBridgeMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        for (const auto& each : bridges)
+            out.value(row.name, fmt::format("{{bridge=\"{}\"}}", each->name), ((*each).*row.value).load(std::memory_order_relaxed));
+    }
+    out.head("bridge_dropped_total", false, kBridgeDropText);
+    for (const auto& each : bridges) {
+        const auto row = [&](std::string_view direction, std::size_t reason, std::uint64_t count) {
+            out.value("bridge_dropped_total",
+                      fmt::format("{{bridge=\"{}\",direction=\"{}\",reason=\"{}\"}}", each->name, direction, bridge::kDropNames[reason]),
+                      count);
+        };
+        for (std::size_t i = 0; i < bridge::kDropNames.size(); ++i) {
+            row("in", i, each->dropped_in[i].load(std::memory_order_relaxed));
+            row("out", i, each->dropped_out[i].load(std::memory_order_relaxed));
+        }
+    }
+}
+
 std::string hub_name(const hub::CounterInfo& row) { return fmt::format("hub_{}{}", row.name, row.gauge ? "" : "_total"); }
 
 }  // namespace
 
 std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards,
-                         const SignInGauges& sign_ins, double uptime_s) {
+                         const SignInGauges& sign_ins, const BridgeList& bridges, std::span<const TableGauges> tables, double uptime_s) {
     Writer out;
     out.head("uptime_seconds", true, "time since start");
     out.value("uptime_seconds", "", uptime_s);
@@ -186,6 +306,11 @@ std::string metrics_text(const BackboneView& view, const SessionGauges& sessions
         out.head(row.name, row.gauge, row.text);
         out.value(row.name, "", (sign_ins.*row.value).load(std::memory_order_relaxed));
     }
+    write_bridges(out, bridges);
+    for (const auto& row : kTableMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        for (const TableGauges& each : tables) out.value(row.name, fmt::format("{{table=\"{}\"}}", each.name), each.*row.value);
+    }
     for (const auto& row : kClassMetrics) {
         out.head(row.name, row.gauge, row.text);
         for (const auto& each : view.spool.classes) out.value(row.name, fmt::format("{{class=\"{}\"}}", each.name), each.*row.value);
@@ -201,6 +326,10 @@ std::string metrics_text(const BackboneView& view, const SessionGauges& sessions
         out.head(row.name, row.gauge, row.text);
         out.value(row.name, "", view.spool.*row.value);
     }
+    for (const auto& row : kJournalMetrics) {
+        out.head(row.name, row.gauge, row.text);
+        out.value(row.name, "", view.journal.*row.value);
+    }
     out.head("spool_degraded", true, "1 while the disk refuses writes and events wait in memory");
     out.value("spool_degraded", "", std::uint64_t{view.spool.degraded});
     for (const auto& row : kSessionMetrics) {
@@ -210,6 +339,16 @@ std::string metrics_text(const BackboneView& view, const SessionGauges& sessions
     for (const auto& row : kUplinkMetrics) {
         out.head(row.name, false, row.text);
         out.value(row.name, "", view.uplink.*row.value);
+    }
+    return out.take();
+}
+
+std::string rule_metrics_text(const std::vector<std::pair<std::string, RuleFigures>>& rules) {
+    Writer out;
+    for (const auto& row : kRuleMetrics) {
+        if (rules.empty()) break;
+        out.head(row.name, row.gauge, row.text);
+        for (const auto& [id, figures] : rules) out.value(row.name, fmt::format("{{rule=\"{}\"}}", id), row.value(figures));
     }
     return out.take();
 }
@@ -229,10 +368,16 @@ std::string metrics_page() {
     for (const auto& each : kClassMetrics) row(each.name, "{class}", each.gauge, each.text);
     row("events_dropped_total", "{class,reason}", false, "events lost to a limit, by reason (below)");
     for (const auto& each : kSpoolMetrics) row(each.name, "", each.gauge, each.text);
+    for (const auto& each : kJournalMetrics) row(each.name, "", each.gauge, each.text);
     row("spool_degraded", "", true, "1 while the disk refuses writes and events wait in memory");
     for (const auto& each : kSessionMetrics) row(each.name, "", each.gauge, each.text);
     for (const auto& each : kUplinkMetrics) row(each.name, "", false, each.text);
+    row("bridge_connected", "{bridge}", true, "1 while messages pass");
+    for (const auto& each : kBridgeMetrics) row(each.name, "{bridge}", each.gauge, each.text);
+    row("bridge_dropped_total", "{bridge,direction,reason}", false, kBridgeDropText);
+    for (const auto& each : kTableMetrics) row(each.name, "{table}", each.gauge, each.text);
     for (const auto& each : kSignInMetrics) row(each.name, "", each.gauge, each.text);
+    for (const auto& each : kRuleMetrics) row(each.name, "{rule}", each.gauge, each.text);
     for (const auto& each : kShardMetrics) row(each.name, "{shard}", each.gauge, each.text);
     for (const auto& each : hub::kCounterTable) row(hub_name(each), "{shard}", each.gauge, each.text);
     out += "\n## Reasons for which something is dropped\n\n| reason | meaning |\n|---|---|\n";

@@ -3,17 +3,26 @@
 
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/backbone.hpp"
+#include "gateway/bridge_board.hpp"
+#include "gateway/rule_query.hpp"
 #include "gateway/session_gauges.hpp"
+#include "gateway/table_watch.hpp"
 
 namespace sluice::gateway {
 
 /// Text exposition format 0.0.4.
 [[nodiscard]] std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards,
-                                       const SignInGauges& sign_ins, double uptime_s);
+                                       const SignInGauges& sign_ins, const BridgeList& bridges, std::span<const TableGauges> tables,
+                                       double uptime_s);
 
 /// docs/metrics.md.
 [[nodiscard]] std::string metrics_page();
+
+/// Of each rule. Empty where there is none.
+[[nodiscard]] std::string rule_metrics_text(const std::vector<std::pair<std::string, RuleFigures>>& rules);
 
 }  // namespace sluice::gateway

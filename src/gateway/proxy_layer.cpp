@@ -36,7 +36,7 @@ ProxyLayer::State ProxyLayer::receive(base::ByteView in, base::Bytes& up, base::
     }
     peer_ = client_of(parsed.header, peer_);
     base::append(up, all.subspan(parsed.size));
-    kept_ = {};
+    kept_ = base::Bytes();
     return State::passed;
 }
 

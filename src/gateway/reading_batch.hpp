@@ -17,10 +17,12 @@ struct ReadingHeader {
     std::uint32_t topic_bytes;
     std::uint32_t client_bytes;
     std::uint32_t payload_bytes;
-    std::uint32_t depth;  ///< how many rules in a chain led here
+    std::uint32_t depth;     ///< how many rules in a chain led here
+    std::uint32_t recorded;  ///< 1: what state it moves outlives the process
 };
 
-inline void append_reading(base::Bytes& to, const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth) {
+inline void append_reading(base::Bytes& to, const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth,
+                           bool recorded) {
     ReadingHeader header{};
     header.partitions = partitions;
     header.arrived_ns = reading.arrived.time_since_epoch().count();
@@ -29,6 +31,7 @@ inline void append_reading(base::Bytes& to, const data::Reading& reading, rules:
     header.client_bytes = static_cast<std::uint32_t>(reading.client.size());
     header.payload_bytes = static_cast<std::uint32_t>(reading.payload.size());
     header.depth = depth;
+    header.recorded = recorded ? 1 : 0;
     base::append(to, base::ByteView(reinterpret_cast<const base::Byte*>(&header), sizeof header));
     base::append(to, reading.topic);
     base::append(to, reading.client);

@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "manage/config/load.hpp"
+#include "manage/config/memory_files.hpp"
 
 namespace sluice::gateway {
 namespace {
 
 config::Loaded<config::GatewayConfig> read(const std::string& rules) {
-    RuleChecker checker;
+    config::MemoryFiles files;
+    RuleChecker checker(files);
     return config::read_gateway("gateway: {id: x}\n" + rules, "g.yaml", nullptr, &checker);
 }
 
@@ -96,6 +98,34 @@ TEST(RuleChecker, what_the_dialect_has_and_this_version_has_not_is_noted) {
     EXPECT_TRUE(loaded.problems[0].not_built);
     EXPECT_TRUE(loaded.is_valid());
     EXPECT_FALSE(loaded.is_runnable());
+}
+
+TEST(RuleChecker, tables_and_classes_of_machines_are_known_to_the_rules) {
+    config::MemoryFiles files;
+    files.contents["/etc/machines.csv"] = "id,limit,class\na,3,mills\n";
+    files.contents["/etc/twice.json"] = "[{\"id\":1},\n{\"id\":1}]";
+    RuleChecker checker(files);
+    const auto problems = [&](const std::string& text) {
+        return config::read_gateway("gateway: {id: x}\n" + text, "/etc/g.yaml", &files, &checker).text();
+    };
+    const std::string tables = "tables:\n  - {name: machines, file: machines.csv, key: id}\n";
+    const auto rule = [](const std::string& sql) { return "rules:\n  - {id: a, sql: \"" + sql + "\", to: [{cloud: alert}]}\n"; };
+    EXPECT_EQ(problems(tables + "iso20816: {mills: [1, 2, 3]}\n" +
+                       rule("SELECT m.limit, iso20816_zone(v, 'mills') AS z FROM 't' JOIN machines AS m ON m.id = d")),
+              "");
+    EXPECT_EQ(checker.catalog().machine_classes.size(), 1U);
+    EXPECT_EQ(problems(tables + rule("SELECT m.limt FROM 't' JOIN machines AS m ON m.id = d")),
+              "/etc/g.yaml:5:26: error: sql: the table machines has no column limt; did you mean limit?\n");
+    EXPECT_EQ(problems(tables + rule("SELECT iso20816_zone(v, 'mils') AS z FROM 't'")),
+              "/etc/g.yaml:5:43: error: sql: there is no class of machine 'mils': group1-rigid, group1-flexible, group2-rigid, "
+              "group2-flexible, or three limits\n");
+    EXPECT_EQ(problems("tables:\n  - {name: t, file: twice.json, key: id}\n"),
+              "/etc/twice.json:2:1: error: duplicate key 1: it stands in line 1 already\n");
+    EXPECT_EQ(problems("tables:\n  - {name: t, file: machines.csv, key: [id, lmit]}\n"),
+              "/etc/machines.csv:1:1: error: there is no key column lmit; did you mean limit?\n");
+    EXPECT_EQ(problems("limits: {table_rows: 1}\ntables:\n  - {name: t, file: machines.csv, key: id}\n"), "");
+    EXPECT_EQ(problems("iso20816: {group1-rigid: [1, 2, 3]}\n"),
+              "/etc/g.yaml:2:12: error: `group1-rigid` is a class of the standard: give yours another name\n");
 }
 
 TEST(RuleChecker, rules_whose_sql_could_not_be_read_are_left_out) {

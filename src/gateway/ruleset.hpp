@@ -1,6 +1,7 @@
 // The rules of a configuration, compiled, with their routes: immutable, shared by all threads.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,7 +20,19 @@ struct Ruleset {
 /// The specs of a configuration's rules as the compiler wants them: SQL and the columns that the destinations name.
 [[nodiscard]] std::vector<rules::RuleSpec> specs_of(const config::GatewayConfig& config);
 
-/// For a configuration that RuleChecker has found good; anything else is a defect.
-[[nodiscard]] std::shared_ptr<const Ruleset> compile_ruleset(const config::GatewayConfig& config);
+/// What is wrong with a rule, at a place of its SQL or of a topic template.
+struct RuleDefect {
+    static constexpr std::size_t kInSql = SIZE_MAX;
+    std::size_t rule = 0;
+    std::size_t destination = kInSql;  ///< index into its `to`
+    rules::SqlError error;             ///< offset, line and column in the SQL or in the template
+    [[nodiscard]] bool in_sql() const { return destination == kInSql; }
+};
+
+struct CheckedRules {
+    std::shared_ptr<const Ruleset> ruleset;  ///< nullptr: some defect is an error, or not built yet
+    std::vector<RuleDefect> defects;         ///< in the order of the rules
+};
+[[nodiscard]] CheckedRules check_rules(const config::GatewayConfig& config, const rules::Catalog& catalog);
 
 }  // namespace sluice::gateway

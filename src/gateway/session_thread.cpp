@@ -1,6 +1,7 @@
 #include "gateway/session_thread.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -27,6 +28,7 @@ base::Status SessionThread::start_with(base::ByteView changes, const std::vector
 void SessionThread::wire(std::vector<ShardLink> shards) {
     shards_ = std::move(shards);
     taken_turn_.resize(shards_.size());
+    taken_bytes_.resize(shards_.size());
 }
 
 void SessionThread::stop() {
@@ -57,6 +59,7 @@ void SessionThread::take_mail(base::Monotonic now) {
             waiting_ = true;
             urgent_ = urgent_ || mail.urgent;
             changes_.absorb(mail.changes);
+            taken_bytes_[shard] += mail.changes.size();
             taken_turn_[shard] = mail.turn;
         }
     }
@@ -95,6 +98,7 @@ base::Status SessionThread::write() {
 
 void SessionThread::announce() {
     for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+        shards_[shard].gauges->session_bytes.fetch_sub(std::exchange(taken_bytes_[shard], 0), std::memory_order_relaxed);
         auto& durable = shards_[shard].gauges->session_turn;
         if (durable.load(std::memory_order_relaxed) == taken_turn_[shard]) continue;
         durable.store(taken_turn_[shard], std::memory_order_seq_cst);

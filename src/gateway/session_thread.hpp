@@ -56,8 +56,9 @@ private:
     std::vector<ShardLink> shards_;
     SessionGauges gauges_;
     SessionChanges changes_;
-    std::vector<std::uint64_t> taken_turn_;  // by shard
-    bool waiting_ = false;                   // something was taken since the last commit
+    std::vector<std::uint64_t> taken_turn_;   // by shard
+    std::vector<std::uint64_t> taken_bytes_;  // by shard: absorbed since the last commit
+    bool waiting_ = false;                    // something was taken since the last commit
     bool urgent_ = false;
     bool failing_ = false;
     base::Monotonic commit_at_{};

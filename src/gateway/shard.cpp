@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "codec/json/writer.hpp"
+#include "env/posix/process_memory.hpp"
 #include "gateway/event_batch.hpp"
 #include "gateway/reading_batch.hpp"
 
@@ -20,6 +21,9 @@ constexpr std::uint32_t kDerivedMax = 1024;
 constexpr std::size_t kBackboneOutboxBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kSessionOutboxBytesMax = 4 * 1024 * 1024;
 constexpr std::size_t kPeerOutboxMax = 64;
+/// Taken from each other shard in one turn, about: what it has gathered under load could stop us for longer than our own clients may wait.
+constexpr std::size_t kMailBytesPerTurn = 64 * 1024;
+constexpr std::size_t kHandoverBytes = 1024;  // what letting a connection in counts as
 constexpr std::size_t kTurnRunsMax = 64 * 1024;
 /// Serialising this much state takes well under a millisecond of a shard's time.
 constexpr std::size_t kSaveSliceBytes = 64 * 1024;
@@ -37,7 +41,11 @@ private:
 };
 
 std::size_t size_of(const BackboneMail& mail) {
-    if (const auto* events = std::get_if<EventBatch>(&mail)) return events->events.size();
+    if (const auto* events = std::get_if<EventBatch>(&mail)) {
+        std::size_t bytes = events->events.size();
+        for (const base::Bytes& record : events->state) bytes += record.size();
+        return bytes;
+    }
     if (const auto* chunk = std::get_if<StateChunk>(&mail)) return chunk->bytes.size();
     return 0;
 }
@@ -48,7 +56,10 @@ void add_to(SysTotals& totals, const ShardGauges& gauges) {
     totals.clients_connected += hub(&Counters::connections);
     totals.clients_total += hub(&Counters::sessions);
     totals.clients_expired += hub(&Counters::sessions_expired);
-    totals.subscriptions += hub(&Counters::subscriptions);
+    // Two gauges of another thread are not of one moment.
+    const std::uint64_t shared = std::min(hub(&Counters::shared_subscriptions), hub(&Counters::subscriptions));
+    totals.subscriptions += hub(&Counters::subscriptions) - shared;
+    totals.shared_subscriptions += shared;
     totals.retained = std::max(totals.retained, hub(&Counters::retained_messages));  // each shard has all of them
     totals.stored += hub(&Counters::messages_waiting);
     totals.stored_bytes += hub(&Counters::waiting_bytes);
@@ -66,12 +77,14 @@ void add_to(SysTotals& totals, const ShardGauges& gauges) {
     totals.connections += hub(&Counters::connections_accepted);
 }
 
-hub::Options hub_options(const Shard::Options& options) {
+hub::Options hub_options(const Shard::Options& options, hub::Authenticator& names) {
     hub::Options out;
+    out.names = &names;
     out.shard = options.index;
     out.shards = options.shards;
     out.limits = options.hub;
     out.seed = options.seed;
+    out.gateway = options.gateway;
     return out;
 }
 
@@ -85,9 +98,10 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
       engine_(std::make_unique<rules::Engine>(rules_->plan, options.rules)),
       router_(rules_->routes),
       doorkeeper_(*this),
-      hub_(hub_options(options), *this),
+      hub_(hub_options(options, doorkeeper_), *this),
       tcp_(loop_, *this),
       desk_(hub_, tcp_, options.index.value()),
+      journal_({.shard = options.index.value(), .shards = options.shards}),
       forwards_(options.shards),
       peer_outboxes_(options.shards) {
     loop_.add_task(*this);
@@ -98,8 +112,10 @@ Shard::Shard(const Options& options, const env::Clock& clock, std::shared_ptr<co
     if (options_.sys_interval.count() != 0) sys_.emplace("sluice " SLUICE_VERSION, now_);
 }
 
-base::Status Shard::restore(base::ByteView saved, bool interrupted) {
-    return engine_->restore(saved, clock_.now(), clock_.wall().time, interrupted);
+void Shard::go_on_from(std::chrono::nanoseconds shift, bool save_soon) {
+    journal_.use_shift(shift);
+    closed_seen_ = engine_->windows_closed();
+    if (save_soon) next_save_ = now_;
 }
 
 base::WallTime Shard::wall() {
@@ -113,7 +129,12 @@ base::WallTime Shard::wall() {
 // ---- a reading's way: accept -> evaluate -> emit -> route -> publish or spool
 
 hub::Ticket Shard::accept(const data::Reading& reading, bool acknowledged) {
+    if (between_rules() && !acknowledged) {  // a will; sockets are not read
+        append_reading(held_wills_, reading, rules::kAllPartitions, 0, false);
+        return 0;
+    }
     const auto produced = produced_;
+    recording_ = acknowledged && options_.journal;
     evaluate(reading, rules::kAllPartitions, 0);
     if (produced_ == produced) return 0;
     awaited_ = awaited_ || acknowledged;
@@ -121,11 +142,19 @@ hub::Ticket Shard::accept(const data::Reading& reading, bool acknowledged) {
 }
 
 void Shard::evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth) {
+    take_tables();  // whoever has seen that a file was read publishes under its new content
     depth_ = depth;
     derived_count_ = 0;
-    cause_ = &reading;
-    engine_->process(reading, partitions, *this);
+    run_rules(reading, partitions);
     if (!derived_.empty()) evaluate_derived();
+}
+
+void Shard::run_rules(const data::Reading& reading, rules::PartitionMask partitions) {
+    cause_ = &reading;
+    if (!engine_->process(reading, partitions, *this) || !recording_) return;
+    journal_.add(reading);
+    gauges_.recorded.fetch_add(1, std::memory_order_relaxed);
+    ++produced_;
 }
 
 /// What rules published locally is a reading for other rules. A chain is cut at kRuleChainMax: a rule may feed itself by mistake.
@@ -136,8 +165,8 @@ void Shard::evaluate_derived() {
         pad_readings(batch);
         for_each_reading(batch, [this](const data::Reading& reading, const ReadingHeader& header) {
             depth_ = header.depth;
-            cause_ = &reading;
-            engine_->process(reading, header.partitions, *this);
+            recording_ = header.recorded != 0;
+            run_rules(reading, header.partitions);
         });
     }
 }
@@ -164,7 +193,7 @@ void Shard::publish(std::string_view topic, base::ByteView payload) {
     reading.payload = payload;
     reading.arrived = cause_ != nullptr ? cause_->arrived : wall();
     reading.at = now_;
-    append_reading(derived_, reading, rules::kAllPartitions, depth_ + 1);
+    append_reading(derived_, reading, rules::kAllPartitions, depth_ + 1, recording_);
 }
 
 void Shard::spool(const data::Event& event) {
@@ -176,7 +205,7 @@ void Shard::spool(const data::Event& event) {
 void Shard::forward(data::ShardIndex owner, rules::PartitionMask partitions, const data::Reading& reading) {
     base::Bytes& batch = forwards_[owner.value()];
     if (batch.empty()) ++forwards_used_;
-    append_reading(batch, reading, partitions, depth_);
+    append_reading(batch, reading, partitions, depth_, recording_);
     ++produced_;
 }
 
@@ -196,36 +225,51 @@ void Shard::on_turn(base::Monotonic now) {
     // would never be quiet. Saving: what is saved must not be emitted, too.
     if (phase_ != Phase::quiet || !peers_quiet()) take_mail(now);
     take_sign_ins();
+    take_bridges();
+    take_tables();
     if (const auto due = hub_.next_deadline(); phase_ != Phase::quiet && due && *due <= now) hub_.on_tick(now, wall());
+    present_released();
     if (const auto due = engine_->next_deadline(); phase_ < Phase::quiet && due && *due <= now) {
         depth_ = 0;
         derived_count_ = 0;
         cause_ = nullptr;
+        recording_ = options_.journal;
         engine_->on_time(now, wall(), *this);
         if (!derived_.empty()) evaluate_derived();
     }
     settle();
     control(now);
     if (desk_.busy()) desk_.work(now, wall());
+    answer_about_rules();
     if (sys_ && now >= next_sys_ && phase_ == Phase::running) publish_sys(now);
+    if (sys_ && phase_ == Phase::running) publish_bridge_states(now);
     hub_.end_of_turn(now);
     send_batches();
+    // Behind what it has taken in: the backbone commits that first.
+    if (saving_ && (save_whole_ || backbone_outbox_bytes_ < kBackboneOutboxBytesMax)) save_slice(now);
     drain_outboxes();
     update_pause();
+    mind_memory(now);
     publish_gauges();
 }
 
 void Shard::take_mail(base::Monotonic now) {
     for (std::size_t peer = 0; peer < links_.from_peers.size(); ++peer) {
         if (links_.from_peers[peer] == nullptr) continue;
-        for (ShardMail mail; links_.from_peers[peer]->pop(mail);) {
+        std::size_t taken = 0;
+        for (ShardMail mail; taken < kMailBytesPerTurn && links_.from_peers[peer]->pop(mail);) {
             if (auto* handover = std::get_if<Handover>(&mail)) {
-                adopting_listener_ = handover->listener;
-                adopting_placed_ = handover->placed;
-                tcp_.adopt(std::move(handover->connection));
+                taken += kHandoverBytes;
+                if (between_rules()) {
+                    held_handovers_.push_back(std::move(*handover));
+                } else {
+                    take_over(std::move(*handover));
+                }
             } else if (const auto* hub = std::get_if<HubMail>(&mail)) {
+                taken += hub->message.bytes.size();
                 hub_.on_shard_message(hub->from, hub->message, now, wall());
             } else if (const auto* batch = std::get_if<ForwardBatch>(&mail)) {
+                taken += batch->readings.size();
                 take_forwarded(*batch);
             } else if (const auto* done = std::get_if<ForwardDone>(&mail)) {
                 take_done(done->turn);
@@ -235,13 +279,15 @@ void Shard::take_mail(base::Monotonic now) {
 }
 
 void Shard::take_forwarded(const ForwardBatch& batch) {
+    take_tables();
     auto forwards = std::exchange(forwards_, std::vector<base::Bytes>(options_.shards));
     const unsigned used = std::exchange(forwards_used_, 0);
-    const auto events = events_.size();
+    const auto own = own_bytes();
     for_each_reading(batch.readings, [this](const data::Reading& reading, const ReadingHeader& header) {
+        recording_ = header.recorded != 0;
         evaluate(reading, header.partitions, header.depth);
     });
-    Owed owed{batch.from, batch.turn, events_.size() == events ? 0 : turns_.current(), 0};
+    Owed owed{batch.from, batch.turn, own_bytes() == own ? 0 : turns_.current(), 0};
     if (forwards_used_ != 0) {
         owed.nested_id = kNestedBit | ++nested_ids_;
         owed.nested = send_forwards(owed.nested_id, batch.awaited);
@@ -284,20 +330,30 @@ unsigned Shard::send_forwards(std::uint64_t turn, bool awaited) {
     return sent;
 }
 
+/// Windows that have closed are out once all of their rows are.
+void Shard::record_closed() {
+    const std::uint64_t closed = engine_->windows_closed();
+    if (closed == closed_seen_ || engine_->draining()) return;
+    closed_seen_ = closed;
+    if (options_.journal) journal_.add_time(now_, wall());
+}
+
 void Shard::send_batches() {
     const bool records = !records_.empty() && records_awaited_;
     if (!records_.empty()) {
         session_outbox_bytes_ += records_.size();
+        gauges_.session_bytes.fetch_add(records_.size(), std::memory_order_relaxed);
         // What nobody waits for has no turn of its own: it is durable with, or before, the next that has.
         session_outbox_.push_back({records ? turns_.current() : turns_.current() - 1, records, std::exchange(records_, {})});
     }
     records_awaited_ = false;
     const unsigned fences = std::exchange(fences_, 0);
-    if (events_.empty() && forwards_used_ == 0 && !records && fences == 0) return;
-    const bool own = !events_.empty();
+    record_closed();
+    const bool own = own_bytes() != 0;
+    if (!own && forwards_used_ == 0 && !records && fences == 0) return;
     if (own) {
-        backbone_outbox_bytes_ += events_.size();
-        EventBatch batch{turns_.current(), events_urgent_ || awaited_, std::exchange(events_, {})};
+        backbone_outbox_bytes_ += own_bytes();
+        EventBatch batch{turns_.current(), events_urgent_ || awaited_, std::exchange(events_, {}), journal_.take()};
         backbone_outbox_.emplace_back(std::move(batch));
     }
     const auto turn = turns_.current();
@@ -326,14 +382,17 @@ void Shard::drain_outboxes() {
 }
 
 bool Shard::outboxes_empty() const {
-    return backbone_outbox_.empty() && session_outbox_.empty() && events_.empty() && forwards_used_ == 0 &&
+    return backbone_outbox_.empty() && session_outbox_.empty() && own_bytes() == 0 && forwards_used_ == 0 &&
            std::all_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.empty(); });
 }
 
-/// The others may still send us readings, and wait for our answer, until they are quiet, too.
+/// The others may still send us readings, and wait for our answer, until they are quiet, too. Who has its new rules already is past that:
+/// what it sends is for ours, which we take over first.
 bool Shard::peers_quiet() const {
-    return std::all_of(links_.peer_gauges.begin(), links_.peer_gauges.end(),
-                       [](const ShardGauges* peer) { return peer->quiet.load(std::memory_order_acquire); });
+    const auto edition = gauges_.rules_edition.load(std::memory_order_relaxed);
+    return std::all_of(links_.peer_gauges.begin(), links_.peer_gauges.end(), [edition](const ShardGauges* peer) {
+        return peer->quiet.load(std::memory_order_acquire) || peer->rules_edition.load(std::memory_order_relaxed) > edition;
+    });
 }
 
 void Shard::update_pause() {
@@ -342,7 +401,8 @@ void Shard::update_pause() {
         turns_.runs() > kTurnRunsMax || !hub_.wants_input() ||
         std::any_of(peer_outboxes_.begin(), peer_outboxes_.end(), [](const auto& outbox) { return outbox.size() > kPeerOutboxMax; });
     if (full) gauges_.paused_turns.fetch_add(1, std::memory_order_relaxed);
-    tcp_.pause_reading(full || phase_ != Phase::running);
+    paused_ = full || phase_ != Phase::running;
+    tcp_.pause_reading(paused_);
     if (full) hub_.on_input_held(now_);
 }
 
@@ -351,7 +411,8 @@ std::optional<base::Monotonic> Shard::next_deadline() const {
         (phase_ != Phase::quiet || !peers_quiet()) &&
         std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
     const bool sign_ins = phase_ == Phase::running && access_.from_verifier != nullptr && !access_.from_verifier->empty();
-    if (mail || sign_ins || !links_.commands->empty() || desk_.busy() || !events_.empty() || forwards_used_ != 0 ||
+    if (mail || sign_ins || bridges_wait() || tables_wait() || (!released_.empty() && !paused_) || !links_.commands->empty() ||
+        desk_.busy() || !links_.rule_questions->empty() || own_bytes() != 0 || forwards_used_ != 0 ||
         gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_ ||
         gauges_.session_turn.load(std::memory_order_seq_cst) != session_seen_) {
         return loop_.now();
@@ -361,7 +422,8 @@ std::optional<base::Monotonic> Shard::next_deadline() const {
         if (at && (!out || *at < *out)) out = at;
     };
     if (phase_ != Phase::quiet) take(hub_.next_deadline());
-    if (phase_ < Phase::quiet) take(engine_->next_deadline());
+    // What is due at once is due at the least time there is: the loop could not compute with it.
+    if (const auto due = engine_->next_deadline(); due && phase_ < Phase::quiet) take(std::max(*due, now_));
     take(next_save_);
     if (sys_ && phase_ == Phase::running) take(next_sys_);
     // A full mailbox does not ring when it has room again.
@@ -374,7 +436,8 @@ std::optional<base::Monotonic> Shard::next_deadline() const {
 
 void Shard::control(base::Monotonic now) {
     for (Command command; links_.commands->pop(command);) take_command(std::move(command), now);
-    const bool nothing_under_way = turns_.idle() && owed_.empty() && outboxes_empty();
+    // The rows of a window that has closed go out whole: what is saved begins or ends between windows.
+    const bool nothing_under_way = turns_.idle() && owed_.empty() && outboxes_empty() && !engine_->draining();
     if (phase_ == Phase::quiescing && (nothing_under_way || (stopping_ && now >= give_up_at_))) {
         phase_ = Phase::quiet;
         gauges_.quiet.store(true, std::memory_order_release);
@@ -391,11 +454,12 @@ void Shard::control(base::Monotonic now) {
         phase_ = Phase::ended;
         loop_.stop();
     }
-    if (phase_ == Phase::running && !saving_ && now >= next_save_) {
+    const bool save_due = now >= next_save_ || gauges_.save_wanted.load(std::memory_order_relaxed);
+    if (phase_ == Phase::running && !saving_ && save_due && !engine_->draining()) {
+        gauges_.save_wanted.store(false, std::memory_order_relaxed);
         save_cursor_ = {};
         saving_ = true;
     }
-    if (saving_ && backbone_outbox_bytes_ < kBackboneOutboxBytesMax) save_slice(now);
 }
 
 void Shard::take_command(Command&& command, base::Monotonic now) {
@@ -411,35 +475,36 @@ void Shard::take_command(Command&& command, base::Monotonic now) {
         case Command::Kind::swap_access:
             use_access(std::move(command.access));
             break;
+        case Command::Kind::set_limits:
+            set_limits(*command.limits);
+            break;
         case Command::Kind::swap_rules:
             if (command.rules != rules_) swap_rules(std::move(command.rules), now);
+            gauges_.rules_edition.fetch_add(1, std::memory_order_relaxed);
             gauges_.quiet.store(false, std::memory_order_release);
             phase_ = Phase::running;
+            take_held();
             break;
     }
 }
 
-/// Rules whose SQL did not change keep their state: it goes through the saved form, which is matched by the SQL's fingerprint.
-void Shard::swap_rules(std::shared_ptr<const Ruleset> rules, base::Monotonic now) {
-    base::Bytes saved;
-    rules::SaveCursor cursor;
-    while (engine_->save_some(cursor, kSaveSliceBytes, now, saved)) {
-    }
-    auto engine = std::make_unique<rules::Engine>(rules->plan, options_.rules);
-    // A wider plan can need more room than its limit leaves: the keys that do not fit warm up anew.
-    if (const auto restored = engine->restore(saved, now, wall()); !restored) {
-        spdlog::warn("reload: some rule state was not kept: {}", base::describe(restored.error()));
-    }
-    engine_ = std::move(engine);
-    rules_ = std::move(rules);
-    router_ = router::Router(rules_->routes);
-    saving_ = false;
+/// What came between two versions of the rules and is for the new one.
+void Shard::take_held() {
+    base::Bytes wills = std::exchange(held_wills_, {});
+    pad_readings(wills);
+    for_each_reading(wills, [this](const data::Reading& reading, const ReadingHeader& header) {
+        recording_ = header.recorded != 0;
+        evaluate(reading, rules::kAllPartitions, header.depth);
+    });
+    for (Handover& handover : std::exchange(held_handovers_, {})) take_over(std::move(handover));
 }
 
 void Shard::save_slice(base::Monotonic now) {
     StateChunk chunk;
     chunk.first = !save_cursor_.started;
-    saving_ = engine_->save_some(save_cursor_, kSaveSliceBytes, now, chunk.bytes);
+    chunk.at = {now + journal_.shift(), wall()};
+    saving_ = engine_->save_some(save_cursor_, save_whole_ ? SIZE_MAX : kSaveSliceBytes, now, wall(), chunk.bytes);
+    save_whole_ = false;
     save_cursor_.started = true;
     chunk.last = !saving_;
     backbone_outbox_bytes_ += chunk.bytes.size();
@@ -453,6 +518,9 @@ void Shard::publish_sys(base::Monotonic now) {
     SysTotals totals;
     add_to(totals, gauges_);
     for (const ShardGauges* peer : links_.peer_gauges) add_to(totals, *peer);
+    const auto memory = posix::process_memory();
+    totals.memory = memory.resident;
+    totals.memory_peak = memory.peak;
     sys_->update(totals, now, [&](std::string_view topic, std::string_view value) {
         hub_.publish({.topic = topic, .payload = base::as_bytes(value), .retain = true}, now, wall());
     });
@@ -467,29 +535,10 @@ void Shard::publish_gauges() {
     readings_seen_ = counters.readings_in;
     if (now_ < rule_gauges_at_) return;
     rule_gauges_at_ = now_ + kRuleGaugesEvery;
-    const auto totals = engine_->totals();
+    publish_bridge_gauges();
     put(gauges_.bytes_read, tcp_.bytes_read());
     put(gauges_.bytes_written, tcp_.bytes_written());
-    put(gauges_.readings, totals.readings);
-    put(gauges_.matched, totals.matched);
-    put(gauges_.malformed, totals.malformed);
-    put(gauges_.forwarded, totals.forwarded);
-    put(gauges_.keys, totals.keys);
-    put(gauges_.state_bytes, totals.state_bytes);
-    std::uint64_t bad = 0;
-    std::uint64_t late = 0;
-    std::uint64_t full = 0;
-    std::uint64_t rows = 0;
-    for (const auto& rule : engine_->counters()) {
-        bad += rule.bad_value;
-        late += rule.late;
-        full += rule.state_full;
-        rows += rule.rows;
-    }
-    put(gauges_.bad_value, bad);
-    put(gauges_.late, late);
-    put(gauges_.state_full, full);
-    put(gauges_.rule_rows, rows);
+    publish_rule_gauges();
 }
 
 }  // namespace sluice::gateway

@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -22,10 +25,16 @@
 #include "gateway/client_desk.hpp"
 #include "gateway/doorkeeper.hpp"
 #include "gateway/mail.hpp"
+#include "gateway/rule_query.hpp"
 #include "gateway/sys_topics.hpp"
+#include "gateway/turn_journal.hpp"
 #include "gateway/turn_ledger.hpp"
 
 namespace sluice::gateway {
+
+class BridgeBoard;
+class TableWatch;
+struct BridgeGauges;
 
 /// Made and wired by wiring.cpp on the main thread; from start on used by its own thread only, but for the parts marked "any thread".
 class Shard final : public posix::TcpHandler,
@@ -42,11 +51,12 @@ public:
         std::chrono::microseconds nap{0};
         hub::Limits hub;
         rules::Engine::Options rules;
-        std::vector<bool> encrypted_listeners;   ///< by listener: TLS
-        std::uint32_t connections_max = 20'000;  ///< of all shards
+        std::vector<bool> encrypted_listeners;  ///< by listener: TLS
         std::uint64_t seed = 0;
+        std::string gateway;               ///< its id
         std::vector<bool> urgent_classes;  ///< by ClassIndex: an event of this class asks for a commit at once
-        std::chrono::minutes save_interval{5};
+        std::chrono::milliseconds save_interval{std::chrono::minutes(5)};
+        bool journal = false;                       ///< readings that are acknowledged and move the state of rules are recorded
         std::chrono::milliseconds sys_interval{0};  ///< of $SYS topics; 0: this shard publishes none
     };
     /// Where mail goes; filled by the wiring before the thread starts. `peers[own index]` is null.
@@ -57,21 +67,27 @@ public:
         posix::Mailbox<SessionMail>* to_sessions = nullptr;
         posix::Mailbox<Command>* commands = nullptr;
         ClientQueryBox* questions = nullptr;  ///< of the API
+        RuleQueryBox* rule_questions = nullptr;
         std::atomic<std::uint32_t>* connections = nullptr;
+        BridgeBoard* bridges = nullptr;
+        const TableWatch* tables = nullptr;
         std::vector<const ShardGauges*> peer_gauges;
     };
 
     Shard(const Options& options, const env::Clock& clock, std::shared_ptr<const Ruleset> rules);
 
+    /// Before run() and restore(), instead of those it was made with.
+    void use_rules(std::shared_ptr<const Ruleset> rules);
     void wire(Links links) {
         links_ = std::move(links);
         desk_.wire(*links_.questions);
     }
     /// Before run(), and afterwards by Command::Kind::swap_access.
     void use_access(ShardAccess access);
-    /// Before run(): saved state of any shards; takes what belongs here.
-    /// `interrupted`: the last run did not end cleanly.
-    base::Status restore(base::ByteView saved, bool interrupted);
+    /// Before run(): for recover_state().
+    [[nodiscard]] rules::Engine& engine() { return *engine_; }
+    /// Before run(), after that. `save_soon`: there is a journal that a checkpoint makes superfluous.
+    void go_on_from(std::chrono::nanoseconds shift, bool save_soon);
     /// Before run(): those sessions that belong here, all retained messages.
     void restore_sessions(const hub::JournalStart& start, const hub::SavedState& saved);
     /// Before run(), when all shards have restored: tells the others what is wanted here, appends what the hub recorded.
@@ -116,12 +132,18 @@ private:
     [[nodiscard]] std::size_t queued_bytes(hub::ConnectionId of) const override { return tcp_.queued_bytes(of.value()); }
     void close(hub::ConnectionId connection) override { tcp_.close(connection.value()); }
     [[nodiscard]] std::string_view certificate_name(hub::ConnectionId of) const override;
+    void hold_input(hub::ConnectionId of, bool hold) override;
+    [[nodiscard]] std::size_t buffer_bytes() const override {
+        return tcp_.memory() + gauges_.session_bytes.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] hub::Elsewhere elsewhere() const override;
     hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
     bool to_shard(data::ShardIndex shard, hub::ShardMessage&& message) override;
     // hub::Journal
     [[nodiscard]] hub::Ticket ticket() override { return turns_.current(); }
     void take(base::Bytes&& changes, bool awaited, unsigned fences) override;
     std::uint64_t owe(data::ShardIndex to, std::uint64_t number, bool recorded, unsigned nested) override;
+    [[nodiscard]] bool behind() const override;
     // rules::Output
     void emit(const rules::OutputRow& row) override;
     void forward(data::ShardIndex owner, rules::PartitionMask partitions, const data::Reading& reading) override;
@@ -134,6 +156,7 @@ private:
 
     [[nodiscard]] hub::Peer hub_peer(std::uint16_t listener, const posix::PeerAddress& peer) const;
     void evaluate(const data::Reading& reading, rules::PartitionMask partitions, std::uint32_t depth);
+    void run_rules(const data::Reading& reading, rules::PartitionMask partitions);
     void evaluate_derived();
     void take_mail(base::Monotonic now);
     void take_sign_ins();
@@ -141,17 +164,36 @@ private:
     void take_done(std::uint64_t turn);
     unsigned send_forwards(std::uint64_t turn, bool awaited);
     void settle();
+    void record_closed();
     void send_batches();
     void drain_outboxes();
     void control(base::Monotonic now);
     void take_command(Command&& command, base::Monotonic now);
     void swap_rules(std::shared_ptr<const Ruleset> rules, base::Monotonic now);
+    void keep_counters(const Ruleset& next);
+    void answer_about_rules();
+    void publish_rule_gauges();
+    void tell_full(std::uint64_t all);
+    void take_held();
+    void take_over(Handover&& handover);
+    /// This shard has said that nothing of it is under way, and has not got the new rules yet.
+    [[nodiscard]] bool between_rules() const { return phase_ == Phase::quiet && !stopping_; }
     void save_slice(base::Monotonic now);
     void update_pause();
+    void present_released();
+    void mind_memory(base::Monotonic now);
+    void set_limits(const ShardLimits& limits);
+    void take_tables();
+    [[nodiscard]] bool tables_wait() const;
+    void take_bridges();
+    [[nodiscard]] bool bridges_wait() const;
+    void publish_bridge_gauges();
+    void publish_bridge_states(base::Monotonic now);
     void publish_sys(base::Monotonic now);
     void publish_gauges();
     [[nodiscard]] base::WallTime wall();
     [[nodiscard]] bool outboxes_empty() const;
+    [[nodiscard]] std::size_t own_bytes() const { return events_.size() + journal_.bytes(); }
     [[nodiscard]] bool peers_quiet() const;
 
     Options options_;
@@ -160,6 +202,12 @@ private:
     std::shared_ptr<const Ruleset> rules_;
     std::unique_ptr<rules::Engine> engine_;
     router::Router router_;
+    std::vector<rules::RuleCounters> counted_before_;  // by rule: under earlier plans
+    rules::RuleCounters counted_gone_;                 // by rules that there are no more
+    rules::EngineCounters engine_before_;              // by earlier engines
+    std::uint64_t full_told_ = 0;                      // readings turned away, when the log last named rules
+    std::vector<std::uint64_t> full_before_;           // the same, by rule of this engine
+    base::Monotonic tell_full_at_{};
     Doorkeeper doorkeeper_;
     ShardAccess access_;
     hub::Hub hub_;
@@ -176,8 +224,15 @@ private:
     bool adopting_placed_ = false;
     std::uint16_t handshakes_to_ = 0;  // the shard that does the next handshake
 
+    std::vector<posix::TcpId> released_;  // to be read again: first what they left unconsumed
+    bool paused_ = false;                 // no socket is read
+    base::Monotonic next_shed_{};
+
     // What the turn under way produced
     base::Bytes events_;
+    TurnJournal journal_;
+    bool recording_ = false;         // the reading under way is to be recorded
+    std::uint64_t closed_seen_ = 0;  // windows of the engine that have closed, as the journal knows
     bool events_urgent_ = false;
     bool awaited_ = false;
     std::vector<base::Bytes> forwards_;  // by shard
@@ -209,12 +264,20 @@ private:
 
     Phase phase_ = Phase::running;
     bool stopping_ = false;
+    base::Bytes held_wills_;                // readings that came between two versions of the rules: of clients that were lost
+    std::vector<Handover> held_handovers_;  // and connections, whose bytes are not read before
     base::Monotonic give_up_at_{};
     base::Monotonic next_save_{};
     base::Monotonic next_sys_{};
     std::optional<SysTopics> sys_;
+    std::uint64_t tables_edition_ = 0;  // 0: the engine has what it was made with
+    std::uint64_t bridges_edition_ = 0;
+    std::vector<std::pair<std::string, std::shared_ptr<BridgeGauges>>> bridges_;  // whose sessions are here, by client id
+    std::uint64_t bridge_states_edition_ = 0;
+    std::map<std::string, char> bridge_states_;  // as published
     rules::SaveCursor save_cursor_;
     bool saving_ = false;
+    bool save_whole_ = false;  // in one go: nothing may come between new rules and their first checkpoint
     base::Monotonic rule_gauges_at_{};
 };
 

@@ -1,30 +1,19 @@
 // A shard's connections: taken over, placed on the shard of their client id, let in.
-#include <algorithm>
-#include <array>
-
 #include <spdlog/spdlog.h>
 
 #include "base/bytes.hpp"
 #include "base/hash.hpp"
 #include "codec/mqtt/decode.hpp"
 #include "codec/mqtt/framing.hpp"
+#include "gateway/bridge_board.hpp"
 #include "gateway/shard.hpp"
+#include "gateway/source_address.hpp"
 
 namespace sluice::gateway {
 namespace {
 
 /// The client id stands within the first bytes of a CONNECT, behind its properties (at most 64 KiB of them make sense).
 constexpr std::size_t kPeekBytesMax = 128 * 1024;
-
-/// An IPv4 address, also one inside an IPv6 address (RFC 4291 §2.5.5.2), or the network part of an IPv6 address. Nobody comes from
-/// ff00::/8, where the former are put.
-access::SourceAddress source_address(const posix::PeerAddress& peer) {
-    constexpr access::SourceAddress kVersion4 = std::uint64_t{0xFF} << 56;
-    constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
-    const bool mapped = peer.v6 && std::equal(kMapped.begin(), kMapped.end(), peer.ip.begin());
-    if (!peer.v6 || mapped) return kVersion4 | base::load_le<std::uint32_t>(peer.ip.data() + (mapped ? 12 : 0));
-    return base::load_le<std::uint64_t>(peer.ip.data());
-}
 
 }  // namespace
 
@@ -40,7 +29,14 @@ void Shard::adopt_somewhere(posix::DetachedConnection&& connection, std::uint16_
     peer_outboxes_[handshakes_to_].emplace_back(Handover{std::move(connection), listener, false});
 }
 
+void Shard::take_over(Handover&& handover) {
+    adopting_listener_ = handover.listener;
+    adopting_placed_ = handover.placed;
+    tcp_.adopt(std::move(handover.connection));
+}
+
 hub::Peer Shard::hub_peer(std::uint16_t listener, const posix::PeerAddress& peer) const {
+    if (listener == kBridgeListener) return {.listener = listener, .loopback = true, .encrypted = true, .internal = true};
     return {listener, peer.loopback(), listener < options_.encrypted_listeners.size() && options_.encrypted_listeners[listener]};
 }
 

@@ -25,6 +25,12 @@ void Shard::settle_restored(std::span<const std::unique_ptr<Shard>> all, base::B
     }
 }
 
+/// Well before all sockets wait (shard.cpp: kSessionOutboxBytesMax).
+bool Shard::behind() const {
+    constexpr std::size_t kBytes = 1024 * 1024;
+    return gauges_.session_bytes.load(std::memory_order_relaxed) > kBytes;
+}
+
 void Shard::take(base::Bytes&& changes, bool awaited, unsigned fences) {
     records_ = std::move(changes);
     records_awaited_ = records_awaited_ || awaited;

@@ -1,6 +1,11 @@
 #include "gateway/state_store.hpp"
 
-#include <charconv>
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
 
 namespace sluice::gateway {
 namespace {
@@ -11,6 +16,51 @@ constexpr std::string_view kCleanMark = "clean";
 constexpr std::string_view kOwner = "gateway";
 constexpr std::size_t kTotalsBytes = 24;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{2} << 30;
+
+/// "SLCP", version u16, shard u16, shards u16, two zero bytes, time i64, wall clock i64, journal position u64.
+constexpr std::size_t kHeadBytes = 36;
+constexpr std::string_view kHeadMagic = "SLCP";
+constexpr std::uint16_t kHeadVersion = 1;
+constexpr std::string_view kOldMagic = "SLRS";  ///< of the rules' own format, which older versions wrote without a head
+
+std::string file_name(rules::Origin origin) { return fmt::format("{}{}-of-{}", kRulePrefix, origin.shard, origin.shards); }
+
+void encode_head(const CheckpointHead& head, base::Bytes& whole) {
+    std::copy(kHeadMagic.begin(), kHeadMagic.end(), whole.begin());
+    base::store_le(whole.data() + 4, kHeadVersion);
+    base::store_le(whole.data() + 6, static_cast<std::uint16_t>(head.origin.shard));
+    base::store_le(whole.data() + 8, static_cast<std::uint16_t>(head.origin.shards));
+    base::store_le(whole.data() + 12, static_cast<std::uint64_t>(head.at.at.time_since_epoch().count()));
+    base::store_le(whole.data() + 20, static_cast<std::uint64_t>(head.at.wall.time_since_epoch().count()));
+    base::store_le(whole.data() + 28, head.position);
+}
+
+bool decode_head(base::ByteView whole, SavedRules& out) {
+    if (base::as_text(whole).starts_with(kOldMagic)) {
+        out.state.assign(whole.begin(), whole.end());
+        return true;
+    }
+    if (whole.size() < kHeadBytes || !base::as_text(whole).starts_with(kHeadMagic)) return false;
+    if (base::load_le<std::uint16_t>(whole.data() + 4) != kHeadVersion) return false;
+    const auto time = [&](std::size_t at) {
+        return std::chrono::nanoseconds(static_cast<std::int64_t>(base::load_le<std::uint64_t>(whole.data() + at)));
+    };
+    CheckpointHead& head = out.head.emplace();
+    head.origin = {.shard = base::load_le<std::uint16_t>(whole.data() + 6), .shards = base::load_le<std::uint16_t>(whole.data() + 8)};
+    head.at = {base::Monotonic(time(12)), base::WallTime(time(20))};
+    head.position = base::load_le<std::uint64_t>(whole.data() + 28);
+    out.state.assign(whole.begin() + kHeadBytes, whole.end());
+    return head.origin.shard < head.origin.shards;
+}
+
+/// Whole sets before others; of whole ones the later first, of others the earlier.
+std::pair<bool, std::int64_t> rank(unsigned shards, const std::vector<SavedRules>& set) {
+    if (shards == 0) return {true, std::numeric_limits<std::int64_t>::min()};
+    const bool whole = set.size() >= shards;
+    std::int64_t earliest = std::numeric_limits<std::int64_t>::max();
+    for (const SavedRules& each : set) earliest = std::min(earliest, each.head->at.at.time_since_epoch().count());
+    return {whole, whole ? earliest : -earliest};
+}
 
 }  // namespace
 
@@ -47,19 +97,27 @@ base::Result<base::Bytes> StateStore::load(const std::string& name) {
     return sealer_.open(sealed, base::as_bytes(name));
 }
 
-std::vector<base::Bytes> StateStore::load_rule_state(std::size_t& unreadable) {
-    std::vector<base::Bytes> out;
+std::vector<SavedRules> StateStore::load_rule_state(std::size_t& unreadable) {
+    std::map<unsigned, std::vector<SavedRules>> sets;  // by number of shards; 0: an older version's files
     const auto names = files_.list(directory_);
-    if (!names) return out;
+    if (!names) return {};
     for (const auto& name : *names) {
         if (!name.starts_with(kRulePrefix) || name.ends_with(".new")) continue;
-        if (auto plain = load(name)) {
-            out.push_back(std::move(*plain));
-        } else {
+        const auto plain = load(name);
+        SavedRules saved;
+        if (!plain || !decode_head(*plain, saved)) {
             ++unreadable;
+            continue;
         }
+        sets[saved.head ? saved.head->origin.shards : 0].push_back(std::move(saved));
     }
-    return out;
+    // A run with another number of shards may have been cut short before each of its shards had saved: then the set before it counts, and
+    // the journal since. Of several whole ones the latest; where none is, the first: nothing of the journal has been released then.
+    std::vector<SavedRules>* best = nullptr;
+    for (auto& [shards, set] : sets) {
+        if (best == nullptr || rank(shards, set) > rank(best->front().head ? best->front().head->origin.shards : 0, *best)) best = &set;
+    }
+    return best == nullptr ? std::vector<SavedRules>() : std::move(*best);
 }
 
 LedgerTotals StateStore::load_totals() {
@@ -72,13 +130,17 @@ LedgerTotals StateStore::load_totals() {
     return out;
 }
 
-base::Status StateStore::save_rule_state(unsigned shard, bool first, bool last, base::ByteView slice) {
+void StateStore::add_rule_state(unsigned shard, bool first, base::ByteView slice) {
     if (partial_.size() <= shard) partial_.resize(shard + 1);
-    if (first) partial_[shard].clear();
+    if (first) partial_[shard].assign(kHeadBytes, 0);
     base::append(partial_[shard], slice);
-    if (!last) return {};
-    const base::Bytes whole = std::exchange(partial_[shard], {});
-    return replace(std::string(kRulePrefix) + std::to_string(shard), whole);
+}
+
+base::Result<std::size_t> StateStore::save_rule_state(const CheckpointHead& head) {
+    base::Bytes whole = std::exchange(partial_[head.origin.shard], {});
+    encode_head(head, whole);
+    if (auto done = replace(file_name(head.origin), whole); !done) return done.error();
+    return whole.size();
 }
 
 base::Status StateStore::save_totals(const LedgerTotals& totals) {
@@ -106,15 +168,14 @@ bool StateStore::take_clean_mark() {
 
 base::Status StateStore::mark_clean() { return replace(std::string(kCleanMark), {}); }
 
-base::Status StateStore::forget_shards_from(unsigned shards) {
+base::Status StateStore::forget_other_shards(unsigned shards) {
     const auto names = files_.list(directory_);
     if (!names) return names.error();
     for (const auto& name : *names) {
         if (!name.starts_with(kRulePrefix)) continue;
-        unsigned shard = 0;
-        const char* begin = name.data() + kRulePrefix.size();
-        const auto parsed = std::from_chars(begin, name.data() + name.size(), shard);
-        if (parsed.ec != std::errc() || shard < shards) continue;
+        bool ours = false;
+        for (unsigned shard = 0; shard < shards && !ours; ++shard) ours = name == file_name({.shard = shard, .shards = shards});
+        if (ours) continue;
         if (auto removed = files_.remove(directory_ + "/" + name); !removed) return removed;
     }
     return files_.sync_directory(directory_);

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
 #include "env/file_system.hpp"
+#include "gateway/turn_journal.hpp"
 #include "manage/identity/aead.hpp"
 
 namespace sluice::gateway {
@@ -20,6 +22,18 @@ struct LedgerTotals {
     std::uint64_t bytes_up = 0;
 };
 
+/// What stands before a shard's saved state.
+struct CheckpointHead {
+    JournalMoment at;            ///< when the state was such
+    std::uint64_t position = 0;  ///< of the first journal record that is not in it; 0: there was no journal
+    rules::Origin origin;
+};
+
+struct SavedRules {
+    std::optional<CheckpointHead> head;  ///< none: written by an older version
+    base::Bytes state;
+};
+
 /// One thread (the backbone; the wiring before it starts). Blocks on the disk.
 class StateStore {
 public:
@@ -28,13 +42,14 @@ public:
     /// Makes the folder. Errors: permission, disk_full, io.
     base::Status open();
 
-    /// Rule state saved by the shards of the last run, however many there were. Unreadable files are counted in `unreadable`.
-    [[nodiscard]] std::vector<base::Bytes> load_rule_state(std::size_t& unreadable);
+    /// Rule state of the last number of shards of which each has saved. Unreadable files are counted in `unreadable`.
+    [[nodiscard]] std::vector<SavedRules> load_rule_state(std::size_t& unreadable);
     /// Zeroes where nothing was saved.
     [[nodiscard]] LedgerTotals load_totals();
 
     /// The next slice of one shard's state. The last one puts the whole in place of what was there; until then the old file stays.
-    base::Status save_rule_state(unsigned shard, bool first, bool last, base::ByteView slice);
+    void add_rule_state(unsigned shard, bool first, base::ByteView slice);
+    base::Result<std::size_t> save_rule_state(const CheckpointHead& head);
     base::Status save_totals(const LedgerTotals& totals);
     /// Id of the gateway that this folder belongs to; empty where none has been written (or it cannot be read).
     [[nodiscard]] std::string owner();
@@ -44,8 +59,8 @@ public:
     /// Was the last run ended cleanly? Takes the mark away: until mark_clean() this run counts as interrupted.
     [[nodiscard]] bool take_clean_mark();
     base::Status mark_clean();
-    /// Files of shards that there are no more; call it when each shard of this run has saved.
-    base::Status forget_shards_from(unsigned shards);
+    /// Files of other numbers of shards; call it when each shard of this run has saved.
+    base::Status forget_other_shards(unsigned shards);
 
 private:
     base::Status replace(const std::string& name, base::ByteView plain);

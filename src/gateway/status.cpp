@@ -1,7 +1,10 @@
 #include "gateway/status.hpp"
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+
+#include "codec/mqtt/packet.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -47,6 +50,34 @@ json::object spool_object(const spool::Stats& stats) {
             {"classes", classes}};
 }
 
+json::object bridge_object(const BridgeGauges& bridge) {
+    const auto get = [](const auto& gauge) { return gauge.load(std::memory_order_relaxed); };
+    const auto trouble = bridge::kTroubleNames[get(bridge.trouble)];
+    const auto reason = static_cast<mqtt::ReasonCode>(get(bridge.reason));
+    json::object dropped_in;
+    json::object dropped_out{{"queue_full", get(bridge.queue_full)}};
+    for (std::size_t i = 0; i < bridge::kDropNames.size(); ++i) {
+        dropped_in[bridge::kDropNames[i]] = get(bridge.dropped_in[i]);
+        dropped_out[bridge::kDropNames[i]] = get(bridge.dropped_out[i]);
+    }
+    return {{"name", bridge.name},
+            {"url", bridge.url},
+            {"connected", get(bridge.connected)},
+            {"version", get(bridge.version) == 5 ? "5.0" : "3.1.1"},
+            {"as_bridge", get(bridge.bridge_bit)},
+            {"trouble", trouble},
+            {"reason", reason == mqtt::ReasonCode::success ? std::string_view() : mqtt::name(reason)},
+            {"connections", get(bridge.connections)},
+            {"failures", get(bridge.failures)},
+            {"filters_refused", get(bridge.filters_refused)},
+            {"messages_in", get(bridge.messages_in)},
+            {"messages_out", get(bridge.messages_out)},
+            {"waiting", get(bridge.waiting)},
+            {"echoes", get(bridge.echoes)},
+            {"dropped_in", dropped_in},
+            {"dropped_out", dropped_out}};
+}
+
 }  // namespace
 
 Cost cost_of(const BackboneView& view, double price_per_million) {
@@ -58,15 +89,21 @@ Cost cost_of(const BackboneView& view, double price_per_million) {
 
 std::string ledger_json(const BackboneView& view) { return json::serialize(ledger_object(view)); }
 
-std::string status_json(const StatusInput& input, const BackboneView& view) {
+std::string status_json(const StatusInput& input, const BackboneView& view, const BridgeList& bridges) {
     const Cost cost = cost_of(view, input.price_per_million);
     json::object out;
     out["id"] = input.id;
     out["uptime_s"] = input.uptime_s;
-    out["uplink"] = json::object{{"connected", view.uplink.connected},         {"url", input.uplink_url},
-                                 {"connections", view.uplink.connections},     {"failures", view.uplink.failures},
-                                 {"refusals", view.uplink.refusals},           {"stalls", view.uplink.stalls},
-                                 {"messages_sent", view.uplink.messages_sent}, {"events_sent", view.uplink.events_sent},
+    out["uplink"] = json::object{{"connected", view.uplink.connected},
+                                 {"url", input.uplink_url},
+                                 {"trouble", uplink::name(view.uplink.trouble)},
+                                 {"refusal", view.uplink.refusal},
+                                 {"connections", view.uplink.connections},
+                                 {"failures", view.uplink.failures},
+                                 {"refusals", view.uplink.refusals},
+                                 {"stalls", view.uplink.stalls},
+                                 {"messages_sent", view.uplink.messages_sent},
+                                 {"events_sent", view.uplink.events_sent},
                                  {"events_acked", view.uplink.events_acked}};
     out["spool"] = spool_object(view.spool);
     out["ledger"] = ledger_object(view);
@@ -77,6 +114,9 @@ std::string status_json(const StatusInput& input, const BackboneView& view) {
                                                             {"state_full", input.state_full},
                                                             {"queue_full", input.queue_full},
                                                             {"denied", input.denied}}}};
+    json::array bridge_rows;
+    for (const auto& each : bridges) bridge_rows.push_back(bridge_object(*each));
+    out["bridges"] = std::move(bridge_rows);
     out["rates"] = json::object{{"readings_per_s", input.readings_per_s}};
     out["cost"] = json::object{{"price_per_million", input.price_per_million},
                                {"sent_all", cost.sent_all},

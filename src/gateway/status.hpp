@@ -4,6 +4,7 @@
 #include <string>
 
 #include "gateway/backbone.hpp"
+#include "gateway/bridge_board.hpp"
 
 namespace sluice::gateway {
 
@@ -21,7 +22,7 @@ struct StatusInput {
 [[nodiscard]] std::string ledger_json(const BackboneView& view);
 
 /// The whole of /api/v1/status; every documented key is always there.
-[[nodiscard]] std::string status_json(const StatusInput& input, const BackboneView& view);
+[[nodiscard]] std::string status_json(const StatusInput& input, const BackboneView& view, const BridgeList& bridges);
 
 /// What it would have cost to send every reading, and what it cost to send what was sent.
 struct Cost {

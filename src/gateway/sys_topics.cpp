@@ -20,6 +20,7 @@ constexpr std::array kRows{
     Row{"clients/active", &SysTotals::clients_connected},
     Row{"clients/expired", &SysTotals::clients_expired},
     Row{"subscriptions/count", &SysTotals::subscriptions},
+    Row{"shared_subscriptions/count", &SysTotals::shared_subscriptions},
     Row{"retained messages/count", &SysTotals::retained},
     Row{"messages/stored", &SysTotals::stored},
     Row{"store/messages/count", &SysTotals::stored},
@@ -33,6 +34,8 @@ constexpr std::array kRows{
     Row{"publish/bytes/sent", &SysTotals::publish_bytes_sent},
     Row{"bytes/received", &SysTotals::bytes_received},
     Row{"bytes/sent", &SysTotals::bytes_sent},
+    Row{"heap/current", &SysTotals::memory},
+    Row{"heap/maximum", &SysTotals::memory_peak},
 };
 
 constexpr std::array kLoadRows{

@@ -17,11 +17,12 @@ struct SysTotals {
     std::uint64_t clients_connected = 0;  ///< gauge
     std::uint64_t clients_total = 0;      ///< gauge: sessions, with those of absent clients
     std::uint64_t clients_expired = 0;
-    std::uint64_t subscriptions = 0;      ///< gauge
-    std::uint64_t retained = 0;           ///< gauge
-    std::uint64_t stored = 0;             ///< gauge: messages in flight and queued
-    std::uint64_t stored_bytes = 0;       ///< gauge
-    std::uint64_t messages_received = 0;  ///< packets of any kind
+    std::uint64_t subscriptions = 0;         ///< gauge: without those of groups, as mosquitto counts
+    std::uint64_t shared_subscriptions = 0;  ///< gauge: those of groups
+    std::uint64_t retained = 0;              ///< gauge
+    std::uint64_t stored = 0;                ///< gauge: messages in flight and queued
+    std::uint64_t stored_bytes = 0;          ///< gauge
+    std::uint64_t messages_received = 0;     ///< packets of any kind
     std::uint64_t messages_sent = 0;
     std::uint64_t publish_received = 0;
     std::uint64_t publish_sent = 0;
@@ -32,6 +33,8 @@ struct SysTotals {
     std::uint64_t bytes_sent = 0;
     std::uint64_t sockets = 0;      ///< connections accepted
     std::uint64_t connections = 0;  ///< CONNECTs accepted
+    std::uint64_t memory = 0;       ///< gauge: bytes of the process in memory
+    std::uint64_t memory_peak = 0;  ///< the most that there ever were
 };
 
 /// Makes the values from totals: takes time and numbers, publishes through the function it is given. One thread.

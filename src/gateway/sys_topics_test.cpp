@@ -38,6 +38,14 @@ TEST_F(SysTopicsTest, the_first_update_publishes_everything_later_ones_what_chan
     EXPECT_EQ(update(totals, 10s), (Values{{"$SYS/broker/retained messages/count", "7"}, {"$SYS/broker/uptime", "30 seconds"}}));
 }
 
+TEST_F(SysTopicsTest, subscriptions_of_groups_and_memory_have_the_names_of_mosquitto) {
+    const Values seen = update({.subscriptions = 5, .shared_subscriptions = 2, .memory = 4096, .memory_peak = 8192}, 10s);
+    EXPECT_EQ(seen.at("$SYS/broker/subscriptions/count"), "5");
+    EXPECT_EQ(seen.at("$SYS/broker/shared_subscriptions/count"), "2");
+    EXPECT_EQ(seen.at("$SYS/broker/heap/current"), "4096");
+    EXPECT_EQ(seen.at("$SYS/broker/heap/maximum"), "8192");
+}
+
 TEST_F(SysTopicsTest, the_maximum_of_clients_stays) {
     EXPECT_EQ(update({.clients_connected = 5, .clients_total = 5}, 10s).at("$SYS/broker/clients/maximum"), "5");
     EXPECT_FALSE(update({.clients_connected = 1, .clients_total = 5}, 10s).contains("$SYS/broker/clients/maximum"));

@@ -5,10 +5,12 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include "gateway/descriptors.hpp"
+#include "env/posix/machine.hpp"
+#include "gateway/limits.hpp"
+#include "gateway/source_address.hpp"
+#include "gateway/uplink_wiring.hpp"
 #include "manage/identity/master_key.hpp"
 
 namespace sluice::gateway {
@@ -52,25 +54,10 @@ std::uint16_t shard_count(const config::GatewayConfig& config) {
     return static_cast<std::uint16_t>(std::min(wanted, kShardsMax));
 }
 
-hub::Limits hub_limits(const config::Limits& from) {
-    hub::Limits out;
-    out.connections_max = from.connections;
-    out.connect_timeout = std::chrono::ceil<std::chrono::seconds>(from.connect_timeout);
-    out.keep_alive_max = std::chrono::floor<std::chrono::seconds>(from.keep_alive_max);
-    out.payload_bytes_max = from.payload;
-    out.output_bytes_max = from.output_bytes;
-    out.output_bytes_hard = from.output_bytes * 8;
-    out.receive_maximum = from.receive_maximum;
-    out.topic_alias_max = from.topic_aliases;
-    out.sessions_max = from.sessions;
-    out.session_expiry_max = std::chrono::floor<std::chrono::seconds>(from.session_expiry_max);
-    out.inflight_max = from.in_flight;
-    out.queue_messages_max = from.queue_messages;
-    out.queue_bytes_max = from.queue_bytes;
-    out.subscriptions_per_session_max = from.subscriptions;
-    out.retained_messages_max = from.retained_messages;
-    out.retained_bytes_max = from.retained_bytes;
-    return out;
+std::uint64_t random_number(env::Entropy& entropy) {
+    base::Byte bytes[8];
+    entropy.fill(bytes);
+    return base::load_le<std::uint64_t>(bytes);
 }
 
 std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
@@ -84,21 +71,10 @@ Backbone::Options backbone_options(const config::GatewayConfig& config, const st
     Backbone::Options out;
     out.commit_delay = commit_delay_of(config.gateway.latency);
     out.has_uplink = config.uplink.configured();
-    out.host = config.uplink.host;
-    out.port = config.uplink.port;
+    out.url = config.uplink.url;
     out.urgent_classes = urgent_classes(config);
-    out.uplink.gateway = config.gateway.id;
-    out.uplink.token = config.uplink.token;
-    // Those that older configurations left in the spool, too: what waits in them drains.
-    for (std::size_t i = 0; i < classes.size(); ++i) {
-        const auto priority = static_cast<std::uint8_t>(std::min<std::uint32_t>(classes[i].priority, 255));
-        out.uplink.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), classes[i].name, priority});
-    }
-    out.uplink.keep_alive = config.uplink.keep_alive;
-    out.uplink.ack_timeout = config.uplink.ack_timeout;
-    out.uplink.retry_max = config.uplink.retry_max;
-    out.uplink.drain_rate = config.uplink.drain_rate;
-    out.uplink.in_flight = config.uplink.in_flight;
+    out.uplink = uplink_options(config.uplink, classes);
+    out.event_bytes_max = event_bytes_max(config.uplink);
     return out;
 }
 
@@ -140,6 +116,8 @@ std::string data_message(const std::string& path, const base::Error& error) {
                 path, path);
         case base::Errc::in_use:
             return fmt::format("{} is in use by another gateway", path);
+        case base::Errc::not_found:
+            return fmt::format("{} does not exist and cannot be made there; expected a folder that this user may make or write", path);
         case base::Errc::permission:
             return fmt::format("{} cannot be used: {}; expected a folder that this user may write, and a key file with mode 0600", path,
                                base::describe(error));
@@ -151,16 +129,22 @@ std::string data_message(const std::string& path, const base::Error& error) {
 }  // namespace
 
 /// One MQTT listener. It runs on shard 0's loop; connections find their shard when their CONNECT has come.
-class Gateway::Acceptor final : public posix::TcpListener::Sink {
+class Gateway::Acceptor final : public posix::TcpListener::Sink, public posix::TurnTask {
 public:
     Acceptor(Gateway& gateway, std::uint16_t index, const config::MqttListener& config, std::shared_ptr<const posix::TlsContext> tls)
-        : layers(config, std::move(tls)), gateway_(gateway), index_(index) {}
+        : layers(config, std::move(tls)), gateway_(gateway), index_(index), proxied_(config.proxy_protocol) {}
     void on_accept(posix::DetachedConnection&& connection) override {
-        if (gateway_.connections_.fetch_add(1, std::memory_order_relaxed) >= gateway_.connections_max_) {
+        ShardGauges& gauges = gateway_.shards_[0]->gauges();
+        const base::Monotonic now = gateway_.shards_[0]->loop().now();
+        const ConnectRates rates = gateway_.connect_rates();
+        // Of a proxy all connections come from one address, and so do those of this machine.
+        const bool own_address = !proxied_ && !connection.peer.loopback();
+        if (!gateway_.gate_.admit(own_address ? std::optional(source_address(connection.peer)) : std::nullopt, now, rates))
+            return refuse(connection, gauges.over_rate);
+        if (gateway_.gate_.open_at(rates) > now) pause();
+        if (gateway_.connections_.fetch_add(1, std::memory_order_relaxed) >= gateway_.connections_max_.load(std::memory_order_relaxed)) {
             gateway_.connections_.fetch_sub(1, std::memory_order_relaxed);
-            gateway_.shards_[0]->gauges().over_limit.fetch_add(1, std::memory_order_relaxed);
-            ::close(connection.fd);
-            return;
+            return refuse(connection, gauges.over_limit);
         }
         if (!layers.equip(connection)) {
             gateway_.connections_.fetch_sub(1, std::memory_order_relaxed);
@@ -171,29 +155,67 @@ public:
         gateway_.shards_[0]->adopt(std::move(connection), index_);
     }
     void on_refused() override { gateway_.shards_[0]->gauges().over_limit.fetch_add(1, std::memory_order_relaxed); }
+    void on_turn(base::Monotonic now) override {
+        if (!paused_ || gateway_.gate_.open_at(gateway_.connect_rates()) > now) return;
+        paused_ = false;
+        listener->pause(false);
+    }
+    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override {
+        if (!paused_) return std::nullopt;
+        return gateway_.gate_.open_at(gateway_.connect_rates());
+    }
     ConnectionLayers layers;
     std::unique_ptr<posix::TcpListener> listener;
 
 private:
+    static void refuse(const posix::DetachedConnection& connection, std::atomic<std::uint64_t>& counter) {
+        counter.fetch_add(1, std::memory_order_relaxed);
+        ::close(connection.fd);
+    }
+    void pause() {
+        paused_ = true;
+        listener->pause(true);
+        gateway_.shards_[0]->gauges().accept_pauses.fetch_add(1, std::memory_order_relaxed);
+    }
     Gateway& gateway_;
     std::uint16_t index_;
+    bool proxied_;
+    bool paused_ = false;
 };
 
-Gateway::Gateway(const config::GatewayConfig& config, World world)
+Gateway::Gateway(const config::GatewayConfig& config, World world, rules::Catalog catalog)
     : config_(config),
       world_(world),
-      rules_(compile_ruleset(config)),
-      connections_max_(config.limits.connections),
-      access_(world.clock, world.entropy) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        connections_max_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(connections_max_, connection_descriptors(limit.rlim_cur)));
+      rule_book_(config_, std::move(catalog)),
+      gate_(random_number(world.entropy)),
+      tables_(world.files),
+      access_(world.clock, world.entropy),
+      bridges_(world.files, world.clock, world.entropy) {
+    set_accept_limits(config.limits);
+}
+
+void Gateway::set_accept_limits(const config::Limits& limits) {
+    connections_max_ = connections_max(limits);
+    connect_rate_ = limits.connect_rate;
+    connect_rate_address_ = limits.connect_rate_address;
+}
+
+ConnectRates Gateway::connect_rates() const {
+    return {connect_rate_.load(std::memory_order_relaxed), connect_rate_address_.load(std::memory_order_relaxed)};
 }
 
 std::unique_ptr<Gateway> Gateway::start(const config::GatewayConfig& config, World world, config::StartError& error) {
-    std::unique_ptr<Gateway> gateway(new Gateway(config, world));
+    posix::return_large_blocks();
+    config::Problems problems;
+    const LoadedCatalog loaded = load_catalog(config, world.files, problems);
+    std::unique_ptr<Gateway> gateway(new Gateway(config, world, loaded.catalog));
+    if (!config::is_valid(problems) || !loaded.complete() || gateway->rule_book_.ruleset() == nullptr) {
+        error = {{}, "tables", "a table's file has just changed: `sluice check` says what is wrong with it"};
+        return nullptr;
+    }
     if (!gateway->open_listeners(error) || !gateway->open_data(error)) return nullptr;
     gateway->connect_threads();
+    gateway->watch_tables(loaded);
     gateway->run_threads();
     return gateway;
 }
@@ -205,22 +227,19 @@ bool Gateway::open_listeners(config::StartError& error) {
         options.index = data::ShardIndex(i);
         options.shards = shards;
         options.nap = nap_of(config_.gateway.latency);
-        options.hub = hub_limits(config_.limits);
+        options.hub = hub_limits(config_.limits, posix::machine_memory());
         options.rules.shard = i;
         options.rules.shards = shards;
-        options.rules.keys_max = config_.limits.rule_keys;
-        options.rules.state_bytes_max = config_.limits.rule_state_bytes / shards;
-        options.rules.payload_bytes_max = config_.limits.payload;
-        options.rules.json_depth_max = config_.limits.json_depth;
-        options.connections_max = config_.limits.connections;
+        set_rule_limits(options.rules, config_.limits, shards);
+        options.gateway = config_.gateway.id;
         if (i == 0) options.sys_interval = config_.gateway.sys_interval;
         options.urgent_classes = urgent_classes(config_);
+        options.save_interval = config_.state.checkpoint;
+        options.journal = config_.state.journal;
         for (const auto& each : config_.listen.mqtt) options.encrypted_listeners.push_back(each.is_tls());
-        base::Byte seed[8];
-        world_.entropy.fill(seed);
-        options.seed = base::load_le<std::uint64_t>(seed);
+        options.seed = random_number(world_.entropy);
         options.rules.hash_seed = options.seed;
-        shards_.push_back(std::make_unique<Shard>(options, world_.clock, rules_));
+        shards_.push_back(std::make_unique<Shard>(options, world_.clock, rule_book_.ruleset()));
     }
     for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
         const auto& each = config_.listen.mqtt[i];
@@ -240,6 +259,7 @@ bool Gateway::open_listeners(config::StartError& error) {
             return false;
         }
         acceptor->listener = std::move(*listener);
+        shards_[0]->loop().add_task(*acceptor);
         acceptors_.push_back(std::move(acceptor));
     }
     if (config_.listen.http) {
@@ -293,14 +313,10 @@ bool Gateway::open_data(config::StartError& error) {
     if ((*spool)->stats().manifest_rebuilt) {
         spdlog::error("spool: both manifests were unreadable; positions come from the segments, the ledger's history begins anew");
     }
-    const bool interrupted = !state_->take_clean_mark();
-    std::size_t unreadable = 0;
-    for (const auto& saved : state_->load_rule_state(unreadable)) {
-        for (const auto& shard : shards_) {
-            if (auto restored = shard->restore(saved, interrupted); !restored) ++unreadable;
-        }
+    if (rule_book_.open(std::make_unique<RuleOverlayStore>(world_.files, world_.entropy, *key, path))) {
+        for (const auto& shard : shards_) shard->use_rules(rule_book_.ruleset());
     }
-    if (unreadable != 0) spdlog::warn("{} saved rule states cannot be read: the rules concerned warm up anew", unreadable);
+    if (!open_rule_state(**spool, error)) return false;
     // Before the sessions come back: each belongs to somebody.
     auto access = take_access();
     for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->use_access(std::move(access[i]));
@@ -308,8 +324,19 @@ bool Gateway::open_data(config::StartError& error) {
     Backbone::OnAlert on_alert;
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
     auto options = backbone_options(config_, (*spool)->classes());
-    backbone_ =
-        std::make_unique<Backbone>(std::move(options), world_.clock, world_.entropy, std::move(*spool), *state_, std::move(on_alert));
+    config::Problems problems;
+    options.link = link_options(config_.uplink, world_.files, problems);
+    for (const auto& each : problems) {
+        if (each.severity == config::Severity::error) {
+            error = {each.at, each.key, each.message};
+            return false;
+        }
+        spdlog::warn("{}", config::format(config_.file, each));
+    }
+    backbone_ = std::make_unique<Backbone>(
+        std::move(options), world_.clock, world_.entropy, std::move(*spool), make_dialect(config_),
+        Backbone::RuleState{*state_, std::move(journal_), config_.state.journal, recovered_.shift, recovered_.readings},
+        std::move(on_alert));
     return true;
 }
 
@@ -323,6 +350,8 @@ void Gateway::connect_threads() {
         links[i].to_peers.resize(count);
         links[i].from_peers.resize(count);
         links[i].connections = &connections_;
+        links[i].bridges = &bridges_.board();
+        links[i].tables = &tables_;
     }
     for (std::size_t from = 0; from < count; ++from) {
         for (std::size_t to = 0; to < count; ++to) {
@@ -341,11 +370,21 @@ void Gateway::connect_threads() {
         links[from].commands = commands_.back().get();
         questions_.push_back(std::make_unique<ClientQueryBox>(kQuestionSlots, shards_[from]->loop()));
         links[from].questions = questions_.back().get();
+        rule_questions_.push_back(std::make_unique<RuleQueryBox>(kQuestionSlots, shards_[from]->loop()));
+        links[from].rule_questions = rule_questions_.back().get();
         backbone_links.push_back({to_backbone_.back().get(), &shards_[from]->gauges(), &shards_[from]->loop()});
     }
+    bridges_.board().use(shards_[0]->loop());
     for (std::size_t i = 0; i < count; ++i) shards_[i]->wire(std::move(links[i]));
     backbone_->wire(std::move(backbone_links));
     sessions_->wire(std::move(session_links));
+}
+
+void Gateway::watch_tables(const LoadedCatalog& loaded) {
+    std::vector<posix::EventLoop*> loops;
+    for (const auto& shard : shards_) loops.push_back(&shard->loop());
+    tables_.wake(std::move(loops));
+    tables_.use(config_, loaded);
 }
 
 std::vector<ShardAccess> Gateway::take_access() {
@@ -372,6 +411,7 @@ void Gateway::run_threads() {
         bound.port = acceptors_[i]->listener->port();
         spdlog::info("listening on {}", bound.text());
     }
+    bridges_.start(config_, left_over_bridges_);
     if (api_) {
         std::vector<ShardGauges*> gauges;
         gauges.reserve(shards_.size());
@@ -379,16 +419,14 @@ void Gateway::run_threads() {
         std::vector<ClientQueryBox*> questions;
         questions.reserve(questions_.size());
         for (const auto& box : questions_) questions.push_back(box.get());
-        api_->ready(*backbone_, sessions_->gauges(), std::move(gauges), std::move(questions), access_.gauges());
+        std::vector<RuleQueryBox*> rule_questions;
+        rule_questions.reserve(rule_questions_.size());
+        for (const auto& box : rule_questions_) rule_questions.push_back(box.get());
+        api_->ready(*backbone_, sessions_->gauges(), std::move(gauges), std::move(questions), access_.gauges(), bridges_.board(), tables_,
+                    *this, std::move(rule_questions));
         spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
     }
-    spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), config_.rules.size());
-}
-
-void Gateway::swap_rules(const std::shared_ptr<const Ruleset>& rules) {
-    for (const auto& box : commands_) {
-        while (!box->push({Command::Kind::swap_rules, rules})) std::this_thread::yield();
-    }
+    spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), rule_book_.ruleset()->routes.size());
 }
 
 /// New certificates, keys and revocation lists for the listeners that the new configuration still has. One that cannot be used keeps what
@@ -435,11 +473,25 @@ void Gateway::reload_access(const config::GatewayConfig& config, bool listeners_
     auto access = take_access();
     for (std::size_t i = 0; i < commands_.size(); ++i) {
         Command command{Command::Kind::swap_access, nullptr, std::move(access[i])};
+        // A full box leaves the value untouched. NOLINTNEXTLINE(bugprone-use-after-move)
         while (!commands_[i]->push(std::move(command))) std::this_thread::yield();
     }
 }
 
+void Gateway::reload_limits(const config::Limits& limits) {
+    if (limits == config_.limits) return;
+    config_.limits = limits;
+    set_accept_limits(limits);
+    auto told = std::make_shared<ShardLimits>();
+    told->hub = hub_limits(limits, posix::machine_memory());
+    set_rule_limits(told->rules, limits, static_cast<std::uint16_t>(shards_.size()));
+    for (const auto& box : commands_) {
+        while (!box->push({.kind = Command::Kind::set_limits, .rules = nullptr, .limits = told})) std::this_thread::yield();
+    }
+}
+
 bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::string>& needs_restart) {
+    const std::lock_guard guard(control_lock_);
     const bool listeners_changed = reload_certificates(config.listen);
     const auto compare = [&needs_restart](bool same, const char* key) {
         if (!same) needs_restart.emplace_back(key);
@@ -447,39 +499,44 @@ bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::strin
     compare(config.gateway == config_.gateway, "gateway");
     compare(config.listen == config_.listen, "listen");
     reload_access(config, listeners_changed, needs_restart);
-    compare(config.limits == config_.limits, "limits");
+    reload_limits(config.limits);
+    if (config.gateway == config_.gateway) {
+        bridges_.reload(config);
+        config_.bridges = config.bridges;
+    } else {
+        compare(config.bridges == config_.bridges, "bridges");
+    }
     compare(config.uplink == config_.uplink, "uplink");
     compare(config.spool == config_.spool, "spool");
+    compare(config.state == config_.state, "state");
     compare(config.cost == config_.cost, "cost");
     // Events carry the index of their class: rules may only change with the classes that the spool was opened with.
     if (config.uplink.classes != config_.uplink.classes) return true;
 
-    for (const auto& box : commands_) {
-        while (!box->push({Command::Kind::quiesce, nullptr})) std::this_thread::yield();
-    }
-    // A shard is quiet when nothing of its is under way on another: then no reading meets two versions of the rules.
-    bool quiet = false;
-    for (int waited_ms = 0; waited_ms < 3000 && !quiet; ++waited_ms) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        quiet = std::all_of(shards_.begin(), shards_.end(),
-                            [](const auto& shard) { return shard->gauges().quiet.load(std::memory_order_acquire); });
-    }
-    if (!quiet) {
-        swap_rules(rules_);
-        return false;
-    }
-    rules_ = compile_ruleset(config);
-    config_.rules = config.rules;
-    swap_rules(rules_);
-    return true;
+    config::Problems problems;
+    const LoadedCatalog loaded = load_catalog(config, world_.files, problems);
+    auto taken = RuleOutcome::Status::wrong;
+    if (config::is_valid(problems) && loaded.complete())
+        taken = rule_book_.take_file(config, loaded.catalog, [&](const auto& rules) {
+            // Before the new rules: each shard takes the tables with them.
+            return force_rules(rules, [&] {
+                config_.tables = config.tables;
+                config_.machine_classes = config.machine_classes;
+                tables_.use(config_, loaded);
+            });
+        });
+    if (taken == RuleOutcome::Status::wrong)
+        spdlog::error("reload: a table's file has just changed: `sluice check` says what is wrong with it");
+    if (taken == RuleOutcome::Status::busy) spdlog::error("reload: storage does not answer");
+    return taken == RuleOutcome::Status::done;
 }
 
 void Gateway::stop() {
     if (std::exchange(stopped_, true)) return;
     if (api_) api_->not_ready();
-    for (const auto& box : commands_) {
-        while (!box->push({Command::Kind::stop, nullptr})) std::this_thread::yield();
-    }
+    tables_.stop();
+    bridges_.stop();  // while the hub still answers
+    tell_shards(Command::Kind::stop, nullptr);
     for (auto& thread : threads_) thread.join();
     access_.stop();
     acceptors_.clear();

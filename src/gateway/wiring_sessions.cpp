@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "data/bridge.hpp"
 #include "gateway/wiring.hpp"
 
 namespace sluice::gateway {
@@ -48,6 +49,10 @@ bool Gateway::open_sessions(const identity::MasterKey& key, std::chrono::millise
     const hub::Age stopped = loaded.stopped + static_cast<hub::Age>(std::chrono::milliseconds(SessionDatabase::kAgeEvery).count());
     for (std::size_t i = 0; i < shards_.size(); ++i)
         shards_[i]->restore_sessions({.clock = loaded.clock, .stopped = stopped, .next_id = saved.greatest_id() + 1 + i}, saved);
+    for (const auto& each : saved.sessions()) {
+        if (data::is_bridge_client(each.session.client))
+            left_over_bridges_.emplace_back(each.session.client.substr(data::kBridgeClientPrefix.size()));
+    }
     base::Bytes changes;
     for (const auto& shard : shards_) shard->settle_restored(shards_, changes);
     // Before the first connection: publishes that awaited their PUBREL at a clean stop must not be remembered after a crash.

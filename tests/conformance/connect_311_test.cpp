@@ -25,7 +25,7 @@ TEST(Mqtt311, MQTT_3_1_2_1_an_unknown_protocol_name_is_closed_without_an_answer)
 }
 
 TEST(Mqtt311, MQTT_3_1_2_2_an_unknown_level_gets_return_code_1_and_is_closed) {
-    for (const char* level : {"00", "02", "03", "06", "84", "FF"}) {
+    for (const char* level : {"00", "02", "03", "06", "83", "85", "FF"}) {
         const auto sent = packet(0x10, "<MQTT> " + std::string(level) + " 02 0000 <c>");
         EXPECT_EQ(raw_greeting(sent), "20 02 00 01") << level;
         EXPECT_TRUE(greeting(v311, sent).ends_with(" closed"));

@@ -196,6 +196,22 @@ TYPED_TEST(FileSystemContract, NewFilesAreForTheirOwnerOnly) {
     EXPECT_EQ(this->files().permissions(this->path("missing")).error().code, Errc::not_found);
 }
 
+TYPED_TEST(FileSystemContract, AStampChangesWithTheFile) {
+    auto file = this->created("a");
+    const auto empty = this->files().stamp(this->path("a"));
+    ASSERT_TRUE(empty);
+    EXPECT_EQ(*this->files().stamp(this->path("a")), *empty);
+    ASSERT_TRUE(file->write_at(0, sluice::base::as_bytes("text")));
+    const auto written = this->files().stamp(this->path("a"));
+    ASSERT_TRUE(written);
+    EXPECT_NE(*written, *empty);
+    EXPECT_EQ(written->size, 4U);
+    this->created("b");
+    ASSERT_TRUE(this->files().rename(this->path("b"), this->path("a")));
+    EXPECT_NE(*this->files().stamp(this->path("a")), *written);
+    EXPECT_EQ(this->files().stamp(this->path("missing")).error().code, Errc::not_found);
+}
+
 TYPED_TEST(FileSystemContract, ALockIsHeldByOneAndEndsWithItsObject) {
     auto first = this->files().lock(this->path("lock"));
     ASSERT_TRUE(first);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "codec/csv/csv_reader.hpp"
+#include "flow/rules/file_table.hpp"
 
 namespace sluice::rules {
 namespace {
@@ -59,6 +60,12 @@ std::vector<Case> read_cases(const std::string& path, std::string& problem) {
                 problem = path + ":" + std::to_string(number) + ": expected '-- test <a sentence>' first";
             } else if (take_prefix(line, "topic ")) {
                 cases.back().topic = line;
+            } else if (take_prefix(line, "table ")) {
+                std::istringstream words{std::string(line)};
+                CaseTable& table = cases.back().tables.emplace_back();
+                words >> table.name;
+                for (std::string column; words >> column;) table.key.push_back(column);
+                section = "table";
             } else if (line == "no restart") {
                 cases.back().restarts = false;
             } else if (line == "rule" || line == "input" || line == "expect" || line == "error") {
@@ -74,6 +81,8 @@ std::vector<Case> read_cases(const std::string& path, std::string& problem) {
             cases.back().rule += text + "\n";
         else if (section == "input")
             cases.back().input += text + "\n";
+        else if (section == "table")
+            cases.back().tables.back().text += text + "\n";
         else if (section == "expect")
             cases.back().expected.push_back(text);
         else if (section == "error")
@@ -85,6 +94,20 @@ std::vector<Case> read_cases(const std::string& path, std::string& problem) {
         if (!one.rule.empty()) one.rule.pop_back();
     }
     return cases;
+}
+
+Catalog catalog_of(const Case& one, std::string& problem) {
+    Catalog catalog;
+    for (const CaseTable& table : one.tables) {
+        const TableForm form = table.text.starts_with("[")   ? TableForm::json
+                               : table.text.starts_with("{") ? TableForm::ndjson
+                                                             : TableForm::csv;
+        TableProblem wrong;
+        catalog.tables.push_back({.name = table.name, .table = FileTable::read(table.text, form, table.key, {}, wrong)});
+        if (catalog.tables.back().table == nullptr)
+            problem = table.name + ":" + std::to_string(wrong.line) + ":" + std::to_string(wrong.column) + ": " + wrong.message;
+    }
+    return catalog;
 }
 
 std::vector<InputRow> rows_of(std::string_view input, const std::string& topic, std::string& problem) {

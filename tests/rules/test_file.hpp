@@ -5,7 +5,16 @@
 #include <string_view>
 #include <vector>
 
+#include "flow/rules/plan.hpp"
+
 namespace sluice::rules {
+
+/// Content of a table for joins: CSV, a JSON array where it begins with `[`, NDJSON where it begins with `{`.
+struct CaseTable {
+    std::string name;
+    std::vector<std::string> key;
+    std::string text;
+};
 
 struct Case {
     std::string name;  ///< a sentence
@@ -13,6 +22,7 @@ struct Case {
     int line = 0;
     std::string rule;
     std::string topic = "t";
+    std::vector<CaseTable> tables;
     std::string input;
     std::vector<std::string> expected;
     std::vector<std::string> errors;  ///< "1:8: error: message"
@@ -22,6 +32,9 @@ struct Case {
 
 /// All cases of a file; a message for people in `problem` if it is not well-formed.
 [[nodiscard]] std::vector<Case> read_cases(const std::string& path, std::string& problem);
+
+/// As compile() takes them.
+[[nodiscard]] Catalog catalog_of(const Case& one, std::string& problem);
 
 /// The readings of an input: topic and payload. CSV where the first line does not begin with `{`, `[` or `@topic `.
 struct InputRow {

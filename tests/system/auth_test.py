@@ -58,13 +58,13 @@ class Raw(Client):
 
 
 class Access(SystemCase):
-    def start(self, users=("ana", "bob", "root"), acl=ACL, auth=""):
+    def start(self, users=("ana", "bob", "root"), acl=ACL, auth="", limits=""):
         self.users = self.folder / "users.yaml"
         self.acl = self.folder / "acl.yaml"
         for user in users:
             self.set_password(user, f"{user}-password")
         self.acl.write_text(acl, encoding="utf-8")
-        self.at = self.gateway(extra=f"auth: {{users: users.yaml, acl: acl.yaml{auth}}}\n")
+        self.at = self.gateway(extra=f"auth: {{users: users.yaml, acl: acl.yaml{auth}}}\nlimits: {{{limits}}}\n")
         self.port = self.at.mqtt_port
 
     def set_password(self, user, password):
@@ -169,9 +169,10 @@ class SigningIn(Access):
         wait_until(lambda: self.raw("ana").connack() == 0, "the first pause ends after a second")
 
     def test_many_sign_ins_at_once_do_not_hold_up_those_who_are_in(self):
-        # Sixty hashes take a second or more; connecting sixty sockets takes milliseconds.
-        names = [f"u{i}" for i in range(60)]
-        self.start(users=("root", *names))
+        # Twelve hashes take a fifth of a second or more (connecting takes milliseconds). Their thread is nice: on a busy machine it can
+        # take longer than the five seconds that a sign-in waits by default, which is not what this test is about.
+        names = [f"u{i}" for i in range(12)]
+        self.start(users=("root", *names), limits="connect_timeout: 2m")
         publisher = self.signed_in("root", "publisher")
         crowd = [self.raw(name, client_id=f"crowd-{name}") for name in names]
         acked_while_waiting = 0
@@ -182,9 +183,9 @@ class SigningIn(Access):
                 break
             acked_while_waiting += 1
         self.assertGreater(acked_while_waiting, 0, "a publish was acknowledged while hashes were computed")
-        crowd += [self.raw(names[i % 60], client_id=f"again-{i}") for i in range(140)]
-        self.assertEqual([each.connack() for each in crowd], [0] * 200)
-        wait_until(lambda: self.metric("sign_ins_verified_total") == 61, "one hash for each user")
+        crowd += [self.raw(names[i % 12], client_id=f"again-{i}") for i in range(140)]
+        self.assertEqual([each.connack() for each in crowd], [0] * 152)
+        wait_until(lambda: self.metric("sign_ins_verified_total") == 13, "one hash for each user")
         wait_until(lambda: self.metric("sign_ins_remembered_total") == 140, "the others are remembered")
 
     def test_a_session_is_not_handed_to_another_user(self):

@@ -1,4 +1,4 @@
-"""`sluice tap` and `sluice replay` as a user runs them."""
+"""Commands as a user runs them."""
 
 import json
 import signal
@@ -56,6 +56,96 @@ class Commands(SystemCase):
         first, second = map(json.loads, objects.communicate(timeout=PATIENCE)[0].splitlines())
         self.assertEqual((first["topic"], json.loads(first["payload"])), ("a/b", {"x": 1}))
         self.assertEqual(second["payload_base64"], "G1sySv8=")
+
+    def output(self, *arguments, code=0, given=""):
+        result = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, check=False, input=given)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result
+
+    def commands(self, *path):
+        """All commands, those of groups as pairs."""
+        lines = self.output(*path, "--help").stdout.split("Subcommands:\n")
+        if len(lines) == 1:
+            return [path]
+        names = [line.split()[0] for line in lines[1].split("\n\n")[0].splitlines() if line.startswith("  ") and line[2] != " "]
+        return [path, *(below for name in names for below in self.commands(*path, name))]
+
+    def test_every_help_ends_with_examples_of_its_own(self):
+        found = self.commands()
+        self.assertIn(("spool", "cat"), found)
+        for path in found[1:]:
+            with self.subTest(" ".join(path)):
+                examples = self.output(*path, "--help").stdout.split("Examples:\n")[1]
+                self.assertIn("sluice " + " ".join(path), examples)
+
+    def test_results_can_be_had_as_json(self):
+        written = json.loads(self.output("init", "gateway", self.folder / "plant", "--id", "p7", "--json").stdout)
+        self.assertEqual((written["tier"], written["id"], written["config"]), ("gateway", "p7", str(self.folder / "plant/gateway.yaml")))
+        users = self.folder / "users.yaml"
+        done = json.loads(self.output("passwd", users, "ana", "--stdin", "--json", given="secret\n").stdout)
+        self.assertEqual(done, {"user": "ana", "done": "set"})
+        right = json.loads(self.output("passwd", users, "ana", "--stdin", "--check", "--json", given="secret\n").stdout)
+        self.assertEqual(right, {"user": "ana", "right": True, "disabled": False})
+        wrong = json.loads(self.output("passwd", users, "ana", "--stdin", "--check", "--json", given="x\n", code=1).stdout)
+        self.assertFalse(wrong["right"])
+        rows = self.folder / "rows.ndjson"
+        rows.write_text('{"v": 1}\n{"v": "x"}\n[1\n{"v": 3}\n', encoding="utf-8")
+        tested = self.output("rule", "test", "--json", "--sql", "SELECT v * 2 AS w FROM 'x' WHERE v > 2", rows)
+        warning, counts = map(json.loads, tested.stderr.splitlines())
+        self.assertEqual((tested.stdout, warning["line"], counts["rows"], counts["malformed"]), ('{"w":6}\n', 3, 1, 1))
+        wrong = json.loads(self.output("rule", "test", "--json", "--sql", "SELECT nosuch(v) FROM 'x'", rows, code=2).stderr)
+        self.assertEqual((wrong["severity"], wrong["line"], wrong["column"]), ("error", 1, 8))
+        gateway = self.gateway(rules="rules: []\n")
+        self.assertEqual(json.loads(self.output("reload", "-c", gateway.config, "--json").stdout), {"process": gateway.process.pid})
+
+    def test_rules_can_be_explained(self):
+        zscore = "zscore(v, 100) OVER (PARTITION BY topic(2))"
+        found = json.loads(self.output("rule", "explain", "--json", "--sql", f"SELECT v FROM 's/+' WHERE {zscore} > 1 + 2",
+                                       "--sql", f"SELECT {zscore} AS z FROM 's/+'").stdout)["rules"]
+        self.assertEqual([rule["runs"] for rule in found], ["by key", "by key"])
+        self.assertEqual(found[0]["where"], f"{zscore} > 3", "constants are computed once")
+        self.assertEqual(found[0]["states"][0]["shared_with"], ["rule-2"])
+        self.assertGreater(found[0]["bytes_a_key"], 800, "a hundred values of 8 bytes")
+        self.assertEqual(found[1]["bytes_a_key"], 0, "it keeps nothing of its own")
+        text = self.output("rule", "explain", "--sql", "SELECT max(v) AS m FROM 's/+' GROUP BY HOPPINGWINDOW(ss, 10, 5)").stdout
+        self.assertIn("window of 10 s, each 5 s, panes of 5 s", text)
+        self.assertIn("expected -c FILE or --sql SQL", self.output("rule", "explain", code=2).stderr)
+
+    def test_functions_are_listed_searched_and_explained(self):
+        everything = [json.loads(line) for line in self.output("rule", "functions", "--json").stdout.splitlines()]
+        names = {function["name"] for function in everything}
+        self.assertTrue({"abs", "date_trunc", "zscore", "percentile", "unnest"} <= names)
+        self.assertIn("regexp_replace", self.output("rule", "functions", "regexp").stdout)
+        self.assertNotIn("zscore", self.output("rule", "functions", "regexp").stdout)
+        one = self.output("rule", "functions", "DATEPART").stdout  # an alias, in any case
+        self.assertIn("date_part(unit, ts[, offset])", one)
+        self.assertIn("gives     14", one)
+        self.fails(1, "did you mean regexp_matches?", "rule", "functions", "regexp_matchs")
+
+    def test_bash_completes_commands_options_and_functions(self):
+        script = self.output("completion", "bash").stdout
+
+        def completed(*words):
+            line = " ".join(f"'{word}'" for word in words)
+            asked = f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _sluice; echo ${{COMPREPLY[@]}}"
+            result = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=PATIENCE, check=True)
+            self.assertEqual(result.stderr, "")
+            return result.stdout.split()
+
+        self.assertEqual(completed("sluice", "comp"), ["completion"])
+        self.assertEqual(completed("sluice", "rule", "te"), ["test"])
+        self.assertIn("--sql", completed("sluice", "rule", "test", "--topic", "a", "--"))
+        self.assertEqual(completed("sluice", "rule", "functions", "regexp_m"), ["regexp_matches"])
+        self.assertEqual(completed("sluice", "no-such", "x"), [])
+
+    def test_a_folder_where_no_gateway_has_run_is_the_wrong_one(self):
+        config = self.folder / "g.yaml"
+        config.write_text(f"gateway: {{id: g, data: {self.folder}/never}}\nlisten: {{mqtt: ['tcp://127.0.0.1:1883']}}\nrules: []\n",
+                          encoding="utf-8")
+        self.fails(2, "no gateway with this configuration has run yet", "spool", "cat", "-c", config)
+        config.write_text(config.read_text().replace(f"{self.folder}/never", "/proc/nope").replace("1883", str(free_port())))
+        refused = self.output("gateway", "-c", config, code=2)
+        self.assertIn("/proc/nope does not exist and cannot be made there", refused.stderr)
 
     def test_ctrl_c_ends_tap_well_and_replay_as_unfinished(self):
         gateway = self.gateway()

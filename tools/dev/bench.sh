@@ -1,11 +1,11 @@
-# ./dev bench ingest [OPTION…]
+# ./dev bench broker|hostile|ingest|rules [OPTION…]
 # shellcheck shell=bash
 
 verb_bench() {
     use setup
     use build
     local name=${1:-}
-    if [ -z "$name" ] || [ ! -e "bench/$name.py" ]; then fail "usage: ./dev bench ingest [OPTION…]"; fi
+    if [ -z "$name" ] || [ ! -e "bench/$name.py" ]; then fail "usage: ./dev bench broker|hostile|ingest|rules [OPTION…]"; fi
     shift
     verb_setup build web test
     compile release

@@ -49,7 +49,7 @@ verb_fuzz() {
             fuzz_names
             ;;
         --all)
-            compile fuzz
+            compile fuzz all_fuzz
             fuzz_all "${2:-60}"
             ;;
         *)

@@ -61,7 +61,7 @@ thread_sanitizer() {
 }
 
 short_fuzzing() {
-    step "compile fuzz" compile fuzz || return 1
+    step "compile fuzz" compile fuzz all_fuzz || return 1
     step "fuzz, ${SLUICE_FUZZ_SECONDS:-5} s each" fuzz_all "${SLUICE_FUZZ_SECONDS:-5}"
 }
 

@@ -170,7 +170,7 @@ private:
 
     [[nodiscard]] bool connect_plant() {
         load::SubscriberOptions ear{
-            .host = "127.0.0.1", .port = gateway_ports_.mqtt, .client_id = "demo-ear", .filter = "alerts/#", .qos = 1};
+            .at = {.target = {"127.0.0.1", gateway_ports_.mqtt}}, .client_id = "demo-ear", .filter = "alerts/#", .qos = 1};
         ear_ = std::make_unique<load::Subscriber>(loop_, std::move(ear),
                                                   [this](std::string_view, std::string_view payload, Monotonic) { heard_.note(payload); });
         ear_->connect();
@@ -179,7 +179,7 @@ private:
             return false;
 
         load::FleetOptions fleet;
-        fleet.port = gateway_ports_.mqtt;
+        fleet.to.target = {"127.0.0.1", gateway_ports_.mqtt};
         fleet.plant = {.seed = options_.seed,
                        .sensors = options_.sensors,
                        .spike_probability = std::min(kSpikesPerSecond / options_.rate, kSpikeProbabilityMax)};

@@ -49,7 +49,7 @@ void Fleet::connect_more(base::Monotonic now) {
     while (!to_connect_.empty() && connecting_ < kConnectingMax && now >= retry_at_ && !failure_) {
         const std::uint32_t sensor = to_connect_.front();
         to_connect_.pop_front();
-        const auto id = connections_.connect(options_.host, options_.port);
+        const auto id = options_.to.connect(connections_);
         if (!id) {
             lost(sensor, now, id.error());
             return;
@@ -67,7 +67,14 @@ void Fleet::connect_more(base::Monotonic now) {
 void Fleet::on_open(posix::TcpId id, const posix::PeerAddress&) {
     const std::uint32_t sensor = sensor_of_[static_cast<std::uint32_t>(id)];
     clients_[sensor].state = State::greeting;
-    if (base::Bytes* out = connections_.output(id)) append_connect(*out, plant::device_name(sensor), options_.keep_alive_seconds);
+    if (base::Bytes* out = connections_.output(id))
+        append_connect(*out, options_.client_prefix + plant::device_name(sensor), options_.keep_alive_seconds, options_.to.user,
+                       options_.to.password);
+}
+
+void Fleet::on_layer(posix::TcpId, const posix::StreamLayer& layer, std::string_view failure) {
+    if (!failure.empty()) layer_failure_ = failure;
+    if (layer.resumed()) ++counters_.tls_resumed;
 }
 
 void Fleet::on_closed(posix::TcpId id, const base::Error& why) {
@@ -196,6 +203,7 @@ void Fleet::start(const Schedule& schedule, base::WallTime wall) {
         for (const Client& client : clients_) base::check(client.sent == before_, "fleet: a schedule needs sensors that are level");
     }
     window_ = options_.window != 0 ? options_.window : scheduled() ? kWindowMax : default_window(options_.plant.sensors);
+    window_ = std::max(window_, options_.batch);
     started_ = loop_.clock().now();
     started_ms_ = base::to_ms(wall);
     running_ = true;
@@ -317,10 +325,20 @@ void Fleet::publish_due(base::Monotonic now) {
     }
 }
 
+/// With batches of a fixed size: all of the next one, or nothing while a part of the last has not left or the window has no room for it.
+std::uint32_t Fleet::fitting(const Client& client) const {
+    if (client.state != State::up || connections_.queued_bytes(client.connection) != 0) return 0;
+    return options_.qos == 0 || client.unacknowledged() + options_.batch <= window_ ? options_.batch : 0;
+}
+
 void Fleet::publish_all_that_fits(base::Monotonic now) {
     const std::uint64_t before = counters_.sent;
     for (std::uint32_t sensor = 0; sensor < clients_.size(); ++sensor) {
-        while (has_room(clients_[sensor])) publish_next(sensor, now);
+        if (options_.batch == 0) {
+            while (has_room(clients_[sensor])) publish_next(sensor, now);
+        } else {
+            for (std::uint32_t left = fitting(clients_[sensor]); left != 0; --left) publish_next(sensor, now);
+        }
     }
     // Nothing fitted anywhere: a socket that takes bytes again (or a PUBACK) starts the next turn.
     blocked_ = counters_.sent == before;
@@ -329,11 +347,13 @@ void Fleet::publish_all_that_fits(base::Monotonic now) {
 void Fleet::on_turn(base::Monotonic now) {
     if (!to_connect_.empty() && !leaving_) connect_more(now);
     if (!running_) return;
+    const std::uint64_t before = counters_.sent;
     if (scheduled()) {
         publish_due(now);
     } else {
         publish_all_that_fits(now);
     }
+    loop_.count_work(static_cast<std::uint32_t>(counters_.sent - before));
 }
 
 std::optional<base::Monotonic> Fleet::next_deadline() const {

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/time.hpp"
 #include "cli/load/histogram.hpp"
+#include "cli/load/target.hpp"
 #include "cli/plant/plant.hpp"
 #include "env/posix/event_loop.hpp"
 #include "env/posix/tcp.hpp"
@@ -18,11 +19,14 @@
 namespace sluice::load {
 
 struct FleetOptions {
-    std::string host = "127.0.0.1";
-    std::uint16_t port = 1883;
+    Endpoint to;
     plant::Options plant;      ///< plant.sensors is also the number of connections
     std::uint8_t qos = 0;      ///< 0 or 1
     std::uint32_t window = 0;  ///< QoS 1: unacknowledged publications of one connection; 0: chosen from schedule and connections
+    /// Without a schedule: readings of one write to a connection, which follows when its socket has taken the one before; 0: as many as
+    /// fit.
+    std::uint32_t batch = 0;
+    std::string client_prefix{};  ///< of the client ids, before the sensors' names: two fleets at one broker must differ
     std::uint16_t keep_alive_seconds = 300;
 };
 
@@ -39,6 +43,10 @@ inline constexpr std::uint32_t kConnectingMax = 100;
 /// Output of one connection that its socket has not taken: past this the connection waits, its readings keep their intended times.
 inline constexpr std::size_t kQueuedBytesMax = 64 * 1024;
 
+/// Nap of a generator's loop with a schedule. A loop that waits for sockets is woken by each answer, and the sender pays for that (5 µs and
+/// more on some machines); its time limits are whole milliseconds. Naps are shorter, and answers that come meanwhile wake nobody.
+inline constexpr std::chrono::microseconds kScheduleNap{250};
+
 struct FleetCounters {
     std::uint64_t sent = 0;  ///< readings; resent ones once
     std::uint64_t acknowledged = 0;
@@ -47,6 +55,7 @@ struct FleetCounters {
     std::uint64_t bytes = 0;        ///< MQTT bytes of publications
     std::uint64_t connections = 0;  ///< signed in now
     std::uint64_t reconnects = 0;   ///< connections lost after they stood
+    std::uint64_t tls_resumed = 0;  ///< TLS handshakes that took up an earlier session
     std::uint64_t unexpected = 0;   ///< packets from the other side that are malformed or that nobody asked for
 };
 
@@ -64,6 +73,8 @@ public:
     [[nodiscard]] bool ready() const { return counters_.connections == clients_.size(); }
     /// Set when the other side could not be reached, or refused to let a sensor in; nothing more happens then.
     [[nodiscard]] const std::optional<base::Error>& failure() const { return failure_; }
+    /// What TLS or WebSocket last had against a connection; empty: nothing.
+    [[nodiscard]] const std::string& layer_failure() const { return layer_failure_; }
 
     /// Begins to publish. `wall` is now; payloads' `ts` count from it.
     void start(const Schedule& schedule, base::WallTime wall);
@@ -83,6 +94,7 @@ public:
     /// With a rate: how late readings were handed to the socket. Large values mean that the generator, not the other side, was slow.
     [[nodiscard]] const Histogram& send_delay() const { return send_delay_; }
     void clear_measurements();
+    void clear_measurements_of_acks() { ack_latency_.clear(); }
 
     /// Readings handed to the connection, by sensor: what plant::expected_alerts wants to know.
     [[nodiscard]] std::vector<std::uint32_t> published() const;
@@ -115,6 +127,7 @@ private:
 
     void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
+    void on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) override;
     void on_closed(posix::TcpId id, const base::Error& why) override;
 
     void connect_more(base::Monotonic now);
@@ -125,6 +138,7 @@ private:
 
     void publish_due(base::Monotonic now);
     void publish_all_that_fits(base::Monotonic now);
+    [[nodiscard]] std::uint32_t fitting(const Client& client) const;
     [[nodiscard]] bool has_room(const Client& client) const;
     [[nodiscard]] bool scheduled() const { return schedule_.rate > 0; }
     [[nodiscard]] base::Monotonic due_at(std::uint64_t number) const;
@@ -153,6 +167,7 @@ private:
     bool blocked_ = false;  ///< without a schedule: the last turn could not publish anything
     bool leaving_ = false;
     std::optional<base::Error> failure_;
+    std::string layer_failure_;
     base::Monotonic started_{};
     std::int64_t started_ms_ = 0;
     std::uint64_t due_ = 0;     // readings of all sensors that are due in this schedule

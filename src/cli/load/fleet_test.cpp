@@ -112,7 +112,7 @@ struct FleetTest : ::testing::Test {
 
     FleetOptions options(std::uint32_t sensors) const {
         FleetOptions out;
-        out.port = broker.port();
+        out.to.target.port = broker.port();
         out.plant = {.seed = 1, .sensors = sensors, .spike_probability = 0.5};
         return out;
     }
@@ -226,6 +226,46 @@ TEST_F(FleetTest, a_lost_connection_comes_back_and_sends_unacknowledged_readings
     EXPECT_EQ(fleet->counters().acknowledged, 20U);
 }
 
+TEST_F(FleetTest, batches_of_a_fixed_size_leave_one_a_turn) {
+    auto with = options(3);
+    with.batch = 4;
+    make(with);
+    start();
+    for (int turn = 0; turn < 5; ++turn) {
+        fleet->on_turn(clock.now());  // without the connections' own turn: nothing leaves
+        EXPECT_EQ(fleet->counters().sent, 12U) << "a batch followed before the one before had left";
+    }
+    ASSERT_TRUE(until([&] { return broker.got.size() >= 120; }));
+    for (std::size_t i = 0; i + 4 <= 120; i += 4) {
+        for (std::size_t k = 1; k < 4; ++k) EXPECT_EQ(broker.got[i + k].client, broker.got[i].client);
+    }
+}
+
+TEST_F(FleetTest, a_batch_of_qos_1_waits_until_the_window_has_room_for_all_of_it) {
+    auto with = options(1);
+    with.qos = 1;
+    with.window = 6;
+    with.batch = 4;
+    make(with);
+    broker.hold_acks = true;
+    start();
+    ASSERT_TRUE(until([&] { return broker.got.size() == 4; }));
+    for (int i = 0; i < 50; ++i) loop.run_once(loop.now());
+    EXPECT_EQ(fleet->counters().sent, 4U);
+    broker.acknowledge_held();
+    ASSERT_TRUE(until([&] { return broker.got.size() == 8; }));
+}
+
+TEST_F(FleetTest, client_ids_begin_with_the_prefix) {
+    auto with = options(1);
+    with.client_prefix = "idle-";
+    make(with);
+    start({.rate = 1000, .readings = 1});
+    ASSERT_TRUE(until([&] { return !broker.got.empty(); }));
+    EXPECT_EQ(broker.got[0].client, "idle-sensor-00000");
+    EXPECT_EQ(broker.got[0].topic, "sensors/sensor-00000/vibration");
+}
+
 struct FleetAtFullSpeed : FleetTest {
     void run(std::uint8_t qos) {
         auto with = options(3);
@@ -249,7 +289,7 @@ TEST_F(FleetTest, nobody_listening_is_a_failure_not_a_retry) {
     {
         posix::EventLoop other(clock, std::chrono::microseconds(0));
         const FakeBroker gone(other);
-        with.port = gone.port();
+        with.to.target.port = gone.port();
     }
     make(with);
     ASSERT_TRUE(until([&] { return fleet->failure().has_value(); }));
@@ -265,7 +305,7 @@ TEST_F(FleetTest, a_refused_sign_in_is_a_failure) {
 
 TEST_F(FleetTest, a_subscriber_hears_what_is_delivered_and_acknowledges_it) {
     std::vector<std::string> heard;
-    Subscriber subscriber(loop, {.port = broker.port(), .client_id = "ear", .filter = "alerts/#"},
+    Subscriber subscriber(loop, {.at = {.target = {"127.0.0.1", broker.port()}}, .client_id = "ear", .filter = "alerts/#"},
                           [&](std::string_view topic, std::string_view payload, base::Monotonic) {
                               heard.push_back(std::string(topic) + " " + std::string(payload));
                           });

@@ -5,6 +5,7 @@
 #include <bit>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace sluice::load {
@@ -64,5 +65,8 @@ private:
     std::uint64_t count_ = 0;
     std::uint64_t max_ = 0;
 };
+
+/// `{"count":…,"p50":…,"p99":…,"p99_9":…,"max":…}` in milliseconds; `null` when empty.
+[[nodiscard]] std::string to_json(const Histogram& histogram);
 
 }  // namespace sluice::load

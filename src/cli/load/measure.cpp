@@ -31,14 +31,14 @@ class Run {
 public:
     explicit Run(const MeasureOptions& options)
         : options_(options),
-          loop_(clock_, std::chrono::microseconds(0)),
+          loop_(clock_, options.rate > 0 ? kScheduleNap : std::chrono::microseconds(0)),
           signals_(loop_),
-          fleet_(loop_, {.host = options.target.host,
-                         .port = options.target.port,
+          fleet_(loop_, {.to = options.to,
                          .plant = {.seed = options.seed, .sensors = options.connections, .spike_probability = options.spikes},
                          .qos = options.qos,
-                         .window = options.window}),
-          subscriber_(loop_, {.host = options.target.host, .port = options.target.port, .client_id = "alert-watch", .filter = "alerts/#"},
+                         .window = options.window,
+                         .batch = options.batch}),
+          subscriber_(loop_, {.at = options.to, .client_id = "alert-watch", .filter = "alerts/#"},
                       [this](std::string_view, std::string_view payload, Monotonic now) { on_alert(payload, now); }) {}
 
     base::Result<Measurement> run() {
@@ -52,6 +52,7 @@ public:
         const base::Status done = options_.rate > 0 ? at_a_rate() : at_full_speed();
         if (!done) return done.error();
         result_.reconnects = fleet_.counters().reconnects;
+        result_.tls_resumed = fleet_.counters().tls_resumed;
         result_.ack = fleet_.ack_latency();
         result_.send_delay = fleet_.send_delay();
         if (options_.check_alerts) {
@@ -142,11 +143,7 @@ private:
         result_.messages = fleet_.counters().sent - sent_before_;
     }
 
-    [[nodiscard]] ProcessUse watched() const {
-        if (options_.watch == 0) return {};
-        const auto use = process_use(options_.watch);
-        return use ? use.value() : ProcessUse{};
-    }
+    [[nodiscard]] ProcessUse watched() const { return process_use(options_.watch); }
 
     void turns_until(Monotonic until) {
         while (clock_.now() < until && !fleet_.failure() && !signals_.requested()) loop_.run_once(until);
@@ -186,13 +183,6 @@ private:
     Monotonic began_{};
 };
 
-std::string histogram_json(const Histogram& histogram) {
-    const auto ms = [](nanoseconds time) { return static_cast<double>(time.count()) / 1e6; };
-    if (histogram.count() == 0) return "null";
-    return fmt::format(R"({{"count":{},"p50":{:.3f},"p99":{:.3f},"p99_9":{:.3f},"max":{:.3f}}})", histogram.count(),
-                       ms(histogram.quantile(0.5)), ms(histogram.quantile(0.99)), ms(histogram.quantile(0.999)), ms(histogram.max()));
-}
-
 }  // namespace
 
 base::Result<Measurement> measure(const MeasureOptions& options) {
@@ -203,10 +193,10 @@ base::Result<Measurement> measure(const MeasureOptions& options) {
 std::string to_json(const MeasureOptions& options, const Measurement& result) {
     std::string out = fmt::format(
         R"({{"connections":{},"qos":{},"rate":{},"messages":{},"seconds":{:.3f},"messages_per_second":{:.0f},"cpu_us_per_message":{:.3f},)"
-        R"("memory_peak_bytes":{},"memory_bytes":{},"threads":{},"reconnects":{},"ack_ms":{},"send_delay_ms":{},"alert_ms":{})",
+        R"("memory_peak_bytes":{},"memory_bytes":{},"threads":{},"reconnects":{},"tls_resumed":{},"ack_ms":{},"send_delay_ms":{},"alert_ms":{})",
         options.connections, options.qos, options.rate, result.messages, static_cast<double>(result.elapsed.count()) / 1e9,
         result.per_second(), result.cpu_us_per_message(), result.process.memory_peak, result.process.memory, result.process.threads,
-        result.reconnects, histogram_json(result.ack), histogram_json(result.send_delay), histogram_json(result.alert));
+        result.reconnects, result.tls_resumed, load::to_json(result.ack), load::to_json(result.send_delay), load::to_json(result.alert));
     if (options.check_alerts) {
         const auto& alerts = result.alerts;
         out += fmt::format(

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -16,7 +17,7 @@
 namespace sluice::load {
 
 struct MeasureOptions {
-    Target target;
+    Endpoint to;
     std::uint32_t connections = 10;
     std::uint8_t qos = 0;
     /// Readings a second of all connections, on an open-loop schedule; 0: as many as the other side takes.
@@ -27,23 +28,25 @@ struct MeasureOptions {
     std::uint32_t warmup_readings = 100;
     double warmup_rate = 20'000;
     std::uint32_t window = 0;  ///< QoS 1, each connection; 0: chosen
+    std::uint32_t batch = 0;   ///< without a rate: readings a write, see FleetOptions
     std::uint64_t seed = 1;
     double spikes = 0;          ///< probability
     bool check_alerts = false;  ///< with a rate: subscribe to alerts/#, time them and compare them with those that must come
-    pid_t watch = 0;            ///< whose CPU and memory to read; 0: nobody's
+    std::vector<pid_t> watch;   ///< whose CPU and memory to read, added up
     bool progress = false;      ///< a line on stderr at each phase
 };
 
 struct Measurement {
     std::uint64_t messages = 0;
     std::chrono::nanoseconds elapsed{};  ///< from the first message until the other side has read the last one
-    std::chrono::nanoseconds cpu{};      ///< of the watched process meanwhile
+    std::chrono::nanoseconds cpu{};      ///< of the watched processes meanwhile
     ProcessUse process;                  ///< at the end
     Histogram ack;                       ///< QoS 1: from due (with a rate) or sent to PUBACK
     Histogram send_delay;                ///< with a rate: the generator's own lateness
     Histogram alert;                     ///< from when the reading was due to the arrival of its alert
     AlertBook::Comparison alerts;
     std::uint64_t reconnects = 0;
+    std::uint64_t tls_resumed = 0;  ///< handshakes that took up an earlier session
     [[nodiscard]] double per_second() const { return static_cast<double>(messages) * 1e9 / static_cast<double>(elapsed.count()); }
     [[nodiscard]] double cpu_us_per_message() const {
         return messages == 0 ? 0 : static_cast<double>(cpu.count()) / 1e3 / static_cast<double>(messages);

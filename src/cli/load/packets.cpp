@@ -27,17 +27,22 @@ void append_length(Bytes& to, std::size_t length) {
 
 }  // namespace
 
-void append_connect(Bytes& to, std::string_view client_id, std::uint16_t keep_alive) {
+void append_connect(Bytes& to, std::string_view client_id, std::uint16_t keep_alive, std::optional<std::string_view> user,
+                    std::optional<std::string_view> password) {
     constexpr Byte kConnect = 0x10;
     constexpr Byte kLevel311 = 4;
-    constexpr Byte kCleanSession = 0x02;
+    constexpr unsigned kCleanSession = 0x02;
+    constexpr unsigned kHasUser = 0x80;
+    constexpr unsigned kHasPassword = 0x40;
     to.push_back(kConnect);
-    append_length(to, 10 + 2 + client_id.size());
+    append_length(to, 10 + 2 + client_id.size() + (user ? 2 + user->size() : 0) + (password ? 2 + password->size() : 0));
     append_text(to, "MQTT");
     to.push_back(kLevel311);
-    to.push_back(kCleanSession);
+    to.push_back(static_cast<Byte>(kCleanSession | (user ? kHasUser : 0U) | (password ? kHasPassword : 0U)));
     append_u16(to, keep_alive);
     append_text(to, client_id);
+    if (user) append_text(to, *user);
+    if (password) append_text(to, *password);
 }
 
 void append_subscribe(Bytes& to, std::uint16_t packet_id, std::string_view filter, std::uint8_t qos) {

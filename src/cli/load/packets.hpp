@@ -14,8 +14,9 @@ enum class PacketType : std::uint8_t { connack = 2, publish = 3, puback = 4, sub
 
 inline constexpr std::size_t kTopicBytesMax = 256;
 
-/// CONNECT with a clean session (3.1); keep-alive in seconds.
-void append_connect(base::Bytes& to, std::string_view client_id, std::uint16_t keep_alive);
+/// CONNECT with a clean session (3.1); keep-alive in seconds. A password needs a user name.
+void append_connect(base::Bytes& to, std::string_view client_id, std::uint16_t keep_alive, std::optional<std::string_view> user = {},
+                    std::optional<std::string_view> password = {});
 /// SUBSCRIBE to one filter (3.8).
 void append_subscribe(base::Bytes& to, std::uint16_t packet_id, std::string_view filter, std::uint8_t qos);
 void append_puback(base::Bytes& to, std::uint16_t packet_id);

@@ -22,6 +22,21 @@ TEST(Packets, connect_is_as_the_standard_draws_it) {
     EXPECT_EQ(hex(bytes), "100e00044d5154540402003c00026162");
 }
 
+TEST(Packets, connect_carries_a_user_and_a_password) {
+    base::Bytes bytes;
+    append_connect(bytes, "c", 60, "ana", "pw");
+    EXPECT_EQ(base::as_text(bytes), std::string_view("\x10\x16\0\x04MQTT\x04\xC2\0\x3C\0\x01"
+                                                     "c\0\x03"
+                                                     "ana\0\x02pw",
+                                                     24));
+    bytes.clear();
+    append_connect(bytes, "c", 60, "ana");
+    EXPECT_EQ(base::as_text(bytes), std::string_view("\x10\x12\0\x04MQTT\x04\x82\0\x3C\0\x01"
+                                                     "c\0\x03"
+                                                     "ana",
+                                                     20));
+}
+
 TEST(Packets, subscribe_ping_puback_and_disconnect) {
     base::Bytes bytes;
     append_subscribe(bytes, 10, "a/b", 1);

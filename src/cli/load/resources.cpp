@@ -60,4 +60,17 @@ base::Result<ProcessUse> process_use(pid_t process) {
     return use;
 }
 
+ProcessUse process_use(std::span<const pid_t> processes) {
+    ProcessUse sum;
+    for (const pid_t process : processes) {
+        const auto use = process_use(process);
+        if (!use) continue;
+        sum.cpu += use->cpu;
+        sum.memory_peak += use->memory_peak;
+        sum.memory += use->memory;
+        sum.threads += use->threads;
+    }
+    return sum;
+}
+
 }  // namespace sluice::load

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <span>
 
 #include <sys/types.h>
 
@@ -23,5 +24,7 @@ struct ProcessUse {
 };
 /// Errors: not_found (no such process, or no /proc).
 [[nodiscard]] base::Result<ProcessUse> process_use(pid_t process);
+/// Of all of them together; one that is gone counts as nothing.
+[[nodiscard]] ProcessUse process_use(std::span<const pid_t> processes);
 
 }  // namespace sluice::load

@@ -23,6 +23,16 @@ TEST(Resources, a_process_is_read_from_proc) {
     EXPECT_GE(use->threads, 1U);
 }
 
+TEST(Resources, several_processes_count_together) {
+    const pid_t twice[] = {::getpid(), ::getpid(), 0x7fffffff};
+    const auto one = process_use(::getpid());
+    ASSERT_TRUE(one);
+    const auto sum = process_use(twice);
+    EXPECT_EQ(sum.threads, 2 * one->threads);
+    EXPECT_GE(sum.cpu, 2 * one->cpu);
+    EXPECT_GE(sum.memory_peak, 2 * one->memory_peak);
+}
+
 TEST(Resources, a_process_that_is_not_there_is_an_error) { EXPECT_FALSE(process_use(0x7fffffff)); }
 
 TEST(Resources, more_connections_than_the_system_allows_is_an_error_before_the_first_of_them) {

@@ -19,7 +19,7 @@ Subscriber::Subscriber(posix::EventLoop& loop, SubscriberOptions options, OnMess
 }
 
 void Subscriber::connect() {
-    const auto id = connections_.connect(options_.host, options_.port);
+    const auto id = options_.at.connect(connections_);
     if (id) {
         connection_ = id.value();
     } else {
@@ -36,7 +36,7 @@ void Subscriber::disconnect() {
 void Subscriber::on_open(posix::TcpId id, const posix::PeerAddress&) {
     base::Bytes* out = connections_.output(id);
     if (out == nullptr) return;
-    append_connect(*out, options_.client_id, kNoKeepAlive);
+    append_connect(*out, options_.client_id, kNoKeepAlive, options_.at.user, options_.at.password);
     append_subscribe(*out, kSubscribeId, options_.filter, options_.qos);  // a client may send before the CONNACK (MQTT 3.1.1, 3.1.4)
 }
 

@@ -9,14 +9,14 @@
 
 #include "base/error.hpp"
 #include "base/time.hpp"
+#include "cli/load/target.hpp"
 #include "env/posix/event_loop.hpp"
 #include "env/posix/tcp.hpp"
 
 namespace sluice::load {
 
 struct SubscriberOptions {
-    std::string host = "127.0.0.1";
-    std::uint16_t port = 1883;
+    Endpoint at;
     std::string client_id;
     std::string filter;
     std::uint8_t qos = 1;

@@ -90,17 +90,19 @@ bool HttpReader::end() { return in_body_ && !malformed_ && !has_length_ && !chun
 
 HttpClient::HttpClient(posix::EventLoop& loop) : connections_(loop, *this) { loop.add_task(connections_); }
 
-void HttpClient::get(const std::string& host, std::uint16_t port, std::string_view path, OnAnswer on_answer) {
+void HttpClient::ask(std::string_view method, const std::string& host, std::uint16_t port, std::string_view path, std::string_view body,
+                     OnAnswer on_answer) {
     const auto id = connections_.connect(host, port);
     if (!id) return on_answer(id.error());
     const bool v6 = host.find(':') != std::string::npos;
-    requests_[id.value()] = {.head = fmt::format("GET {} HTTP/1.1\r\nHost: {}{}{}:{}\r\nConnection: close\r\n\r\n", path, v6 ? "[" : "",
-                                                 host, v6 ? "]" : "", port),
+    const std::string length = body.empty() && method == "GET" ? std::string() : fmt::format("Content-Length: {}\r\n", body.size());
+    requests_[id.value()] = {.text = fmt::format("{} {} HTTP/1.1\r\nHost: {}{}{}:{}\r\n{}Connection: close\r\n\r\n{}", method, path,
+                                                 v6 ? "[" : "", host, v6 ? "]" : "", port, length, body),
                              .reader = {},
                              .on_answer = std::move(on_answer)};
 }
 
-void HttpClient::on_open(posix::TcpId id, const posix::PeerAddress&) { connections_.send(id, base::as_bytes(requests_.at(id).head)); }
+void HttpClient::on_open(posix::TcpId id, const posix::PeerAddress&) { connections_.send(id, base::as_bytes(requests_.at(id).text)); }
 
 std::size_t HttpClient::on_bytes(posix::TcpId id, base::ByteView bytes) {
     const auto found = requests_.find(id);

@@ -1,4 +1,4 @@
-// GET from an HTTP server, usually on this machine, on the caller's event loop.
+// Asks an HTTP server, usually on this machine, on the caller's event loop.
 #pragma once
 
 #include <cstdint>
@@ -51,12 +51,17 @@ public:
     /// Errors: refused, closed, malformed, io.
     void get(std::uint16_t port, std::string_view path, OnAnswer on_answer) { get("127.0.0.1", port, path, std::move(on_answer)); }
     /// The host's name is looked up at once, which may block.
-    void get(const std::string& host, std::uint16_t port, std::string_view path, OnAnswer on_answer);
+    void get(const std::string& host, std::uint16_t port, std::string_view path, OnAnswer on_answer) {
+        ask("GET", host, port, path, {}, std::move(on_answer));
+    }
+    /// Any method, with a body where it is not empty.
+    void ask(std::string_view method, const std::string& host, std::uint16_t port, std::string_view path, std::string_view body,
+             OnAnswer on_answer);
     [[nodiscard]] std::size_t under_way() const { return requests_.size(); }
 
 private:
     struct Request {
-        std::string head;
+        std::string text;
         HttpReader reader;
         OnAnswer on_answer;
     };

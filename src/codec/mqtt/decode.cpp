@@ -66,12 +66,15 @@ Verdict read_protocol(ByteReader& in, Connect& out) {
     const bool old = protocol == "MQIsdp";
     if (protocol != "MQTT" && !old) return ReasonCode::protocol_error;  // MQTT-3.1.2-1: who speaks something else expects no CONNACK
     if (!in.byte(level)) return kMalformed;
+    out.bridge = !old && level == kBridgeLevel;
     if (old && level == 3)
         out.version = Version::v31;
+    else if (out.bridge)
+        out.version = Version::v311;
     else if (!old && (level == 4 || level == 5))
         out.version = static_cast<Version>(level);
     else
-        return ReasonCode::unsupported_protocol_version;  // also 0x84, which a mosquitto bridge tries before 4
+        return ReasonCode::unsupported_protocol_version;
     return {};
 }
 
@@ -167,7 +170,7 @@ Verdict decode_connack(base::ByteView body, Version version, Connack& out) {
     return out.session_present && is_error(out.reason) ? ReasonCode::protocol_error : ReasonCode::success;  // MQTT-3.2.2-6
 }
 
-Verdict decode_publish(base::Byte first, base::ByteView body, Version version, Publish& out) {
+Verdict read_publish(base::Byte first, base::ByteView body, Version version, Publish& out) {
     ByteReader in(body);
     if (!in.binary(out.topic)) return {kMalformed, "cut short"};
     out.qos = static_cast<Qos>((first >> 1) & 3U);
@@ -179,12 +182,14 @@ Verdict decode_publish(base::Byte first, base::ByteView body, Version version, P
     out.properties = {};
     if (version == Version::v5)
         if (const auto verdict = read_properties(in, version, PacketType::publish, out.properties); !verdict) return verdict;
-    if (out.topic.empty()) {
-        if (!out.properties.has(Property::topic_alias)) return {kMalformed, "no topic and no alias"};  // 3.1.1 has no aliases
-    } else if (!data::is_topic_name(out.topic)) {
-        return {kMalformed, "not a topic name"};
-    }
+    if (out.topic.empty() && !out.properties.has(Property::topic_alias)) return {kMalformed, "no topic and no alias"};  // 3.1.1 has none
     out.payload = in.rest();
+    return {};
+}
+
+Verdict decode_publish(base::Byte first, base::ByteView body, Version version, Publish& out) {
+    if (const auto verdict = read_publish(first, body, version, out); !verdict) return verdict;
+    if (!out.topic.empty() && !data::is_topic_name(out.topic)) return {kMalformed, "not a topic name"};
     return {};
 }
 
@@ -214,7 +219,7 @@ Verdict decode_subscribe(base::ByteView body, Version version, Subscribe& out) {
         if (is_shared(filter) && (options & 4U) != 0) return {ReasonCode::protocol_error, "no-local on a shared subscription"};
     }
     if (count == 0) return {kMalformed, "no topic filter"};  // MQTT-3.8.3-2
-    out.filters = {list, count};
+    out.filters = FilterList<true>(list);
     return {};
 }
 
@@ -231,7 +236,7 @@ Verdict decode_unsubscribe(base::ByteView body, Version version, Unsubscribe& ou
         if (const auto verdict = check_filter(filter); !verdict) return verdict;
     }
     if (count == 0) return {kMalformed, "no topic filter"};  // MQTT-3.10.3-2
-    out.filters = {list, count};
+    out.filters = FilterList<false>(list);
     return {};
 }
 

@@ -25,6 +25,8 @@ Verdict decode_connack(base::ByteView body, Version version, Connack& out);
 
 /// The hot one. Errors: malformed_packet (no topic and no alias too), protocol_error (packet id 0), topic_alias_invalid (alias 0).
 Verdict decode_publish(base::Byte first, base::ByteView body, Version version, Publish& out);
+/// The same, for whoever has an answer to a topic that is no topic name: `out.topic` is not judged.
+Verdict read_publish(base::Byte first, base::ByteView body, Version version, Publish& out);
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP, by the type in the first byte. Errors: malformed_packet, protocol_error (packet id 0, a code that this
 /// packet may not carry).

@@ -108,7 +108,7 @@ void encode_connect(base::Bytes& out, const Connect& packet) {
     if (packet.password) flags |= 0x40U, body += 2 + packet.password->size();
     Writer to(out, first_byte(PacketType::connect), body);
     to.text(protocol);
-    to.byte(static_cast<unsigned>(packet.version));
+    to.byte(packet.bridge ? kBridgeLevel : static_cast<unsigned>(packet.version));
     to.byte(flags);
     to.two_bytes(packet.keep_alive.count());
     to.properties(packet.properties, packet.version);

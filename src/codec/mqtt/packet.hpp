@@ -36,6 +36,8 @@ inline constexpr std::array<std::string_view, 16> kPacketNames{"will",    "CONNE
 
 /// The protocol level in CONNECT. 3.1 ("MQIsdp") differs from 3.1.1 in its name and level only, as far as we care.
 enum class Version : std::uint8_t { v31 = 3, v311 = 4, v5 = 5 };
+/// The protocol level of a bridge that speaks 3.1.1 (Connect::bridge).
+inline constexpr std::uint8_t kBridgeLevel = 0x84;
 
 enum class Qos : std::uint8_t { at_most_once = 0, at_least_once = 1, exactly_once = 2 };
 

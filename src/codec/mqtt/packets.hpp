@@ -23,6 +23,9 @@ struct Will {
 
 struct Connect {
     Version version = Version::v311;
+    /// 3.1.1: the high bit of the protocol level is set, as mosquitto's bridges do and some brokers understand: no message comes back to
+    /// who published it, and retain flags stay as published.
+    bool bridge = false;
     bool clean_start = true;                             ///< "clean session" in 3.1.1
     std::chrono::duration<std::uint16_t> keep_alive{0};  ///< seconds; 0: none
     std::string_view client_id{};                        ///< may be empty: the server assigns one
@@ -101,20 +104,21 @@ public:
         friend bool operator==(const iterator&, const iterator&) = default;
 
     private:
+        friend class FilterList;
         [[nodiscard]] std::size_t length() const { return static_cast<std::size_t>(at_[0]) << 8 | at_[1]; }
         const base::Byte* at_ = nullptr;
     };
 
     FilterList() = default;
-    /// For the decoder, after it has checked the bytes.
-    FilterList(base::ByteView checked, std::size_t count) : raw_(checked), count_(count) {}
-    [[nodiscard]] std::size_t size() const { return count_; }
+    /// For the decoder, after it has checked the bytes; or the last of them again (bytes_from()).
+    explicit FilterList(base::ByteView checked) : raw_(checked) {}
     [[nodiscard]] iterator begin() const { return iterator(raw_.data()); }
     [[nodiscard]] iterator end() const { return iterator(raw_.data() + raw_.size()); }
+    /// Of those from here to the end: the list ends its packet, so that it can be gone on with from the packet's last bytes.
+    [[nodiscard]] std::size_t bytes_from(iterator at) const { return static_cast<std::size_t>(raw_.data() + raw_.size() - at.at_); }
 
 private:
     base::ByteView raw_{};
-    std::size_t count_ = 0;
 };
 
 struct Subscribe {

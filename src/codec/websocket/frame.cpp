@@ -10,7 +10,7 @@ bool is_known(unsigned opcode) { return opcode <= 2 || (opcode >= 8 && opcode <=
 
 }  // namespace
 
-ParsedHeader parse_header(base::ByteView in) {
+ParsedHeader parse_header(base::ByteView in, Side sender) {
     if (in.empty()) return {HeaderStatus::incomplete};
     ParsedHeader out{HeaderStatus::complete};
     const unsigned opcode = in[0] & 0x0FU;
@@ -19,7 +19,8 @@ ParsedHeader parse_header(base::ByteView in) {
     out.header.opcode = static_cast<Opcode>(opcode);
     if (out.header.is_control() && !out.header.last) return {HeaderStatus::protocol_error};
     if (in.size() < 2) return {HeaderStatus::incomplete};
-    if ((in[1] & 0x80U) == 0) return {HeaderStatus::protocol_error};  // a client must mask
+    const bool masked = (in[1] & 0x80U) != 0;
+    if (masked != (sender == Side::client)) return {HeaderStatus::protocol_error};
     const unsigned shown = in[1] & 0x7FU;
     if (out.header.is_control() && shown > kControlBytesMax) return {HeaderStatus::protocol_error};
     const std::size_t more = shown == 126 ? 2 : shown == 127 ? 8 : 0;
@@ -29,17 +30,19 @@ ParsedHeader parse_header(base::ByteView in) {
     if ((more == 2 && length < 126) || (more == 8 && length <= 0xFFFF)) return {HeaderStatus::protocol_error};
     if (length > kFrameBytesMax) return {HeaderStatus::too_big};
     out.header.length = length;
-    out.size = 2 + more + 4;
+    out.size = 2 + more + (masked ? out.header.mask.size() : 0);
     if (in.size() < out.size) return {HeaderStatus::incomplete};
-    std::copy_n(in.begin() + static_cast<std::ptrdiff_t>(2 + more), 4, out.header.mask.begin());
+    if (masked) std::copy_n(in.begin() + static_cast<std::ptrdiff_t>(2 + more), 4, out.header.mask.begin());
     return out;
 }
 
-void append_header(base::Bytes& to, Opcode opcode, std::uint64_t length) {
+void append_header(base::Bytes& to, Opcode opcode, std::uint64_t length, const std::array<base::Byte, 4>* mask) {
+    const unsigned masked = mask != nullptr ? 0x80U : 0U;
     to.push_back(static_cast<base::Byte>(0x80U | static_cast<unsigned>(opcode)));
     const std::size_t more = length < 126 ? 0 : length <= 0xFFFF ? 2 : 8;
-    to.push_back(more == 0 ? static_cast<base::Byte>(length) : more == 2 ? base::Byte{126} : base::Byte{127});
+    to.push_back(static_cast<base::Byte>(masked | (more == 0 ? static_cast<unsigned>(length) : more == 2 ? 126U : 127U)));
     for (std::size_t i = more; i > 0; --i) to.push_back(static_cast<base::Byte>(length >> (8 * (i - 1))));
+    if (mask != nullptr) base::append(to, base::ByteView(*mask));
 }
 
 void unmask(base::Byte* bytes, std::size_t count, const std::array<base::Byte, 4>& mask, std::uint64_t at) {

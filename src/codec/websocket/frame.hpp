@@ -20,10 +20,13 @@ inline constexpr std::size_t kControlBytesMax = 125;  // §5.5
 /// attack.
 inline constexpr std::uint64_t kFrameBytesMax = std::uint64_t{256} * 1024 * 1024 + 5;
 
+/// Whose frames: a client masks what it sends, a server must not (§5.1).
+enum class Side : std::uint8_t { client, server };
+
 struct FrameHeader {
     bool last = true;  ///< FIN
     Opcode opcode = Opcode::binary;
-    std::array<base::Byte, 4> mask{};
+    std::array<base::Byte, 4> mask{};  ///< of a server's: zeroes
     std::uint64_t length = 0;
     [[nodiscard]] bool is_control() const { return (static_cast<std::uint8_t>(opcode) & 8U) != 0; }
 };
@@ -36,13 +39,13 @@ struct ParsedHeader {
     FrameHeader header{};
 };
 
-/// The header of a client's frame at the beginning of `in`: masked, without extensions, its length written as short as can be.
-[[nodiscard]] ParsedHeader parse_header(base::ByteView in);
+/// The header of a frame of this side at the beginning of `in`: without extensions, its length written as short as can be.
+[[nodiscard]] ParsedHeader parse_header(base::ByteView in, Side sender);
 
-/// Appends the header of a server's (unmasked, final) frame.
-void append_header(base::Bytes& to, Opcode opcode, std::uint64_t length);
+/// Appends the header of a final frame; `mask` is what a client's has.
+void append_header(base::Bytes& to, Opcode opcode, std::uint64_t length, const std::array<base::Byte, 4>* mask = nullptr);
 
-/// `at`: how many bytes of the payload came before. Its own inverse.
+/// Masks or unmasks; `at`: how many bytes of the payload came before.
 void unmask(base::Byte* bytes, std::size_t count, const std::array<base::Byte, 4>& mask, std::uint64_t at);
 
 }  // namespace sluice::websocket

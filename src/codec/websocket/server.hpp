@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/bytes.hpp"
-#include "codec/websocket/frame.hpp"
+#include "codec/websocket/stream.hpp"
 #include "codec/websocket/upgrade.hpp"
 
 namespace sluice::websocket {
@@ -25,29 +25,35 @@ public:
     /// Takes all of `in`; appends payload to `up` and what must be sent to `down`. Not to be called in `closed` and `failed`.
     State receive(base::ByteView in, base::Bytes& up, base::Bytes& down);
     /// One binary frame. Only when open; nothing for no bytes.
-    void send(base::ByteView payload, base::Bytes& down) const;
+    void send(base::ByteView payload, base::Bytes& down) { stream_.send(payload, down); }
     /// The server closes: a close frame, if the client is still there.
     void finish(base::Bytes& down);
 
-    [[nodiscard]] State state() const { return state_; }
-    [[nodiscard]] std::string_view problem() const { return problem_; }
+    [[nodiscard]] State state() const;
+    [[nodiscard]] std::string_view problem() const { return refusal_.empty() ? stream_.problem() : refusal_; }
 
 private:
     void take_request(base::ByteView& in, base::Bytes& down);
-    void take_frames(base::ByteView in, base::Bytes& up, base::Bytes& down);
-    bool begin_frame(const FrameHeader& header, base::Bytes& down);
-    void end_control(base::Bytes& down);
-    void end_close(base::Bytes& down);
-    void fail(CloseCode code, std::string_view problem, base::Bytes& down);
 
     std::shared_ptr<const OriginPolicy> policy_;
-    State state_ = State::opening;
-    std::string_view problem_{};  // literals only
-    base::Bytes kept_;            // an unfinished request or frame header; or the payload of a control frame
-    FrameHeader frame_{};         // the one under way
-    std::uint64_t left_ = 0;      // of its payload
-    bool in_frame_ = false;
-    bool in_message_ = false;  // a fragmented one: continuations are expected
+    State handshake_ = State::opening;  // then open, and the stream's state counts
+    std::string_view refusal_{};        // literals only
+    base::Bytes kept_;                  // an unfinished request
+    Stream stream_{Side::server};
 };
+
+/// What both sides make of a stream's state.
+template <class State>
+[[nodiscard]] constexpr State state_of(Stream::State state) {
+    switch (state) {
+        case Stream::State::open:
+            return State::open;
+        case Stream::State::closed:
+            return State::closed;
+        case Stream::State::failed:
+            break;
+    }
+    return State::failed;
+}
 
 }  // namespace sluice::websocket

@@ -46,11 +46,12 @@ bool any_element(std::string_view list, Wants wants) {
 
 /// What of the head matters here. Lists may come in several lines, the others only once.
 struct Head {
-    std::optional<std::string_view> host, key, version, origin;
+    std::optional<std::string_view> host, key, version, origin, accept;
     bool upgrades = false;    // Upgrade: websocket
     bool connection = false;  // Connection: upgrade
     bool has_body = false;
-    std::string_view protocol{};  // the first of ours that the client offers
+    bool names_protocols = false;
+    std::string_view protocol{};  // the first of ours that the peer names
     std::string_view problem{};
 };
 
@@ -63,12 +64,14 @@ void take_field(std::string_view name, std::string_view value, Head& head) {
     if (same(name, "host")) return take_once(head.host, value, head);
     if (same(name, "origin")) return take_once(head.origin, value, head);
     if (same(name, "sec-websocket-key")) return take_once(head.key, value, head);
+    if (same(name, "sec-websocket-accept")) return take_once(head.accept, value, head);
     if (same(name, "sec-websocket-version")) return take_once(head.version, value, head);
     if (same(name, "upgrade")) {
         head.upgrades = head.upgrades || any_element(value, [](std::string_view each) { return same(each, "websocket"); });
     } else if (same(name, "connection")) {
         head.connection = head.connection || any_element(value, [](std::string_view each) { return same(each, "upgrade"); });
     } else if (same(name, "sec-websocket-protocol") && head.protocol.empty()) {
+        head.names_protocols = true;
         any_element(value, [&head](std::string_view each) {
             const auto found = std::find(kProtocols.begin(), kProtocols.end(), each);
             if (found == kProtocols.end()) return false;
@@ -160,9 +163,9 @@ Upgrade upgrade(base::ByteView in, const OriginPolicy& policy) {
     const std::string_view text = base::as_text(in);
     // A client of another protocol shows itself by its first byte; it is not worth waiting for the rest.
     if (!text.empty() && !(text[0] >= 'A' && text[0] <= 'Z')) return refuse(kBad, "not an HTTP request");
-    const std::size_t end = text.substr(0, kRequestBytesMax).find("\r\n\r\n");
+    const std::size_t end = text.substr(0, kHeadBytesMax).find("\r\n\r\n");
     if (end == std::string_view::npos) {
-        if (text.size() >= kRequestBytesMax) return refuse("431 Request Header Fields Too Large", "the request is longer than 8192 bytes");
+        if (text.size() >= kHeadBytesMax) return refuse("431 Request Header Fields Too Large", "the request is longer than 8192 bytes");
         return {.status = UpgradeStatus::incomplete};
     }
     const std::size_t line_end = text.find("\r\n");
@@ -195,6 +198,49 @@ Upgrade upgrade(base::ByteView in, const OriginPolicy& policy) {
     out.answer += head.protocol;
     out.answer += "\r\n\r\n";
     return out;
+}
+
+std::string request_key(std::span<const base::Byte, kNonceBytes> nonce) {
+    std::array<unsigned char, 32> out{};
+    const int size = EVP_EncodeBlock(out.data(), nonce.data(), static_cast<int>(nonce.size()));
+    return {reinterpret_cast<const char*>(out.data()), static_cast<std::size_t>(size)};
+}
+
+std::string request(std::string_view authority, std::string_view path, std::string_view key) {
+    std::string out = "GET ";
+    out += path;
+    out += " HTTP/1.1\r\nHost: ";
+    out += authority;
+    out +=
+        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: ";
+    out += key;
+    out += "\r\n\r\n";
+    return out;
+}
+
+Answer judge_answer(base::ByteView in, std::string_view key) {
+    const auto refuse_because = [](std::string problem) { return Answer{.status = UpgradeStatus::refused, .problem = std::move(problem)}; };
+    static constexpr std::string_view kVersion = "HTTP/1.1 ";
+    static constexpr std::size_t kStatusDigits = 3;
+    const std::string_view text = base::as_text(in);
+    if (text.substr(0, kVersion.size()) != kVersion.substr(0, text.size())) return refuse_because("not a WebSocket server: no HTTP/1.1");
+    const std::size_t end = text.substr(0, kHeadBytesMax).find("\r\n\r\n");
+    if (end == std::string_view::npos) {
+        if (text.size() >= kHeadBytesMax) return refuse_because("the answer to the WebSocket request is longer than 8192 bytes");
+        return {.status = UpgradeStatus::incomplete};
+    }
+    const std::string_view status = text.substr(kVersion.size(), kStatusDigits);
+    if (!std::all_of(status.begin(), status.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+        return refuse_because("not a WebSocket server: no HTTP/1.1");
+    }
+    if (status != "101") return refuse_because("the WebSocket request was answered with HTTP status " + std::string(status));
+    const std::size_t fields = text.find("\r\n") + 2;
+    const Head head = read_fields(fields >= end + 2 ? std::string_view() : text.substr(fields, end + 2 - fields));
+    if (!head.problem.empty()) return refuse_because(std::string(head.problem));
+    if (!head.upgrades || !head.connection || head.accept != accept_key(key))
+        return refuse_because("not a WebSocket server: a wrong answer");
+    if (head.names_protocols && head.protocol != "mqtt") return refuse_because("a WebSocket server for something other than mqtt");
+    return {.status = UpgradeStatus::accepted, .size = end + 4};
 }
 
 }  // namespace sluice::websocket

@@ -1,8 +1,9 @@
-// The HTTP/1.1 request with which a WebSocket begins (RFC 6455 §4.2), and the answer to it.
+// The HTTP/1.1 request with which a WebSocket begins, and the answer to it: both sides (RFC 6455 §4.1 and §4.2).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,8 +12,8 @@
 
 namespace sluice::websocket {
 
-/// A request with a longer head is refused (431). Browsers with many cookies send up to a few KiB.
-inline constexpr std::size_t kRequestBytesMax = 8192;
+/// A request with a longer head is refused (431), an answer given up. Browsers with many cookies send up to a few KiB.
+inline constexpr std::size_t kHeadBytesMax = 8192;
 
 /// Which pages may connect, when the client is a browser (it then says the page's origin, and cannot lie about it).
 struct OriginPolicy {
@@ -45,5 +46,21 @@ struct Upgrade {
 
 /// Sec-WebSocket-Accept for a Sec-WebSocket-Key (§4.2.2).
 [[nodiscard]] std::string accept_key(std::string_view key);
+
+inline constexpr std::size_t kNonceBytes = 16;
+/// Sec-WebSocket-Key from random bytes.
+[[nodiscard]] std::string request_key(std::span<const base::Byte, kNonceBytes> nonce);
+
+/// A client's request for the subprotocol `mqtt`. The arguments hold no white space or control characters.
+[[nodiscard]] std::string request(std::string_view authority, std::string_view path, std::string_view key);
+
+struct Answer {
+    UpgradeStatus status;
+    std::size_t size = 0;   ///< of the answer's head when accepted: frames begin behind it
+    std::string problem{};  ///< of a refusal: printable
+};
+
+/// Judges what a server answers to a request with this key.
+[[nodiscard]] Answer judge_answer(base::ByteView in, std::string_view key);
 
 }  // namespace sluice::websocket

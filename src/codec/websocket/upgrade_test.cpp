@@ -63,7 +63,7 @@ TEST(WebSocketUpgrade, other_requests_get_an_answer_that_says_what_was_expected)
     EXPECT_EQ(status_of(with("Upgrade: websocket\r\n", "Upgrade: websocket\r\nTransfer-Encoding: chunked\r\n")), "400");
     EXPECT_EQ(status_of("\x10\x0c"), "400") << "MQTT without WebSocket";
     EXPECT_EQ(status_of("GET / HTTP/1.1\r\n\r\n"), "400");
-    EXPECT_EQ(status_of("GET /" + std::string(kRequestBytesMax, 'x')), "431");
+    EXPECT_EQ(status_of("GET /" + std::string(kHeadBytesMax, 'x')), "431");
 }
 
 TEST(WebSocketUpgrade, a_page_may_connect_to_its_own_host_if_that_is_an_address) {

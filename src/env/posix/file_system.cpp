@@ -197,4 +197,13 @@ Result<unsigned> PosixFileSystem::permissions(const std::string& path) {
     return static_cast<unsigned>(state.st_mode & 07777U);
 }
 
+Result<env::FileStamp> PosixFileSystem::stamp(const std::string& path) {
+    struct stat state {};
+    if (::stat(path.c_str(), &state) < 0) return from_errno(errno);
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    return env::FileStamp{.file = static_cast<std::uint64_t>(state.st_dev) << 48U ^ static_cast<std::uint64_t>(state.st_ino),
+                          .size = static_cast<std::uint64_t>(state.st_size),
+                          .written = std::int64_t{state.st_mtim.tv_sec} * kSecond + state.st_mtim.tv_nsec};
+}
+
 }  // namespace sluice::posix

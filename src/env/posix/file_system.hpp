@@ -16,6 +16,7 @@ public:
     base::Result<std::vector<std::string>> list(const std::string& path) override;
     base::Result<std::unique_ptr<env::FileLock>> lock(const std::string& path) override;
     base::Result<unsigned> permissions(const std::string& path) override;
+    base::Result<env::FileStamp> stamp(const std::string& path) override;
 };
 
 }  // namespace sluice::posix

@@ -25,6 +25,19 @@ LayerStack::LayerStack(std::vector<std::unique_ptr<StreamLayer>> layers) {
     for (auto& layer : layers) layers_.push_back({std::move(layer)});
 }
 
+LayerStack::LayerStack(std::unique_ptr<StreamLayer> only) { layers_.push_back({std::move(only)}); }
+
+void LayerStack::start() {
+    started_ = true;
+    begin(0);
+}
+
+void LayerStack::begin(std::size_t index) {
+    base::Bytes first_words;
+    layers_[index].layer->begin(first_words);
+    if (!first_words.empty()) send_below(index, first_words);
+}
+
 void LayerStack::receive(base::ByteView wire, base::Bytes& plain, std::vector<Event>& events) {
     using State = StreamLayer::State;
     if (over_) return;
@@ -46,6 +59,8 @@ void LayerStack::receive(base::ByteView wire, base::Bytes& plain, std::vector<Ev
         } else if (was == State::opening && place.state != State::opening) {
             events.push_back({place.layer.get()});
         }
+        const bool opened = was == State::opening && (place.state == State::open || place.state == State::passed);
+        if (started_ && opened && !last) begin(i + 1);
         over_ = over_ || place.state == State::ended || place.state == State::failed;
         in = base::ByteView(up).subspan(at);
     }
@@ -101,7 +116,7 @@ void LayerStack::wire_taken(std::size_t bytes) {
     if (wire_sent_ < wire_.size()) return;
     wire_sent_ = 0;
     if (wire_.capacity() > kKeptWireBytes) {
-        wire_ = {};
+        wire_ = base::Bytes();
     } else {
         wire_.clear();
     }
@@ -112,6 +127,12 @@ std::string_view LayerStack::certificate_name() const {
         if (const auto name = place.layer->certificate_name(); !name.empty()) return name;
     }
     return {};
+}
+
+std::size_t LayerStack::memory() const {
+    std::size_t bytes = sizeof(LayerStack) + wire_.capacity();
+    for (const Place& place : layers_) bytes += place.layer->memory();
+    return bytes;
 }
 
 }  // namespace sluice::posix

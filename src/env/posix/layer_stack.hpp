@@ -14,6 +14,7 @@ class LayerStack {
 public:
     /// The first layer is the one next to the socket; at least one.
     explicit LayerStack(std::vector<std::unique_ptr<StreamLayer>> layers);
+    explicit LayerStack(std::unique_ptr<StreamLayer> only);
 
     /// What a handler must hear of: each layer that finished opening or failed during receive(), from the socket up.
     struct Event {
@@ -21,6 +22,8 @@ public:
         std::string_view failure{};  ///< empty: it did not fail
     };
 
+    /// A connection that we made stands: each layer says its first words as soon as the one below is open. Once, before receive().
+    void start();
     /// Bytes from the socket; appends what they mean to `plain`. `events` is appended to; its pointers stay valid until the next call.
     void receive(base::ByteView wire, base::Bytes& plain, std::vector<Event>& events);
     /// Only when ready().
@@ -40,6 +43,8 @@ public:
     void wire_taken(std::size_t bytes);
 
     [[nodiscard]] std::string_view certificate_name() const;
+    /// Bytes of memory, about.
+    [[nodiscard]] std::size_t memory() const;
 
     /// Answers of the layers themselves (pongs, key updates) that a peer does not read: from here the connection is given up. Far above
     /// any handshake; what handlers send is bounded by them.
@@ -50,12 +55,14 @@ private:
         std::unique_ptr<StreamLayer> layer;
         StreamLayer::State state = StreamLayer::State::opening;
     };
+    void begin(std::size_t index);
     void send_below(std::size_t index, base::ByteView bytes);
 
     std::vector<Place> layers_;
     std::vector<std::unique_ptr<StreamLayer>> passed_;  // until the next receive(): events point at them
     base::Bytes wire_;
     std::size_t wire_sent_ = 0;
+    bool started_ = false;
     bool over_ = false;
 };
 

@@ -34,6 +34,7 @@ public:
         }
         return state_;
     }
+    void begin(base::Bytes& down) override { base::append(down, "hi"); }
     void send(base::ByteView plain, base::Bytes& down) override {
         down.push_back(static_cast<base::Byte>(letter_));
         base::append(down, plain);
@@ -88,6 +89,20 @@ TEST_F(Layers, an_upper_layer_hears_nothing_before_a_lower_one_passes_something_
     EXPECT_FALSE(stack.ready());
     EXPECT_EQ(give(stack, "bx"), "x");
     EXPECT_EQ(events.size(), 1U);
+}
+
+TEST_F(Layers, on_a_connection_that_we_made_each_layer_begins_when_the_one_below_is_open) {
+    LayerStack stack(letters("ab"));
+    stack.start();
+    EXPECT_EQ(take(stack), "hi");
+    give(stack, "a");
+    EXPECT_EQ(take(stack), "ahi") << "the upper one's words pass the lower one";
+    give(stack, "b");
+    EXPECT_EQ(take(stack), "");
+    EXPECT_TRUE(stack.ready());
+    LayerStack accepted(letters("ab"));
+    give(accepted, "a");
+    EXPECT_EQ(take(accepted), "") << "one that came to us waits";
 }
 
 TEST_F(Layers, an_answer_of_an_upper_layer_passes_those_below_it) {

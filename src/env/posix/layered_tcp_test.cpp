@@ -1,5 +1,6 @@
 // TcpConnections with layers, and over Unix sockets.
 #include <fstream>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -79,6 +80,11 @@ protected:
                 detached = connections.detach(id, 0);
                 return 0;
             }
+            if (hold_next) {
+                hold_next = false;
+                connections.hold(id, true);
+                return 0;
+            }
             if (bytes.size() < hold_until) {
                 if (tell_expected) connections.expect(id, hold_until);
                 return 0;
@@ -92,6 +98,7 @@ protected:
         bool layered = true;
         bool echo = true;
         bool detach_next = false;
+        bool hold_next = false;
         bool tell_expected = false;
         std::size_t hold_until = 0;
         int reads = 0;
@@ -125,6 +132,11 @@ protected:
             turn();
         }
         turn();
+    }
+    /// The peer goes.
+    void leave() {
+        ::close(std::exchange(client, -1));
+        for (int i = 0; i < 20; ++i) turn();
     }
     void turn() {
         loop.run_once(clock.now() + std::chrono::milliseconds(1));
@@ -229,6 +241,71 @@ TEST_F(LayeredTcp, a_goodbye_of_the_peer_closes_after_what_came_before_it) {
     EXPECT_EQ(got, "?.");
 }
 
+// A peer that goes while it is not read: over Unix sockets and through layers its end comes before what it has sent is consumed.
+
+TEST_F(LayeredTcp, what_a_peer_sent_before_it_went_is_read_when_it_is_held_no_longer) {
+    server.layered = false;
+    connect();
+    server.hold_next = true;
+    give("held,");
+    give("unread");
+    leave();
+    EXPECT_EQ(server.closes, 0) << "its last words have not been read";
+    server.connections.hold(server.open, false);
+    EXPECT_EQ(server.received, "held,");
+    EXPECT_TRUE(turn_until([&] { return server.closes == 1; }));
+    EXPECT_EQ(server.received, "held,unread");
+}
+
+TEST_F(LayeredTcp, what_a_peer_sent_before_it_went_is_read_when_reading_goes_on) {
+    server.layered = false;
+    connect();
+    server.connections.pause_reading(true);
+    give("unread");
+    leave();
+    EXPECT_EQ(server.closes, 0);
+    server.connections.pause_reading(false);
+    EXPECT_TRUE(turn_until([&] { return server.closes == 1; }));
+    EXPECT_EQ(server.received, "unread");
+}
+
+TEST_F(LayeredTcp, an_answer_that_cannot_leave_does_not_end_a_connection_before_its_last_bytes) {
+    for (const bool layered : {false, true}) {
+        server.layered = layered;
+        server.received.clear();
+        server.closes = 0;
+        connect();
+        if (layered) give("!");
+        server.hold_next = true;
+        give(layered ? flipped("held,") : "held,");
+        give(layered ? flipped("unread") : "unread");
+        leave();
+        server.connections.send(server.open, base::as_bytes("nobody hears this"));
+        for (int i = 0; i < 5; ++i) turn();
+        EXPECT_EQ(server.closes, 0);
+        EXPECT_EQ(server.connections.queued_bytes(server.open), 0U);
+        server.connections.hold(server.open, false);
+        EXPECT_TRUE(turn_until([&] { return server.closes == 1; }));
+        EXPECT_EQ(server.received, "held,unread");
+    }
+}
+
+TEST_F(LayeredTcp, a_goodbye_behind_what_is_held_counts_when_that_is_consumed) {
+    connect();
+    give("!");
+    server.hold_next = true;
+    give(flipped("lastE"));
+    for (int i = 0; i < 5; ++i) turn();
+    EXPECT_EQ(server.closes, 0);
+    server.hold_next = true;
+    server.connections.hold(server.open, false);
+    for (int i = 0; i < 5; ++i) turn();
+    EXPECT_EQ(server.closes, 0) << "held again";
+    server.connections.hold(server.open, false);
+    EXPECT_TRUE(turn_until([&] { return server.closes == 1; }));
+    EXPECT_EQ(server.received, "last");
+}
+
 TEST_F(LayeredTcp, layers_move_with_their_connection_and_so_does_what_they_have_not_sent) {
     connect();
     server.detach_next = true;
@@ -288,6 +365,37 @@ TEST_F(UnixListener, connections_are_local_and_the_file_goes_with_the_listener) 
     EXPECT_EQ(open_fails(path), base::Errc::in_use);
     listener.reset();
     EXPECT_NE(::stat(path.c_str(), &made), 0);
+}
+
+/// Says hello on a connection that it made.
+class Caller final : public TcpHandler {
+public:
+    explicit Caller(EventLoop& loop) : connections(loop, *this) { loop.add_task(connections); }
+    void on_open(TcpId id, const PeerAddress& peer) override {
+        to = peer.text();
+        connections.send(id, base::as_bytes("hello"));
+    }
+    std::size_t on_bytes(TcpId, base::ByteView bytes) override {
+        got.append(base::as_text(bytes));
+        return bytes.size();
+    }
+    void on_closed(TcpId, const base::Error& error) override { why = error.code; }
+    std::string to;
+    std::string got;
+    std::optional<base::Errc> why;
+    TcpConnections connections;
+};
+
+TEST_F(UnixListener, connections_can_be_made_to_one) {
+    Caller caller(loop);
+    EXPECT_EQ(caller.connections.connect_unix(path).error().code, base::Errc::not_found);
+    EXPECT_EQ(caller.connections.connect_unix(std::string(TcpListener::kUnixPathMax + 1, 'x')).error().code, base::Errc::too_large);
+    auto opened = TcpListener::open_unix(loop, server, path, 0660);
+    ASSERT_TRUE(opened.has_value());
+    server.layered = false;
+    ASSERT_TRUE(caller.connections.connect_unix(path));
+    EXPECT_TRUE(turn_until([&] { return caller.got == "hello"; })) << "it is an echo";
+    EXPECT_EQ(caller.to, "unix socket");
 }
 
 TEST_F(UnixListener, only_a_socket_that_nobody_listens_on_is_replaced) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -86,6 +87,10 @@ void TcpListener::begin() {
     loop_.watch(fd_, EPOLLIN, *this, 0);
 }
 
+void TcpListener::pause(bool pause) {
+    if (std::exchange(paused_, pause) != pause) loop_.rewatch(fd_, pause ? 0U : EPOLLIN, *this, 0);
+}
+
 TcpListener::~TcpListener() {
     loop_.unwatch(fd_);
     ::close(fd_);
@@ -96,7 +101,7 @@ TcpListener::~TcpListener() {
 }
 
 void TcpListener::on_ready(std::uint32_t, std::uint64_t) {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    for (int i = 0; i < kAcceptsPerTurn && !paused_; ++i) {
         sockaddr_storage from{};
         socklen_t size = sizeof from;
         const int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);

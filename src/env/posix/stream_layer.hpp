@@ -25,6 +25,8 @@ public:
     virtual ~StreamLayer() = default;
     [[nodiscard]] virtual Kind kind() const = 0;
 
+    /// What is below is open (on a connection that we made, not one that came to us): first words to the peer. Once, before receive().
+    virtual void begin(base::Bytes& /*down*/) {}
     /// Takes all of `in` (keeping what is incomplete), appends to `up` and to `down`. Not called in `ended` and `failed`.
     virtual State receive(base::ByteView in, base::Bytes& up, base::Bytes& down) = 0;
     /// Only in `open`. Takes all of `plain`.
@@ -41,6 +43,8 @@ public:
     [[nodiscard]] virtual bool resumed() const { return false; }
     /// The peer as the layer knows it better than the socket, once it is no longer `opening`; nullptr: it does not.
     [[nodiscard]] virtual const PeerAddress* peer() const { return nullptr; }
+    /// Bytes of memory, about.
+    [[nodiscard]] virtual std::size_t memory() const { return 256; }
 };
 
 }  // namespace sluice::posix

@@ -5,15 +5,13 @@
 #include <cstring>
 #include <utility>
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.hpp"
 #include "data/reading.hpp"
+#include "env/posix/tcp_connection.hpp"
 
 namespace sluice::posix {
 namespace {
@@ -21,7 +19,6 @@ namespace {
 constexpr std::size_t kReadBytes = 256 * 1024;  // one read a connection and turn; larger than a default receive buffer's first window
 constexpr std::size_t kLayeredPieceBytes = 64 * 1024;  // four TLS records; what is made for the socket before it takes it
 constexpr std::size_t kKeptPlainBytes = 1024 * 1024;   // the buffer for what layers read; larger ones are of one large packet
-constexpr std::size_t kKeptOutputBytes = 4 * 1024;     // a sent output buffer larger than this is given back
 
 /// Edge-triggered: level-triggered epoll looks at each socket a second time, a tenth of what a small reading costs at 10,000 sockets. Who
 /// leaves bytes unread has to rearm(). EPOLLRDHUP tells of an end that stands behind the bytes.
@@ -29,83 +26,7 @@ constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP;
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
-void no_delay(int fd) {
-    const int on = 1;
-    // Only latency suffers where it is refused (a Unix socket, say).
-    (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
 }  // namespace
-
-/// The addresses of a host that are still to be tried: "localhost" is often ::1 first, where a listener on 127.0.0.1 is not.
-struct Candidates {
-    struct Address {
-        sockaddr_storage storage{};
-        socklen_t size = 0;
-    };
-    std::vector<Address> left;  // the next one is at the back
-
-    /// Starts the next connection that can be started. Errors: that of the last try.
-    base::Result<int> start_next(PeerAddress& peer) {
-        base::Error last{base::Errc::not_found};
-        while (!left.empty()) {
-            const Address at = left.back();
-            left.pop_back();
-            const int fd = ::socket(at.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-            if (fd >= 0) {
-                no_delay(fd);
-                if (::connect(fd, reinterpret_cast<const sockaddr*>(&at.storage), at.size) == 0 || errno == EINPROGRESS) {
-                    peer.v6 = at.storage.ss_family == AF_INET6;
-                    if (peer.v6) {
-                        std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in6*>(&at.storage)->sin6_addr, 16);
-                    } else {
-                        std::memcpy(peer.ip.data(), &reinterpret_cast<const sockaddr_in*>(&at.storage)->sin_addr, 4);
-                    }
-                    return fd;
-                }
-            }
-            last = base::from_errno(errno);
-            if (fd >= 0) ::close(fd);
-        }
-        return last;
-    }
-};
-
-struct TcpConnections::Connection {
-    enum class State : std::uint8_t {
-        connecting,
-        open,
-        draining,   // close() was called; output is still leaving
-        failed,     // to be finished at the end of the turn
-        lingering,  // on_closed was called; what the peer still sends is thrown away until it closes, so that no reset overtakes our last
-                    // bytes
-    };
-    int fd = -1;
-    std::uint32_t slot = 0;
-    std::uint32_t generation = 0;
-    State state = State::open;
-    bool dirty = false;
-    bool reading = true;   // EPOLLIN is set
-    bool writing = false;  // EPOLLOUT is set
-    bool detached = false;
-    bool finished = false;     // the layers have said their last words
-    std::size_t sent = 0;      // of output
-    std::size_t expected = 0;  // of unread: not presented before it is as long as this
-    base::Bytes output;
-    base::Bytes unread;
-    PeerAddress peer;
-    base::Error why{base::Errc::closed};
-    base::Monotonic linger_until{};
-    std::unique_ptr<LayerStack> layers;  // nullptr: what the socket has is what the handler sees
-    std::unique_ptr<Candidates> others;  // while connecting, when the host has more than one address
-    [[nodiscard]] TcpId id() const { return (static_cast<TcpId>(generation) << 32) | slot; }
-    [[nodiscard]] std::size_t queued() const { return output.size() - sent + (layers ? layers->wire_left() : 0); }
-    /// Something of it can be written now.
-    [[nodiscard]] bool sendable() const {
-        return sent < output.size() ? !layers || layers->ready() || layers->wire_left() != 0 : queued() != 0;
-    }
-    [[nodiscard]] bool alive() const { return state != State::failed && state != State::lingering; }
-};
 
 TcpConnections::TcpConnections(EventLoop& loop, TcpHandler& handler) : loop_(loop), handler_(handler) {
     buffer_.resize(kReadBytes + data::kReadablePadding);
@@ -162,34 +83,29 @@ void TcpConnections::adopt(DetachedConnection&& from) {
         connection->unread = std::move(from.unread);
         present_again(id);
     }
-    if (Connection* connection = find(id); connection != nullptr && connection->layers && connection->layers->over()) close(id);
+    if (Connection* connection = find(id); connection != nullptr && connection->over()) close(id);
 }
 
 void TcpConnections::present_again(TcpId id) {
     Connection* connection = find(id);
     if (connection == nullptr || connection->state != Connection::State::open || connection->unread.empty()) return;
-    base::Bytes whole = std::move(connection->unread);
-    connection->unread.clear();
-    const std::size_t size = whole.size();
-    whole.resize(size + data::kReadablePadding);
-    present(*connection, {whole.data(), size});
+    present_unread(*connection);
 }
 
-base::Result<TcpId> TcpConnections::connect(const std::string& host, std::uint16_t port) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo* found = nullptr;
-    if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return base::Error{base::Errc::not_found};
-    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-    auto candidates = std::make_unique<Candidates>();
-    for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-        Candidates::Address address;
-        address.size = at->ai_addrlen;
-        std::memcpy(&address.storage, at->ai_addr, at->ai_addrlen);
-        candidates->left.insert(candidates->left.begin(), address);
-    }
+base::Result<TcpId> TcpConnections::connect(const std::string& host, std::uint16_t port, std::unique_ptr<LayerStack> layers) {
+    auto candidates = Candidates::of_host(host, port);
+    if (!candidates) return candidates.error();
+    return start_connecting(std::make_unique<Candidates>(std::move(*candidates)), std::move(layers));
+}
+
+base::Result<TcpId> TcpConnections::connect_unix(const std::string& path, std::unique_ptr<LayerStack> layers) {
+    auto candidates = Candidates::of_unix(path);
+    if (!candidates) return candidates.error();
+    return start_connecting(std::make_unique<Candidates>(std::move(*candidates)), std::move(layers));
+}
+
+base::Result<TcpId> TcpConnections::start_connecting(std::unique_ptr<Candidates> candidates, std::unique_ptr<LayerStack> layers) {
     PeerAddress peer;
-    peer.port = port;
     const auto fd = candidates->start_next(peer);
     if (!fd) return fd.error();
     const TcpId id = place(*fd, peer, EPOLLOUT | EPOLLET);
@@ -197,7 +113,8 @@ base::Result<TcpId> TcpConnections::connect(const std::string& host, std::uint16
     connection.state = Connection::State::connecting;
     connection.reading = false;
     connection.writing = true;
-    if (!candidates->left.empty()) connection.others = std::move(candidates);
+    connection.layers = std::move(layers);
+    if (!candidates->empty()) connection.others = std::move(candidates);
     return id;
 }
 
@@ -298,8 +215,17 @@ void TcpConnections::pause_reading(bool pause) {
     }
 }
 
+void TcpConnections::hold(TcpId id, bool hold) {
+    Connection* connection = find(id);
+    if (connection == nullptr || std::exchange(connection->held, hold) == hold || hold) return;  // it stops when it has something to say
+    present_again(id);
+    if (connection->over()) close(id);
+    if (connection->alive() && !connection->held) update_interest(*connection);
+}
+
 void TcpConnections::update_interest(Connection& connection) {
-    const bool read = connection.state == Connection::State::lingering || (connection.state == Connection::State::open && !paused_);
+    const bool read =
+        connection.state == Connection::State::lingering || (connection.state == Connection::State::open && !paused_ && !connection.held);
     const bool write = connection.state == Connection::State::connecting || (connection.alive() && connection.sendable());
     if (read == connection.reading && write == connection.writing) return;
     connection.reading = read;
@@ -338,6 +264,10 @@ void TcpConnections::on_ready(std::uint32_t events, std::uint64_t tag) {
             if (error != 0) return try_next_address(*connection, base::from_errno(error));
             connection->others.reset();
             connection->state = Connection::State::open;
+            if (connection->layers) {
+                connection->layers->start();
+                mark_dirty(*connection);
+            }
             update_interest(*connection);
             return handler_.on_open(connection->id(), connection->peer);
         }
@@ -346,9 +276,12 @@ void TcpConnections::on_ready(std::uint32_t events, std::uint64_t tag) {
             break;
     }
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
-        if (paused_ || connection->state == Connection::State::draining) {
-            if ((events & (EPOLLHUP | EPOLLERR)) != 0) return schedule_close(*connection, base::Error{base::Errc::closed});
+        const bool gone = (events & (EPOLLHUP | EPOLLERR)) != 0;
+        if (connection->state == Connection::State::draining) {
+            if (gone) return schedule_close(*connection, base::Error{base::Errc::closed});
             update_interest(*connection);
+        } else if (paused_ || connection->held) {
+            update_interest(*connection);  // also when the peer has gone: its end stands behind what it sent, and is told again
         } else {
             read_from(*connection, events);
         }
@@ -380,7 +313,7 @@ void TcpConnections::read_from(Connection& connection, std::uint32_t events) {
     if (large) return append_large(connection, {buffer_.data(), size});
     if (rest + size < connection.expected) {
         base::append(connection.unread, base::ByteView(buffer_).subspan(rest, size));
-        return;
+        return keep_unread(connection);
     }
     if (rest != 0) {
         std::memcpy(buffer_.data(), connection.unread.data(), rest);
@@ -392,12 +325,8 @@ void TcpConnections::read_from(Connection& connection, std::uint32_t events) {
 /// What is not consumed and large grows where it is; it is presented when the rest of its packet is there.
 void TcpConnections::append_large(Connection& connection, base::ByteView bytes) {
     base::append(connection.unread, bytes);
-    if (connection.unread.size() < connection.expected) return;
-    base::Bytes whole = std::move(connection.unread);
-    connection.unread.clear();
-    const std::size_t size = whole.size();
-    whole.resize(size + data::kReadablePadding);
-    present(connection, {whole.data(), size});
+    if (connection.unread.size() < connection.expected) return keep_unread(connection);
+    present_unread(connection);
 }
 
 /// What came through layers is gathered in `plain_`, behind what was not consumed before.
@@ -416,17 +345,17 @@ void TcpConnections::read_layered(Connection& connection, std::uint32_t events) 
     if (connection.queued() != 0) mark_dirty(connection);
     if (!events_.empty()) tell_events(connection);
     if (connection.state != Connection::State::open) return;
-    const bool over = connection.layers->over();
     if (connection.layers->empty()) connection.layers.reset();
     const std::size_t size = plain_.size();
     if (size == rest || size < connection.expected) {
         if (size != 0) connection.unread.swap(plain_);
+        keep_unread(connection);
     } else {
         plain_.resize(size + data::kReadablePadding);
         present(connection, {plain_.data(), size});
     }
-    if (plain_.capacity() > kKeptPlainBytes) plain_ = {};
-    if (over && connection.alive()) close(connection.id());
+    if (plain_.capacity() > kKeptPlainBytes) plain_ = base::Bytes();  // `{}` would keep its memory
+    if (connection.over()) close(connection.id());
 }
 
 void TcpConnections::tell_events(Connection& connection) {
@@ -437,21 +366,44 @@ void TcpConnections::tell_events(Connection& connection) {
     events_.clear();
 }
 
-void TcpConnections::present(Connection& connection, base::ByteView bytes) {
+/// How many bytes the handler consumed; all when the connection is gone.
+std::size_t TcpConnections::offer(Connection& connection, base::ByteView bytes) {
     connection.expected = 0;
     presented_ = bytes;
     const std::size_t consumed = handler_.on_bytes(connection.id(), bytes);
     presented_ = {};
-    if (!connection.alive()) return;
+    if (!connection.alive()) return bytes.size();
     base::check(consumed <= bytes.size(), "tcp: a handler consumed more than it was given");
+    return consumed;
+}
+
+void TcpConnections::present(Connection& connection, base::ByteView bytes) {
+    const std::size_t consumed = offer(connection, bytes);
     if (consumed == bytes.size()) {
-        if (connection.unread.capacity() > kKeptOutputBytes) connection.unread = {};
+        if (!may_keep(connection.unread, memory_)) connection.unread = base::Bytes();
+        if (connection.counted > 2 * kKeptOutputBytes) recount(connection);
         return;
     }
+    connection.unread.reserve(bytes.size() - consumed + data::kReadablePadding);
     connection.unread.assign(bytes.begin() + static_cast<std::ptrdiff_t>(consumed), bytes.end());
+    keep_unread(connection);
+}
+
+/// What was not consumed, where it is: a connection that is held again and again does not copy it each time.
+void TcpConnections::present_unread(Connection& connection) {
+    base::Bytes whole = std::exchange(connection.unread, base::Bytes());
+    const std::size_t size = whole.size();
+    whole.resize(size + data::kReadablePadding);
+    const std::size_t consumed = offer(connection, {whole.data(), size});
+    if (!connection.alive()) return;
+    whole.resize(size);
+    whole.erase(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(consumed));
+    if (!whole.empty() || may_keep(whole, memory_)) connection.unread = std::move(whole);
+    keep_unread(connection);
 }
 
 void TcpConnections::write_to(Connection& connection) {
+    if (connection.mute) return throw_away_output(connection);
     if (connection.layers) return write_layered(connection);
     while (connection.sent < connection.output.size()) {
         const auto left = connection.output.size() - connection.sent;
@@ -459,7 +411,7 @@ void TcpConnections::write_to(Connection& connection) {
         if (count < 0) {
             if (errno == EINTR) continue;
             if (would_block(errno)) break;
-            return schedule_close(connection, base::from_errno(errno));
+            return write_failed(connection, errno);
         }
         connection.sent += static_cast<std::size_t>(count);
         bytes_written_ += static_cast<std::size_t>(count);
@@ -491,7 +443,7 @@ void TcpConnections::write_layered(Connection& connection) {
         if (count < 0) {
             if (errno == EINTR) continue;
             if (would_block(errno)) break;
-            return schedule_close(connection, base::from_errno(errno));
+            return write_failed(connection, errno);
         }
         layers.wire_taken(static_cast<std::size_t>(count));
         bytes_written_ += static_cast<std::size_t>(count);
@@ -500,14 +452,26 @@ void TcpConnections::write_layered(Connection& connection) {
     after_write(connection);
 }
 
+/// The peer has gone, perhaps with its last words not yet read: the end behind them closes the connection.
+void TcpConnections::write_failed(Connection& connection, int error) {
+    const bool peer_gone = error == EPIPE || error == ECONNRESET;
+    if (!peer_gone || connection.state != Connection::State::open) return schedule_close(connection, base::from_errno(error));
+    connection.mute = true;
+    throw_away_output(connection);
+    if (connection.reading) arm(connection);  // the event that told of it may have come and gone
+}
+
+void TcpConnections::throw_away_output(Connection& connection) {
+    connection.sent = connection.output.size();
+    if (connection.layers) connection.layers->wire_taken(connection.layers->wire_left());
+    after_write(connection);
+}
+
 void TcpConnections::after_write(Connection& connection) {
     if (connection.queued() == 0) {
         connection.sent = 0;
-        if (connection.output.capacity() > kKeptOutputBytes) {
-            connection.output = {};
-        } else {
-            connection.output.clear();
-        }
+        connection.output.clear();
+        if (!may_keep(connection.output, memory_)) connection.output = base::Bytes();
         if (connection.state == Connection::State::draining) {
             ::shutdown(connection.fd, SHUT_WR);
             return schedule_close(connection, base::Error{base::Errc::closed});
@@ -516,6 +480,7 @@ void TcpConnections::after_write(Connection& connection) {
         connection.output.erase(connection.output.begin(), connection.output.begin() + static_cast<std::ptrdiff_t>(connection.sent));
         connection.sent = 0;
     }
+    recount(connection);
     update_interest(connection);
 }
 
@@ -525,9 +490,10 @@ void TcpConnections::finish(Connection& connection) {
         ::close(connection.fd);
     }
     connection.fd = -1;
-    connection.output = {};
-    connection.unread = {};
+    connection.output = base::Bytes();
+    connection.unread = base::Bytes();
     connection.layers.reset();
+    recount(connection);
     free_.push_back(connection.slot);
     if (!connection.detached) handler_.on_released();
 }

@@ -17,6 +17,8 @@
 
 namespace sluice::posix {
 
+class Candidates;
+
 /// Low 32 bits: slot, dense from 0; high 32 bits: generation of the slot, never 0.
 using TcpId = std::uint64_t;
 
@@ -59,8 +61,12 @@ public:
     /// Takes an accepted socket over (non-blocking).
     void adopt(DetachedConnection&& connection);
     /// Starts a connection; on_open or on_closed tells how it went. `host` is a name or an address; names are looked up at once (may block;
-    /// data paths use addresses), and all their addresses are tried in turn. Errors: not_found (name), io.
-    base::Result<TcpId> connect(const std::string& host, std::uint16_t port);
+    /// data paths use addresses, from a Resolver), and all their addresses are tried in turn. With `layers` (a TlsClient's, say) on_open
+    /// still comes when the socket stands: output waits until the layers are open, on_layer tells of each. Errors: not_found (name), io.
+    base::Result<TcpId> connect(const std::string& host, std::uint16_t port, std::unique_ptr<LayerStack> layers = nullptr);
+    /// The same to a Unix socket. Errors: not_found (no such file), refused (nobody listens), too_large (path longer than
+    /// TcpListener::kUnixPathMax), permission, io.
+    base::Result<TcpId> connect_unix(const std::string& path, std::unique_ptr<LayerStack> layers = nullptr);
 
     /// Appends to the output; it leaves at the end of the turn. Nothing happens for a connection that is gone.
     void send(TcpId id, base::ByteView bytes);
@@ -86,6 +92,19 @@ public:
 
     /// Back-pressure: stops or resumes reading from all sockets. Outputs go on.
     void pause_reading(bool pause);
+    /// The same for one: nothing more is presented; afterwards first what was left unconsumed, at once (so not inside on_bytes()). A peer
+    /// that goes meanwhile is found out behind its last bytes.
+    void hold(TcpId id, bool hold);
+
+    /// Bytes of memory of all connections: buffers of what has not left or is not consumed yet, and a fixed part for each.
+    [[nodiscard]] std::size_t memory() const { return memory_ + slots_.size() * kBytesOfOne; }
+    /// From now on connections may keep so many more bytes that are not consumed yet. One that would need more, and more than kSmallUnread
+    /// itself, is closed: shed() counts it.
+    void set_room(std::size_t bytes) { room_ = bytes; }
+    /// Closes those with the largest buffers, down to kSmallUnread, until about so many bytes are free. Looks at every connection.
+    void shed_largest(std::size_t bytes);
+    [[nodiscard]] std::uint64_t shed() const { return shed_; }
+    static constexpr std::size_t kSmallUnread = 16 * 1024;
     [[nodiscard]] std::size_t count() const { return open_; }
     /// Of all connections, since the beginning.
     [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
@@ -103,21 +122,30 @@ private:
     Connection* find(TcpId id);
     [[nodiscard]] const Connection* find(TcpId id) const;
     TcpId place(int fd, const PeerAddress& peer, std::uint32_t events);
+    base::Result<TcpId> start_connecting(std::unique_ptr<Candidates> candidates, std::unique_ptr<LayerStack> layers);
     void try_next_address(Connection& connection, const base::Error& why);
     void read_from(Connection& connection, std::uint32_t events);
     void append_large(Connection& connection, base::ByteView bytes);
     void rearm_if_more(Connection& connection, ssize_t count, std::size_t wanted, std::uint32_t events);
     void read_layered(Connection& connection, std::uint32_t events);
+    std::size_t offer(Connection& connection, base::ByteView bytes);
     void present(Connection& connection, base::ByteView bytes);
+    void present_unread(Connection& connection);
     void tell_events(Connection& connection);
     void write_to(Connection& connection);
     void write_layered(Connection& connection);
+    void write_failed(Connection& connection, int error);
+    void throw_away_output(Connection& connection);
     void after_write(Connection& connection);
     void update_interest(Connection& connection);
     void arm(const Connection& connection);
     void mark_dirty(Connection& connection);
     void schedule_close(Connection& connection, const base::Error& why);
     void finish(Connection& connection);
+    void recount(Connection& connection);
+    void keep_unread(Connection& connection);
+
+    static constexpr std::size_t kBytesOfOne = 400;  // Connection with its place and its descriptor's; a test compares
 
     EventLoop& loop_;
     TcpHandler& handler_;
@@ -133,6 +161,9 @@ private:
     std::size_t open_ = 0;
     std::uint64_t bytes_read_ = 0;
     std::uint64_t bytes_written_ = 0;
+    std::size_t memory_ = 0;
+    std::size_t room_ = ~std::size_t{0};
+    std::uint64_t shed_ = 0;
     bool paused_ = false;
 };
 
@@ -157,6 +188,8 @@ public:
     static constexpr std::size_t kUnixPathMax = 107;  // sockaddr_un has 108 bytes, with the end
     ~TcpListener() override;
     [[nodiscard]] std::uint16_t port() const { return port_; }
+    /// Accepts nothing: who connects waits in the system's queue. Also inside on_accept().
+    void pause(bool pause);
     void on_ready(std::uint32_t events, std::uint64_t tag) override;
 
 private:
@@ -168,6 +201,7 @@ private:
     std::string socket_file_;  // to be removed, if it is still the one with this number
     std::uint64_t socket_inode_ = 0;
     int reserve_ = -1;  // a descriptor kept back, so that connections can be refused when all others are used up
+    bool paused_ = false;
     std::uint16_t port_;
 };
 

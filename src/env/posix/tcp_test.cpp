@@ -301,5 +301,81 @@ TEST(Mailbox, a_full_box_refuses_and_leaves_the_value_untouched) {
     EXPECT_EQ(third, "c");
 }
 
+// Limits
+
+TEST_F(Tcp, one_connection_is_held_and_goes_on_with_what_it_left) {
+    connect();
+    server.hold_until = 10;
+    client.connections.send(client.open, base::as_bytes("01234"));
+    ASSERT_TRUE(turn_until([&] { return server.reads == 1; }));
+    server.hold_until = 0;
+    server.connections.hold(server.opened.front(), true);
+    client.connections.send(client.open, base::as_bytes("56789"));
+    for (int i = 0; i < 20; ++i) loop.run_once(clock.now() + std::chrono::milliseconds(1));
+    EXPECT_EQ(server.reads, 1) << "held: nothing is presented";
+    server.connections.hold(server.opened.front(), false);
+    EXPECT_EQ(server.reads, 2) << "first what it left";
+    EXPECT_TRUE(turn_until([&] { return client.received == "0123456789"; }));
+}
+
+TEST_F(Tcp, a_held_connection_whose_peer_goes_is_found_out_when_it_is_read_again) {
+    connect();
+    server.connections.hold(server.opened.front(), true);
+    client.connections.close(client.open);
+    for (int i = 0; i < 20; ++i) loop.run_once(clock.now() + std::chrono::milliseconds(1));
+    server.connections.hold(server.opened.front(), false);
+    EXPECT_TRUE(turn_until([&] { return server.closed.size() == 1; }));
+}
+
+TEST_F(Tcp, memory_grows_with_what_is_not_consumed_and_is_given_back) {
+    connect();
+    const std::size_t before = server.connections.memory();
+    server.hold_until = 200'000;
+    client.connections.send(client.open, base::Bytes(150'000));
+    ASSERT_TRUE(turn_until([&] { return server.connections.memory() >= before + 150'000; }));
+    client.connections.close(client.open);
+    ASSERT_TRUE(turn_until([&] { return server.closed.size() == 1; }));
+    EXPECT_TRUE(turn_until([&] { return server.connections.memory() <= before; }));
+}
+
+TEST_F(Tcp, what_there_is_no_room_for_closes_its_connection) {
+    connect();
+    server.hold_until = 200'000;
+    server.connections.set_room(50'000);
+    client.connections.send(client.open, base::Bytes(10'000));
+    for (int i = 0; i < 20; ++i) loop.run_once(clock.now() + std::chrono::milliseconds(1));
+    EXPECT_TRUE(server.closed.empty());
+    server.connections.set_room(50'000);
+    client.connections.send(client.open, base::Bytes(150'000));
+    EXPECT_TRUE(turn_until([&] { return server.closed.size() == 1; }));
+    EXPECT_EQ(server.connections.shed(), 1U);
+}
+
+TEST_F(Tcp, the_largest_are_closed_first) {
+    connect();
+    const TcpId small = client.open;
+    connect();
+    ASSERT_TRUE(turn_until([&] { return server.opened.size() == 2; }));
+    server.hold_until = 200'000;
+    client.connections.send(small, base::Bytes(20'000));
+    client.connections.send(client.open, base::Bytes(100'000));
+    const std::size_t before = server.connections.memory();
+    ASSERT_TRUE(turn_until([&] { return server.connections.memory() >= before + 100'000; }));
+    server.connections.shed_largest(50'000);
+    ASSERT_TRUE(turn_until([&] { return server.closed.size() == 1; }));
+    EXPECT_EQ(server.closed.front(), server.opened.back());
+    EXPECT_EQ(server.connections.shed(), 1U);
+}
+
+TEST_F(Tcp, a_paused_listener_accepts_nothing_until_it_goes_on) {
+    listener->pause(true);
+    ASSERT_TRUE(client.connections.connect("127.0.0.1", listener->port()).has_value());
+    ASSERT_TRUE(turn_until([&] { return client.open != 0; })) << "the system's queue takes it";
+    for (int i = 0; i < 20; ++i) loop.run_once(clock.now() + std::chrono::milliseconds(1));
+    EXPECT_TRUE(server.opened.empty());
+    listener->pause(false);
+    EXPECT_TRUE(turn_until([&] { return server.opened.size() == 1; }));
+}
+
 }  // namespace
 }  // namespace sluice::posix

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 
 #include "env/posix/certificate_name.hpp"
+#include "env/posix/tls_material.hpp"
 
 namespace sluice::posix {
 namespace {
@@ -58,10 +59,7 @@ const BIO_METHOD* ends_method() {
     return method.get();
 }
 
-struct FreeSsl {
-    void operator()(SSL* ssl) const { SSL_free(ssl); }
-};
-using SslPointer = std::unique_ptr<SSL, FreeSsl>;
+using SslPointer = tls::Owned<SSL>;
 
 /// The oldest error of this thread's queue says what happened first; the others what that led to.
 std::string reason_of_failure(const SSL* ssl) {
@@ -77,21 +75,36 @@ std::string reason_of_failure(const SSL* ssl) {
 
 class TlsLayer final : public StreamLayer {
 public:
-    TlsLayer(SslPointer ssl, std::shared_ptr<const TlsContext> owner, bool name_from_san)
+    TlsLayer(SslPointer ssl, std::shared_ptr<const void> owner, bool name_from_san)
         : owner_(std::move(owner)), ssl_(std::move(ssl)), name_from_san_(name_from_san) {}
 
+    ~TlsLayer() override {
+        // OpenSSL throws away the session of a connection that ends without a goodbye; a network that breaks is no reason for that.
+        if (open_) SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
+    TlsLayer(const TlsLayer&) = delete;
+    TlsLayer& operator=(const TlsLayer&) = delete;
+
     /// False: no memory.
-    bool begin() {
+    bool attach() {
         BIO* bio = ends_method() == nullptr ? nullptr : BIO_new(ends_method());
         if (bio == nullptr) return false;
         BIO_set_data(bio, &ends_);
         BIO_set_init(bio, 1);
         SSL_set_bio(ssl_.get(), bio, bio);  // owns it now
-        SSL_set_accept_state(ssl_.get());
         return true;
     }
 
     [[nodiscard]] Kind kind() const override { return Kind::tls; }
+
+    void begin(base::Bytes& down) override {
+        if (SSL_is_server(ssl_.get()) == 1) return;  // the client speaks first
+        ends_ = {{}, &down};
+        ERR_clear_error();
+        const int done = SSL_do_handshake(ssl_.get());
+        if (done != 1 && SSL_get_error(ssl_.get(), done) != SSL_ERROR_WANT_READ) fail();
+        ends_ = {};
+    }
 
     State receive(base::ByteView in, base::Bytes& up, base::Bytes& down) override {
         ends_ = {in, &down};
@@ -119,6 +132,8 @@ public:
 
     [[nodiscard]] std::string_view failure() const override { return failure_; }
     [[nodiscard]] std::string_view certificate_name() const override { return name_; }
+    /// OpenSSL's objects of an idle connection; its record buffers are given back between records.
+    [[nodiscard]] std::size_t memory() const override { return 16 * 1024; }
     [[nodiscard]] bool resumed() const override { return open_ && SSL_session_reused(ssl_.get()) == 1; }
 
 private:
@@ -160,7 +175,7 @@ private:
         return State::failed;
     }
 
-    std::shared_ptr<const TlsContext> owner_;  // what the handshake's callbacks use; outlives ssl_
+    std::shared_ptr<const void> owner_;  // what the handshake's callbacks use; outlives ssl_
     Ends ends_;
     SslPointer ssl_;
     std::string name_;
@@ -171,11 +186,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<StreamLayer> make_tls_layer(ssl_ctx_st* context, std::shared_ptr<const TlsContext> owner, bool name_from_san) {
-    SslPointer ssl(SSL_new(context));
-    if (ssl == nullptr) return nullptr;
-    auto layer = std::make_unique<TlsLayer>(std::move(ssl), std::move(owner), name_from_san);
-    if (!layer->begin()) return nullptr;
+std::unique_ptr<StreamLayer> make_tls_layer(ssl_st* ssl, std::shared_ptr<const void> owner, bool name_from_san) {
+    auto layer = std::make_unique<TlsLayer>(SslPointer(ssl), std::move(owner), name_from_san);
+    if (!layer->attach()) return nullptr;
     return layer;
 }
 

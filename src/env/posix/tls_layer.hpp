@@ -5,11 +5,11 @@
 
 #include "env/posix/tls.hpp"
 
-struct ssl_ctx_st;  // SSL_CTX, so that OpenSSL stays out of headers
+struct ssl_st;  // SSL, so that OpenSSL stays out of headers
 
 namespace sluice::posix {
 
-/// `owner` holds `context` and what its callbacks use. nullptr: no memory.
-std::unique_ptr<StreamLayer> make_tls_layer(ssl_ctx_st* context, std::shared_ptr<const TlsContext> owner, bool name_from_san);
+/// Takes `ssl` over, which is set to accept or to connect. `owner` holds what its callbacks use. nullptr: no memory.
+std::unique_ptr<StreamLayer> make_tls_layer(ssl_st* ssl, std::shared_ptr<const void> owner, bool name_from_san);
 
 }  // namespace sluice::posix

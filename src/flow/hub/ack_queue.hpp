@@ -34,6 +34,8 @@ public:
         while (!waiting_.empty() && waiting_.front().ticket <= durable) send(waiting_.pop_front());
     }
     [[nodiscard]] std::size_t size() const { return waiting_.size(); }
+    /// Bytes of memory.
+    [[nodiscard]] std::size_t memory() const { return waiting_.memory(); }
     /// The greatest ticket seen; a repeated publish waits for it, as its first copy may still be waiting.
     [[nodiscard]] Ticket last() const { return last_; }
 

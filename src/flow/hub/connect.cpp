@@ -1,11 +1,13 @@
 // CONNECT, the life of sessions, wills (MQTT 5.0 §3.1, §3.2, §4.1).
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
 #include "base/hash.hpp"
 #include "codec/mqtt/decode.hpp"
 #include "codec/mqtt/encode.hpp"
+#include "data/bridge.hpp"
 #include "flow/hub/core.hpp"
 
 namespace sluice::hub {
@@ -36,9 +38,10 @@ base::Bytes will_properties(const mqtt::Properties& properties) {
 std::size_t bytes_of(const mqtt::Will& will) { return will.topic.size() + will.payload.size() + will.properties.raw().size(); }
 
 /// `total`: of the bytes of all wills.
-std::unique_ptr<Will> keep(const mqtt::Will& from, std::size_t& total) {
+std::unique_ptr<Will> keep(const mqtt::Will& from, std::size_t& total, std::size_t& memory) {
     auto will = std::make_unique<Will>();
     will->charge = Charge(total, bytes_of(from));
+    will->memory = Charge(memory, sizeof(Will) + data::kReadablePadding);
     will->topic = from.topic;
     will->payload.assign(from.payload.begin(), from.payload.end());
     will->payload.resize(from.payload.size() + data::kReadablePadding);
@@ -49,6 +52,20 @@ std::unique_ptr<Will> keep(const mqtt::Will& from, std::size_t& total) {
     will->qos = static_cast<std::uint8_t>(from.qos);
     will->retain = from.retain;
     return will;
+}
+
+/// 0 where it is no number: the hub's own limit.
+std::size_t number_in(std::string_view text) {
+    std::size_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+bool has_user_property(const mqtt::Properties& properties, std::string_view name) {
+    bool found = false;
+    properties.for_each(
+        [&](const mqtt::PropertyItem& item) { found = found || (item.id == Property::user_property && item.name == name); });
+    return found;
 }
 
 /// Is a client told why its CONNECT could not be read? 3.1.1 has no words for a malformed one (MQTT-3.1.4-1 there); at 5.0 we are silent,
@@ -73,7 +90,11 @@ void Hub::Core::on_connect(Connection& from, base::ByteView body, const Moment& 
     if (from.state == State::refused) return refuse_connect(from, {ReasonCode::server_busy, "limits.connections is reached"});
     const bool assigned = packet.client_id.empty();
     const std::string client = assigned ? assign_client_id() : std::string(packet.client_id);
-    if (const auto verdict_of = acceptable(packet, client); !verdict_of) return refuse_connect(from, verdict_of);
+    if (const auto verdict_of = acceptable(from, packet, client); !verdict_of) return refuse_connect(from, verdict_of);
+    if (const auto verdict_of = packet.will ? acceptable(*packet.will) : mqtt::Verdict{}; !verdict_of) {
+        ++counters_.wills_refused;
+        return refuse_connect(from, verdict_of);
+    }
     const auto admission = admit(from, packet, client);
     if (!admission) {
         from.state = State::authenticating;
@@ -89,9 +110,12 @@ void Hub::Core::on_connect(Connection& from, base::ByteView body, const Moment& 
     const Welcome words = welcome(packet, assigned ? std::string_view(client) : std::string_view());
     if (kConnackBytes + words.needed.size() > from.packet_bytes_max) return refuse_connect(from, ReasonCode::packet_too_large);
     bool present = false;
-    const SessionIndex index = open_session(client, packet.clean_start, present, moment);
-    if (index == kNoSession) return refuse_connect(from, {ReasonCode::quota_exceeded, "limits.sessions is reached"});
-    sessions_[index].principal = principal;
+    mqtt::Verdict why;
+    const SessionIndex index = open_session(client, packet.clean_start, present, why, moment);
+    if (index == kNoSession) return refuse_connect(from, why);
+    // Where nobody is asked anything a session stays whose it was, for the day when somebody is asked again.
+    if (!present || options_.authenticator != nullptr) sessions_[index].principal = principal;
+    work_.spend(TurnWork::kSession);
     set_up(from, index, packet, moment);
     send_connack(from, words, present);
     deliverer_.resume(index, moment.now);
@@ -113,20 +137,29 @@ void Hub::Core::end_refused(Connection& connection) {
     --counters_.connections;
 }
 
-mqtt::Verdict Hub::Core::acceptable(const mqtt::Connect& packet, std::string_view client) const {
+mqtt::Verdict Hub::Core::acceptable(const Connection& from, const mqtt::Connect& packet, std::string_view client) {
     if (packet.properties.has(Property::authentication_method))
         return {ReasonCode::bad_authentication_method, "no authentication method is supported but user name and password"};
     if (client.size() > kClientIdBytesMax) return {ReasonCode::client_identifier_not_valid, "longer than 1,024 bytes"};
-    if (packet.will && packet.will->payload.size() > options_.limits.payload_bytes_max)
-        return {ReasonCode::packet_too_large, "the will's payload is above limits.payload"};
-    if (packet.will && will_bytes_ + bytes_of(*packet.will) > options_.limits.will_bytes_max)
-        return {ReasonCode::quota_exceeded, "the wills of all clients together are too large"};
+    if (data::is_bridge_client(client) && !from.peer.internal)
+        return {ReasonCode::client_identifier_not_valid, "$bridge/ belongs to this gateway's own bridges"};
     if (packet.will && packet.will->topic.starts_with("$SYS/")) return {ReasonCode::not_authorized, "the will's topic"};
+    return ReasonCode::success;
+}
+
+mqtt::Verdict Hub::Core::acceptable(const mqtt::Will& will) const {
+    const Limits& limits = options_.limits;
+    if (!topic_fits(will.topic)) return {ReasonCode::topic_name_invalid, "the will's topic is too long or has too many levels"};
+    if (will.payload.size() > std::min(limits.payload_bytes_max, limits.will_payload_bytes_max))
+        return {ReasonCode::packet_too_large, "the will's payload is above limits.will_payload or limits.payload"};
+    if (will_bytes_ + memory_.elsewhere().will_bytes + bytes_of(will) > limits.will_bytes_max)
+        return {ReasonCode::quota_exceeded, "the wills of all clients together are too large"};
     return ReasonCode::success;
 }
 
 std::optional<Admission> Hub::Core::admit(const Connection& from, const mqtt::Connect& packet, std::string_view client) {
     if (from.state == State::admitted) return Admission{.reason = ReasonCode::success, .principal = from.principal};
+    if (from.peer.internal) return Admission{.reason = ReasonCode::success, .principal = kBridgePrincipal};
     if (options_.authenticator == nullptr) return Admission{};
     return options_.authenticator->authenticate({.connection = from.id,
                                                  .peer = from.peer,
@@ -148,7 +181,7 @@ std::string Hub::Core::assign_client_id() {
 }
 
 /// Finds or makes the client's session and takes it from a connection that still has it. kNoSession: no room.
-SessionIndex Hub::Core::open_session(std::string_view client, bool clean_start, bool& present, const Moment& moment) {
+SessionIndex Hub::Core::open_session(std::string_view client, bool clean_start, bool& present, mqtt::Verdict& why, const Moment& moment) {
     SessionIndex index = sessions_.find(client);
     if (index != kNoSession && sessions_[index].online()) {
         Connection* other = find(sessions_[index].connection);
@@ -157,21 +190,31 @@ SessionIndex Hub::Core::open_session(std::string_view client, bool clean_start, 
         close(*other, false, moment);  // its session ends with it if that is its life
         index = sessions_.find(client);
     }
-    if (index != kNoSession && clean_start) {
+    if (index != kNoSession && sessions_[index].will && sessions_[index].will_at <= moment.now) publish_will(index, moment);
+    if (index != kNoSession && (clean_start || sessions_[index].ends <= moment.now)) {
         end_session(index, moment);
         index = kNoSession;
     }
     present = index != kNoSession;
     if (present) return index;
-    if (sessions_.size() >= options_.limits.sessions_max) {
+    if (!affords(2 * sizeof(Session) + client.size(), MemoryGuard::Mark::sessions)) {
+        ++counters_.connections_refused_memory;
+        why = {ReasonCode::quota_exceeded, "limits.memory is near"};
+        return kNoSession;
+    }
+    if (sessions_.size() + memory_.elsewhere().sessions >= options_.limits.sessions_max) {
+        why = {ReasonCode::quota_exceeded, "limits.sessions is reached"};
         if (sessions_.oldest_absent() == kNoSession) return kNoSession;
         ++counters_.sessions_evicted;
         end_session(sessions_.oldest_absent(), moment);
     }
-    return sessions_.create(client);
+    index = sessions_.create(client);
+    if (paced_) sessions_[index].pace = parted_.take(base::hash64(client, secret_));
+    return index;
 }
 
 std::uint32_t Hub::Core::session_life(const mqtt::Connect& packet) const {
+    if (data::is_bridge_client(packet.client_id)) return packet.properties.number_or(Property::session_expiry_interval, 0);
     const auto longest = static_cast<std::uint32_t>(options_.limits.session_expiry_max.count());
     if (packet.version == Version::v5) return std::min(longest, packet.properties.number_or(Property::session_expiry_interval, 0));
     return packet.clean_start ? 0 : longest;
@@ -182,19 +225,37 @@ void Hub::Core::set_up(Connection& from, SessionIndex index, const mqtt::Connect
     sessions_.mark_present(index);
     session.connection = from.id;
     session.version = packet.version;
-    session.ends = session.will_at = kNever;  // a delayed will of an earlier connection is withdrawn (§3.1.3.2.2)
-    session.will = packet.will ? keep(*packet.will, will_bytes_) : nullptr;
+    if (session.pace) session.pace->held_until = {};  // that was another connection
+    session.ends = session.will_at = kNever;          // a delayed will of an earlier connection is withdrawn (§3.1.3.2.2)
+    session.will = packet.will ? keep(*packet.will, will_bytes_, memory_.messages) : nullptr;
     session.expiry_seconds = session_life(packet);
     set_up_receiver(session, packet);
     recorder_.session_changed(session);
+    if (from.peer.internal) set_up_bridge(session, packet);
 
+    from.receive_maximum = options_.limits.receive_maximum;
+    from.topic_alias_max = options_.limits.topic_alias_max;
     from.keep_alive_seconds = keep_alive(packet);
     from.session = index;
+    from.bridge = packet.bridge;
     from.state = State::running;
     from.last_heard = from.since = moment.now;
     ++counters_.connections_accepted;
     arm(from);
     port_.on_presence(session.client, true);
+}
+
+/// What only one of our own bridges can ask for.
+void Hub::Core::set_up_bridge(Session& session, const mqtt::Connect& packet) {
+    Deliverer::QueueLimits queue;
+    packet.properties.for_each([&](const mqtt::PropertyItem& item) {
+        if (item.id != Property::user_property) return;
+        if (item.name == data::kBridgeQueueMessages) queue.messages = number_in(item.text);
+        if (item.name == data::kBridgeQueueBytes) queue.bytes = number_in(item.text);
+        if (item.name == data::kBridgeForget) session.inbox.reset();
+        if (item.name == data::kBridgeInwards) keep_only(session.index, {});
+    });
+    deliverer_.limit_queue(session, queue);
 }
 
 /// What the client takes.
@@ -203,8 +264,8 @@ void Hub::Core::set_up_receiver(Session& session, const mqtt::Connect& packet) {
     session.inflight_max = static_cast<std::uint16_t>(
         std::min<std::uint32_t>(limits.inflight_max, packet.properties.number_or(Property::receive_maximum, 0xFFFF)));
     session.packet_bytes_max = packet.properties.number_or(Property::maximum_packet_size, ~0U);
-    const auto aliases = static_cast<std::uint16_t>(packet.properties.number_or(Property::topic_alias_maximum, 0));
-    session.aliases = aliases != 0 ? std::make_unique<TopicAliases>(aliases, limits.topic_alias_bytes_max) : nullptr;
+    const auto aliases = std::min<std::size_t>(limits.topic_aliases_out_max, packet.properties.number_or(Property::topic_alias_maximum, 0));
+    session.aliases = aliases != 0 ? std::make_unique<TopicAliases>(aliases, limits.topic_alias_bytes_max, memory_.messages) : nullptr;
     deliverer_.begin_connection(session);
 }
 
@@ -227,6 +288,8 @@ Hub::Core::Welcome Hub::Core::welcome(const mqtt::Connect& packet, std::string_v
     if (keep_alive(packet) != packet.keep_alive.count()) needed.number(Property::server_keep_alive, keep_alive(packet));
     mqtt::PropertyWriter optional(result.optional);
     optional.number(Property::maximum_packet_size, packet_bytes_max_);
+    if (!options_.gateway.empty() && has_user_property(packet.properties, data::kBridgeFrom))
+        optional.user(data::kBridgeGateway, options_.gateway);
     if (limits.topic_alias_max != 0) optional.number(Property::topic_alias_maximum, limits.topic_alias_max);
     return result;
 }
@@ -246,9 +309,27 @@ void Hub::Core::end_session(SessionIndex index, const Moment& moment) {
     if (sessions_[index].will) publish_will(index, moment);
     Session& session = sessions_[index];
     recorder_.session_ended(session);
-    for (const Subscribed& subscribed : std::exchange(session.subscriptions, {})) remove_subscription(index, subscribed);
+    if (session.pace) parted_.keep(base::hash64(session.client, secret_), std::move(session.pace), moment.now);
     deliverer_.discard(session);
-    sessions_.erase(index);
+    work_.spend_on_endings(TurnWork::kSession);
+    endings_.push_back({index, std::move(session.subscriptions)});
+    sessions_.retire(index);
+    if (endings_.size() == 1) work_off_endings();
+}
+
+/// Takes the filters of ended sessions out of the trees, as many as the turn has time for and always some.
+void Hub::Core::work_off_endings() {
+    while (!endings_.empty()) {
+        Ending& ending = endings_.front();
+        while (!ending.subscriptions.empty()) {
+            remove_subscription(ending.index, ending.subscriptions.back());
+            ending.subscriptions.pop_back();
+            work_.spend_on_endings(TurnWork::kFilter);
+            if (!work_.left_for_endings() || links_.behind()) return;
+        }
+        sessions_.release(ending.index);
+        endings_.pop_front();
+    }
 }
 
 void Hub::Core::publish_will(SessionIndex index, const Moment& moment) {
@@ -260,6 +341,8 @@ void Hub::Core::publish_will(SessionIndex index, const Moment& moment) {
         return;
     }
     ++counters_.wills_published;
+    work_.spend_on_endings(TurnWork::kWill);
+    const std::uint64_t before = counters_.packets_out;
     const bool expires = will->expires_after != std::chrono::seconds::max();
     static_cast<void>(take_in(index,
                               {.topic = will->topic,
@@ -269,6 +352,7 @@ void Hub::Core::publish_will(SessionIndex index, const Moment& moment) {
                                .qos = will->qos,
                                .retain = will->retain},
                               false, moment));  // nobody waits for an acknowledgement of a will
+    work_.spend_on_endings((counters_.packets_out - before) * TurnWork::kCopy);
 }
 
 }  // namespace sluice::hub

@@ -11,9 +11,12 @@
 #include "flow/hub/ack_queue.hpp"
 #include "flow/hub/deliverer.hpp"
 #include "flow/hub/hub.hpp"
+#include "flow/hub/memory_guard.hpp"
+#include "flow/hub/parted_paces.hpp"
 #include "flow/hub/recorder.hpp"
 #include "flow/hub/shard_links.hpp"
 #include "flow/hub/timers.hpp"
+#include "flow/hub/turn_work.hpp"
 
 namespace sluice::hub {
 
@@ -39,6 +42,9 @@ public:
     void forget_permissions();
     SessionIndex clients(SessionIndex from, std::size_t places, ClientVisitor& visitor) const;
     void review_permissions(Authenticator* authenticator);
+    void set_limits(const Limits& limits);
+    [[nodiscard]] std::size_t memory_room() const { return memory_.room(); }
+    [[nodiscard]] std::optional<Waiting> waiting(std::string_view client) const;
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);
     void shut_down();
     [[nodiscard]] const Counters& counters();
@@ -52,22 +58,13 @@ private:
         base::Monotonic now;
         base::WallTime wall;
     };
-    struct PendingSuback {
-        std::uint64_t fence = 0;
-        Ticket ticket = 0;  // of a session that is kept: its subscriptions must be durable
-        ConnectionId connection{};
-        mqtt::PacketId packet_id = 0;
-        base::Bytes codes;
-        std::vector<RetainedSearch> retained_for;
-        std::size_t filters = 0;  // counted in filters_pending_
-        bool removes = false;     // it is an UNSUBACK
-    };
-
     // hub.cpp: dispatch, connections, time.
     Connection* find(ConnectionId who);
     base::Bytes* answer(ConnectionId to);
-    void on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
+    /// False: it is not done yet and is to be presented again in another turn.
+    [[nodiscard]] bool on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
     void on_unframed(Connection& from, const mqtt::Framed& framed, const Moment& moment);
+    void on_ping(Connection& from, base::ByteView body, const Moment& moment);
     void on_disconnect(Connection& from, base::ByteView body, const Moment& moment);
     /// The peer broke the rules: tells it why, where its version can, and closes. `verdict` may have words for the reason string.
     void refuse(Connection& connection, mqtt::Verdict verdict, const Moment& moment);
@@ -87,16 +84,34 @@ private:
     void on_connection_timer(Connection& connection, const Moment& moment);
     void on_session_timer(SessionIndex index, const Moment& moment);
 
+    // pressure.cpp: what clients send faster than they may, what takes more memory than there is.
+    /// False: not now. The connection is held back and its packet presented again.
+    [[nodiscard]] bool in_pace(Connection& from, std::size_t bytes, const Moment& moment);
+    void on_pace_timer(Connection& connection);
+    [[nodiscard]] const Pace* pace(const Connection& connection) const;
+    void begin_paces_anew();
+    [[nodiscard]] bool has_time(const Connection& from, std::uint8_t first) const;
+    [[nodiscard]] bool others_behind() const;
+    void wait_for_turn(Connection& from);
+    void wait_for_output(const Connection& from);
+    void let_next_come();
+    [[nodiscard]] std::size_t structure_bytes() const;
+    /// Is there room for so many bytes more of what the mark is for?
+    [[nodiscard]] bool affords(std::size_t bytes, MemoryGuard::Mark mark);
+
     // connect.cpp: CONNECT, sessions, wills.
     void on_connect(Connection& from, base::ByteView body, const Moment& moment);
     void refuse_connect(Connection& connection, mqtt::Verdict verdict);
     void end_refused(Connection& connection);
-    [[nodiscard]] mqtt::Verdict acceptable(const mqtt::Connect& packet, std::string_view client) const;
+    [[nodiscard]] static mqtt::Verdict acceptable(const Connection& from, const mqtt::Connect& packet, std::string_view client);
+    [[nodiscard]] mqtt::Verdict acceptable(const mqtt::Will& will) const;
     [[nodiscard]] std::optional<Admission> admit(const Connection& from, const mqtt::Connect& packet, std::string_view client);
     [[nodiscard]] std::string assign_client_id();
-    SessionIndex open_session(std::string_view client, bool clean_start, bool& present, const Moment& moment);
+    /// kNoSession: no room, `why` says for what.
+    SessionIndex open_session(std::string_view client, bool clean_start, bool& present, mqtt::Verdict& why, const Moment& moment);
     void set_up(Connection& from, SessionIndex index, const mqtt::Connect& packet, const Moment& moment);
     void set_up_receiver(Session& session, const mqtt::Connect& packet);
+    void set_up_bridge(Session& session, const mqtt::Connect& packet);
     /// What a CONNACK has to say, of which `optional` may be left out.
     struct Welcome {
         base::Bytes needed;
@@ -108,6 +123,7 @@ private:
     [[nodiscard]] std::uint16_t keep_alive(const mqtt::Connect& packet) const;
     void end_session(SessionIndex index, const Moment& moment);
     void publish_will(SessionIndex index, const Moment& moment);
+    void work_off_endings();
     [[nodiscard]] std::uint32_t session_life(const mqtt::Connect& packet) const;
 
     // permissions.cpp: waiting for an answer, whose session it is, what a change of permissions ends.
@@ -119,12 +135,17 @@ private:
 
     // publish.cpp: PUBLISH and its acknowledgements.
     void on_publish(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
-    mqtt::Verdict take_properties(Session& session, mqtt::Publish& packet, Passing& passing, base::Monotonic now);
-    mqtt::Verdict resolve_alias(Session& session, mqtt::Publish& packet);
+    mqtt::Verdict take_properties(Connection& from, mqtt::Publish& packet, Passing& passing, base::Monotonic now);
+    mqtt::Verdict resolve_alias(Connection& from, mqtt::Publish& packet);
+    Inbox& inbox(Session& session);
     void on_publish_once(Connection& from, const mqtt::Publish& packet, const Passing& passing, bool permitted, const Moment& moment);
     void on_pubrel(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
     void on_subscriber_ack(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment);
     [[nodiscard]] bool may_publish(Connection& from, std::string_view topic);
+    [[nodiscard]] bool topic_fits(std::string_view topic) const;
+    void refuse_topic(Connection& from, const mqtt::Publish& packet, const Moment& moment);
+    [[nodiscard]] bool has_been_here(const mqtt::Properties& properties) const;
+    void on_loop(Connection& from, const mqtt::Publish& packet);
     [[nodiscard]] bool window_full(const Connection& from, const Session& session) const;
     struct Taken {
         Ticket ticket = 0;
@@ -135,8 +156,11 @@ private:
     void send_ack(const PendingAck& ack, mqtt::Version version);
 
     // subscribe.cpp
-    void on_subscribe(Connection& from, base::ByteView body, const Moment& moment);
-    void on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment);
+    [[nodiscard]] bool on_subscribe(Connection& from, base::ByteView body, const Moment& moment);
+    void await_changes(const Connection& from, PendingSuback& suback);
+    void go_on_later(Connection& from, PartlyDone&& work);
+    void keep_only(SessionIndex index, const mqtt::Subscribe& packet);
+    [[nodiscard]] bool on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment);
     mqtt::ReasonCode subscribe(SessionIndex index, const mqtt::Subscription& wanted, std::uint32_t identifier, PendingSuback& pending);
     mqtt::ReasonCode unsubscribe(SessionIndex index, std::string_view filter);
     void remove_subscription(SessionIndex index, Subscribed subscribed);
@@ -150,7 +174,9 @@ private:
     // shards.cpp: routing, here and elsewhere.
     /// True: some subscription, here or elsewhere, wants it.
     bool spread(const Passing& passing, SessionIndex publisher, base::Monotonic now);
-    void retain(const Passing& passing, RetainStamp stamp, base::Monotonic now);
+    /// False: refused, what was retained stays.
+    bool retain(const Passing& passing, RetainStamp stamp, bool may_grow, base::Monotonic now);
+    [[nodiscard]] bool affords_retained(const Passing& passing);
     /// How a publication to a group came here.
     struct GroupTrip {
         bool from_elsewhere = false;
@@ -170,6 +196,7 @@ private:
     Options options_;
     Port& port_;
     Counters counters_;
+    MemoryGuard memory_;          // before what gives back what it took
     std::uint64_t secret_;        // of the tables whose keys strangers choose
     std::size_t will_bytes_ = 0;  // of all sessions: before them, as they give theirs back
     SessionTable sessions_;
@@ -188,8 +215,19 @@ private:
     Ticket durable_ = 0;
     std::uint64_t retain_time_ = 0;
     std::uint64_t assigned_ids_ = 0;
+    /// A session that has ended, as far as anybody can see: what is left of it are its filters in the tree.
+    struct Ending {
+        SessionIndex index = kNoSession;
+        std::vector<Subscribed> subscriptions;
+    };
+    TurnWork work_;
+    Ring<Ending> endings_;
+    Ring<ConnectionId> line_;                // whose work waits for its turn
+    std::vector<ConnectionId> full_;         // whose messages are for so many that those of this turn must leave first
     SessionIndex review_next_ = kNoSession;  // kNoSession: no review is under way
     std::uint32_t packet_bytes_max_;
+    bool paced_ = false;  // how fast clients may publish is limited
+    PartedPaces parted_;
     base::Monotonic turn_{};             // when the last turn ended
     base::WallTime wall_{};              // about then, as on_bytes and on_tick were told
     base::Bytes properties_;             // of the publish under way

@@ -17,7 +17,14 @@ namespace {
 constexpr std::size_t kWishesMax = 1'000'000;
 
 /// What a waiting message counts: itself and, about, its place in a queue and its header. Shared ones count for each that waits.
-std::size_t cost(const Delivery& delivery) { return delivery.message ? delivery.message.size() + 96 : 0; }
+constexpr std::size_t kCostAround = 96;
+std::size_t cost(const Delivery& delivery) { return delivery.message ? delivery.message.size() + kCostAround : 0; }
+
+std::size_t inflight_bytes(const Outbox& box) { return box.bytes - box.queue_bytes - box.queue.size() * kCostAround; }
+
+/// Places that an empty queue keeps.
+constexpr std::size_t kKeptPlaces = 128;
+bool too_roomy(const Ring<Delivery>& ring) { return ring.empty() && ring.memory() > kKeptPlaces * sizeof(Delivery); }
 }  // namespace
 
 void Deliverer::begin() {
@@ -29,6 +36,7 @@ void Deliverer::begin() {
 void Deliverer::target(SessionIndex index, const Subscriber& subscription) {
     Session& session = sessions_[index];
     if (session.target_stamp != stamp_) {
+        if (session.serial == 0) return;  // it has ended; its filters follow
         session.target_stamp = stamp_;
         session.target = static_cast<std::uint32_t>(targets_.size());
         targets_.push_back({.session = index,
@@ -51,6 +59,7 @@ void Deliverer::target(SessionIndex index, const Subscriber& subscription) {
 
 void Deliverer::deliver(const Passing& message, base::Monotonic now) {
     if (targets_.empty()) return;
+    memory_.before_output();
     for (auto& bytes : encoded_) bytes.clear();
     for (const Target& target : targets_) deliver_to(target, message, now);
     kept_ = {};
@@ -63,7 +72,7 @@ void Deliverer::deliver_to(const Target& target, const Passing& message, base::M
         if (session.online()) deliver_unacknowledged(session, target, message, now);
         return;
     }
-    if (!kept_) kept_ = MessageRef(message);
+    if (!kept_) kept_ = MessageRef(message, memory_.messages);
     Delivery delivery{
         .message = kept_, .identifier = target.identifier, .qos = qos, .retain = message.retain && target.retain_as_published};
     if (target.more_identifiers != 0) {
@@ -73,7 +82,7 @@ void Deliverer::deliver_to(const Target& target, const Passing& message, base::M
     if (session.online()) {
         Outbox& box = outbox(session);
         base::Bytes* out = port_.output(session.connection);
-        const bool in_order = box.queue.empty() && box.sent == box.inflight.size() && box.inflight.size() < session.inflight_max;
+        const bool in_order = box.queue.empty() && box.sent == box.inflight.size() && window_open(session, box);
         if (in_order && out != nullptr && has_room(session, *out)) return send_new(session, *out, std::move(delivery), now);
     }
     enqueue(target.session, std::move(delivery));
@@ -82,10 +91,8 @@ void Deliverer::deliver_to(const Target& target, const Passing& message, base::M
 void Deliverer::deliver_unacknowledged(Session& session, const Target& target, const Passing& message, base::Monotonic now) {
     base::Bytes* out = port_.output(session.connection);
     if (out == nullptr) return;
-    if (!has_room(session, *out)) {
-        ++counters_.dropped_queue_full;
-        return;
-    }
+    if (!has_room(session, *out)) return count_unroomy(session, *out);
+    const std::size_t before = out->size();
     const bool v5 = session.version == Version::v5;
     const bool retain = message.retain && target.retain_as_published;
     bool fits;
@@ -107,10 +114,18 @@ void Deliverer::deliver_unacknowledged(Session& session, const Target& target, c
         ++counters_.dropped_too_large;
         return;
     }
+    memory_.count_output(out->size() - before);
     ++counters_.delivered;
     ++counters_.packets_out;
     ++session.messages_out;
     counters_.bytes_out += message.payload.size();
+}
+
+/// A message of QoS 0 found no room: for more than this client alone?
+void Deliverer::count_unroomy(const Session& session, const base::Bytes& out) {
+    ++counters_.dropped_queue_full;
+    if (out.size() < limits_.output_bytes_max || port_.queued_bytes(session.connection) < limits_.output_bytes_max)
+        ++counters_.dropped_memory;
 }
 
 /// False, and nothing written: larger than the client takes.
@@ -130,7 +145,9 @@ void Deliverer::use_alias(TopicAliases& aliases, std::size_t bytes_max, PublishP
     const std::uint64_t hash = base::hash64(topic, secret_);
     packet.alias = aliases.find(topic, hash);
     packet.alias_known = packet.alias != 0;
-    if (!packet.alias_known) packet.alias = aliases.assign(topic, hash);
+    if (packet.alias_known) return;
+    packet.alias = aliases.assign(topic, hash);
+    if (packet.alias == 0) ++counters_.aliases_missed;
 }
 
 void Deliverer::gather_identifiers(const Target& target) {
@@ -152,50 +169,85 @@ const base::Bytes& Deliverer::encoded(const Passing& message, bool v5, bool reta
 
 bool Deliverer::ready(const Session& session) const {
     if (!session.online()) return false;
+    memory_.before_output();
     const base::Bytes* out = port_.output(session.connection);
     if (out == nullptr || !has_room(session, *out)) return false;
-    return !session.outbox || (session.outbox->queue.empty() && session.outbox->inflight.size() < session.inflight_max);
+    return !session.outbox || (session.outbox->queue.empty() && window_open(session, *session.outbox));
 }
 
 bool Deliverer::has_room(const Session& session, const base::Bytes& out) const {
-    return out.size() < limits_.output_bytes_max || port_.queued_bytes(session.connection) < limits_.output_bytes_max;
+    const std::size_t most = memory_.output_max();
+    return out.size() < most || port_.queued_bytes(session.connection) < most;
 }
 
 Outbox& Deliverer::outbox(Session& session) {
     if (!session.outbox) {
         session.outbox = std::make_unique<Outbox>();
         session.outbox->kept = session.kept;
+        session.outbox->memory = Charge(memory_.messages, sizeof(Outbox));
     }
     return *session.outbox;
+}
+
+void Deliverer::limit_queue(Session& session, QueueLimits limits) {
+    Outbox& box = outbox(session);
+    box.queue_messages_max = limits.messages;
+    box.queue_bytes_max = limits.bytes;
 }
 
 void Deliverer::enqueue(SessionIndex index, Delivery&& delivery) {
     Session& session = sessions_[index];
     Outbox& box = outbox(session);
     const std::size_t size = delivery.message.size();
-    const auto full = [&] {
-        return box.queue.size() >= limits_.queue_messages_max || box.queue_bytes + size > limits_.queue_bytes_max || !affordable(delivery);
-    };
-    while (full()) {
+    const std::size_t messages_max = box.queue_messages_max != 0 ? box.queue_messages_max : limits_.queue_messages_max;
+    const std::size_t bytes_max = box.queue_bytes_max != 0 ? box.queue_bytes_max : limits_.queue_bytes_max;
+    for (;;) {
+        const bool room = box.queue.size() < messages_max && box.queue_bytes + size <= bytes_max && affordable(delivery);
+        if (room && box.bytes + cost(delivery) <= memory_.share()) break;
+        ++box.dropped;
         ++counters_.dropped_queue_full;
+        if (room) ++counters_.dropped_memory;
         if (box.queue.empty()) return recorder_.done(box, delivery);
         recorder_.done(box, take_queued(box));  // the oldest goes
     }
     if (delivery.number == 0) recorder_.add(box, delivery);
     box.queue_bytes += size;
-    counters_.waiting_bytes += cost(delivery);
-    ++counters_.messages_waiting;
+    waits(box, delivery);
     box.queue.push_back(std::move(delivery));
-    if (session.online() && box.inflight.size() < session.inflight_max) hold_back(index);  // no acknowledgement will call for it
+    recount(box);
+    if (session.online() && window_open(session, box)) hold_back(index);  // no acknowledgement will call for it
 }
 
-bool Deliverer::affordable(const Delivery& delivery) const { return counters_.waiting_bytes + cost(delivery) <= limits_.waiting_bytes_max; }
+bool Deliverer::affordable(const Delivery& delivery) const {
+    return counters_.waiting_bytes + memory_.elsewhere().waiting_bytes + cost(delivery) <= limits_.waiting_bytes_max;
+}
+
+/// May one more be in flight? The first always may.
+bool Deliverer::window_open(const Session& session, const Outbox& box) const {
+    const std::size_t bytes = inflight_bytes(box);
+    return box.inflight.size() < session.inflight_max && bytes < limits_.queue_bytes_max && bytes <= memory_.share();
+}
+
+void Deliverer::waits(Outbox& box, const Delivery& delivery) {
+    box.bytes += cost(delivery);
+    counters_.waiting_bytes += cost(delivery);
+    ++counters_.messages_waiting;
+}
+
+void Deliverer::waits_no_more(Outbox& box, const Delivery& delivery) {
+    box.bytes -= cost(delivery);
+    counters_.waiting_bytes -= cost(delivery);
+    --counters_.messages_waiting;
+}
 
 Delivery Deliverer::take_queued(Outbox& box) {
     Delivery oldest = box.queue.pop_front();
     box.queue_bytes -= oldest.message.size();
-    counters_.waiting_bytes -= cost(oldest);
-    --counters_.messages_waiting;
+    waits_no_more(box, oldest);
+    if (too_roomy(box.queue)) {
+        box.queue.clear();
+        recount(box);
+    }
     return oldest;
 }
 
@@ -241,7 +293,9 @@ void Deliverer::write(Session& session, base::Bytes& out, const Delivery& delive
                          .packet_id = delivery.packet_id,
                          .identifiers = identifiers_,
                          .now = now};
+    const std::size_t before = out.size();
     if (!append_publish(session, out, packet)) return;  // never: callers ask fits() first
+    memory_.count_output(out.size() - before);
     counters_.bytes_out += message.payload.size();
     ++(dup ? counters_.redelivered : counters_.delivered);
     ++counters_.packets_out;
@@ -263,10 +317,10 @@ void Deliverer::send_new(Session& session, base::Bytes& out, Delivery&& delivery
     write(session, out, delivery, false, now);
     if (delivery.qos == 0) return;
     delivery.number == 0 ? recorder_.add(box, delivery) : recorder_.sent(box, delivery);
-    counters_.waiting_bytes += cost(delivery);
+    waits(box, delivery);
     box.inflight.push_back(std::move(delivery));
+    recount(box);
     ++box.sent;
-    ++counters_.messages_waiting;
 }
 
 /// False: it can't be sent on this connection and is given up.
@@ -300,11 +354,13 @@ void Deliverer::begin_connection(Session& session) {
     }
     while (!others.empty()) released.push_back(others.pop_front());
     box.inflight = std::move(released);
+    recount(box);
 }
 
 void Deliverer::resume(SessionIndex index, base::Monotonic now) {
     Session& session = sessions_[index];
     if (!session.outbox || !session.online()) return;
+    memory_.before_output();
     base::Bytes* out = port_.output(session.connection);
     if (out == nullptr) return;
     while (has_room(session, *out))
@@ -324,6 +380,7 @@ bool Deliverer::send_next(Session& session, base::Bytes& out, base::Monotonic no
             finish(box, box.sent);
         return true;
     }
+    if (!window_open(session, box)) return false;
     if (!box.queue.empty()) {
         Delivery next = take_queued(box);
         if (next.message.expires() <= now) {
@@ -335,6 +392,10 @@ bool Deliverer::send_next(Session& session, base::Bytes& out, base::Monotonic no
         return true;
     }
     if (box.wishes.empty()) return search(session);
+    if (retained_budget_ == 0) {
+        hold_back(session.index);
+        return false;
+    }
     grant_wish(session, out, now);
     return true;
 }
@@ -347,17 +408,33 @@ bool Deliverer::search(Session& session) {
         hold_back(session.index);
         return false;
     }
-    const RetainedSearch wanted = box.searches.pop_front();
-    const std::size_t cost = retained_.match(subscriptions_.filter(wanted.filter), [&](NodeIndex node, RetainStamp stamp) {
+    RetainedSearch& wanted = box.searches.front();
+    const std::string filter = subscriptions_.filter(wanted.filter);
+    found_.clear();
+    const auto note = [this](NodeIndex node, RetainStamp stamp) { found_.emplace_back(node, stamp); };
+    if (wanted.next == 0) {
+        const std::size_t cost = kSearchCost + retained_.match(filter, kSearchPerTurn, note);
+        search_budget_ -= std::min(search_budget_, cost);
+        if (cost > kSearchCost + kSearchPerTurn) {
+            found_.clear();
+            wanted.next = 1;
+            wanted.until = retained_.latest();
+            return true;
+        }
+    } else {
+        wanted.next = retained_.scan(filter, wanted.next, search_budget_, wanted.until, note);
+        search_budget_ = 0;
+    }
+    for (const auto& [node, stamp] : found_) {
         if (wishes_ >= kWishesMax) {
             ++counters_.dropped_queue_full;
-            return;
+            continue;
         }
         ++wishes_;
         box.wishes.push_back(
             {.stamp = stamp, .node = node, .filter = wanted.filter, .identifier = wanted.identifier, .options = wanted.options});
-    });
-    search_budget_ -= std::min(search_budget_, cost);
+    }
+    if (wanted.next == 0) box.searches.pop_front();
     return true;
 }
 
@@ -366,6 +443,7 @@ void Deliverer::grant_wish(Session& session, base::Bytes& out, base::Monotonic n
     --wishes_;
     MessageRef message = retained_.get(wish.node, wish.stamp);
     if (!message || message.expires() <= now) return;
+    retained_budget_ -= std::min(retained_budget_, message.size());
     const auto qos = std::min(wish.options.qos(), message.passing().qos);
     Delivery delivery{.message = std::move(message), .identifier = wish.identifier, .qos = qos, .retain = true};
     send_new(session, out, std::move(delivery), now);
@@ -373,7 +451,7 @@ void Deliverer::grant_wish(Session& session, base::Bytes& out, base::Monotonic n
 
 void Deliverer::send_retained(Session& session, const RetainedSearch& search) {
     auto& searches = outbox(session).searches;
-    searches.erase_if([&](const RetainedSearch& one) { return one.filter == search.filter; });  // asked for twice: the later options count
+    if (search.again) searches.erase_if([&](const RetainedSearch& one) { return one.filter == search.filter; });  // the later options count
     searches.push_back(search);
 }
 
@@ -387,9 +465,12 @@ void Deliverer::forget_retained(Session& session, NodeIndex filter) {
 void Deliverer::finish(Outbox& box, std::size_t place) {
     const Delivery delivery = box.inflight.take(place);
     recorder_.done(box, delivery);
-    counters_.waiting_bytes -= cost(delivery);
+    waits_no_more(box, delivery);
     if (place < box.sent) --box.sent;
-    --counters_.messages_waiting;
+    if (too_roomy(box.inflight)) {
+        box.inflight.clear();
+        recount(box);
+    }
 }
 
 /// An identifier that is not in flight is left over from something that both have forgotten: no error (§4.4).
@@ -413,6 +494,7 @@ bool Deliverer::on_ack(SessionIndex index, PacketType type, mqtt::PacketId id, R
             recorder_.released(box, box.inflight[place]);
             box.inflight[place].phase = released;
             counters_.waiting_bytes -= cost(box.inflight[place]);
+            box.bytes -= cost(box.inflight[place]);
             box.inflight[place].message = {};
         }
         const auto packet = mqtt::short_ack(PacketType::pubrel, id);
@@ -443,9 +525,9 @@ void Deliverer::restore(Session& session, Delivery&& delivery) {
     if (delivery.phase == Delivery::Phase::waiting) return enqueue(session.index, std::move(delivery));
     box.last_packet_id = delivery.packet_id;
     box.went_round = true;  // smaller ones may be free again: identifiers are looked up before they are given
-    counters_.waiting_bytes += cost(delivery);
-    ++counters_.messages_waiting;
+    waits(box, delivery);
     box.inflight.push_back(std::move(delivery));
+    recount(box);
 }
 
 void Deliverer::discard(Session& session) {
@@ -465,6 +547,7 @@ void Deliverer::hold_back(SessionIndex index) {
 
 void Deliverer::retry(base::Monotonic now) {
     search_budget_ = kSearchPerTurn;
+    retained_budget_ = kRetainedBytesPerTurn;
     if (held_back_.empty()) return;
     retrying_.swap(held_back_);
     for (const SessionIndex index : retrying_) {

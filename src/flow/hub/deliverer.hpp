@@ -8,6 +8,7 @@
 
 #include "flow/hub/counters.hpp"
 #include "flow/hub/limits.hpp"
+#include "flow/hub/memory_guard.hpp"
 #include "flow/hub/ports.hpp"
 #include "flow/hub/recorder.hpp"
 #include "flow/hub/session_table.hpp"
@@ -21,7 +22,7 @@ class Deliverer {
 public:
     /// `secret`: of the hash of topics.
     Deliverer(const Limits& limits, Port& port, SessionTable& sessions, const Subscriptions& subscriptions, const RetainedStore& retained,
-              Recorder& recorder, Counters& counters, std::uint64_t secret)
+              Recorder& recorder, Counters& counters, MemoryGuard& memory, std::uint64_t secret)
         : limits_(limits),
           port_(port),
           sessions_(sessions),
@@ -29,7 +30,16 @@ public:
           retained_(retained),
           recorder_(recorder),
           counters_(counters),
+          memory_(memory),
           secret_(secret) {}
+
+    /// What may wait for one session behind what is in flight; 0: as the hub's limits say.
+    struct QueueLimits {
+        std::size_t messages = 0;
+        std::size_t bytes = 0;
+    };
+    static constexpr QueueLimits kUnlimited{~std::size_t{0}, ~std::size_t{0} / 2};
+    void limit_queue(Session& session, QueueLimits limits);
 
     /// One publication: begin(), then target() for each matching subscription (several of one session make one copy, §3.3.4), then
     /// deliver().
@@ -63,11 +73,16 @@ public:
     /// Once a turn: those that were held back by unsent output.
     void retry(base::Monotonic now);
     [[nodiscard]] bool holding_back() const { return !held_back_.empty(); }
+    /// Bytes of memory, without what sessions hold.
+    [[nodiscard]] std::size_t memory() const { return wishes_ * 2 * sizeof(RetainedWish); }
 
 private:
-    /// Tree nodes that searches for retained messages may look at in one turn, after which the next one waits for the next turn. A search
-    /// itself is not cut: the longest costs as many as there are nodes.
-    static constexpr std::size_t kSearchPerTurn = 20'000;
+    /// Tree nodes that searches for retained messages may look at in one turn, about: half a millisecond. A longer search is done in
+    /// slices.
+    static constexpr std::size_t kSearchPerTurn = 8'000;
+    static constexpr std::size_t kSearchCost = 8;  ///< what a search takes that finds nothing to look at, in nodes
+    /// Retained messages sent in one turn to all who have just subscribed, in bytes; the others wait for the next.
+    static constexpr std::size_t kRetainedBytesPerTurn = 128 * 1024;
 
     struct Target {
         SessionIndex session = kNoSession;
@@ -83,6 +98,11 @@ private:
     [[nodiscard]] const base::Bytes& encoded(const Passing& message, bool v5, bool retain, base::Monotonic now);
     void enqueue(SessionIndex index, Delivery&& delivery);
     [[nodiscard]] bool affordable(const Delivery& delivery) const;
+    [[nodiscard]] bool window_open(const Session& session, const Outbox& box) const;
+    void count_unroomy(const Session& session, const base::Bytes& out);
+    void waits(Outbox& box, const Delivery& delivery);
+    void waits_no_more(Outbox& box, const Delivery& delivery);
+    static void recount(Outbox& box) { box.memory.set(sizeof(Outbox) + box.inflight.memory() + box.queue.memory()); }
     Delivery take_queued(Outbox& box);
     void send_new(Session& session, base::Bytes& out, Delivery&& delivery, base::Monotonic now);
     bool send_again(Session& session, base::Bytes& out, Delivery& delivery, base::Monotonic now);
@@ -96,7 +116,7 @@ private:
     void finish(Outbox& box, std::size_t place);
     void hold_back(SessionIndex index);
     [[nodiscard]] bool has_room(const Session& session, const base::Bytes& out) const;
-    static Outbox& outbox(Session& session);
+    Outbox& outbox(Session& session);
     static mqtt::PacketId next_packet_id(Outbox& box);
 
     const Limits& limits_;
@@ -106,6 +126,7 @@ private:
     const RetainedStore& retained_;
     Recorder& recorder_;
     Counters& counters_;
+    MemoryGuard& memory_;
     std::uint64_t secret_;
 
     // Of the publication under way.
@@ -120,6 +141,8 @@ private:
     std::vector<SessionIndex> retrying_;
     std::size_t wishes_ = 0;  // of all sessions
     std::size_t search_budget_ = kSearchPerTurn;
+    std::size_t retained_budget_ = kRetainedBytesPerTurn;
+    std::vector<std::pair<NodeIndex, RetainStamp>> found_;  // of the search under way
 };
 
 }  // namespace sluice::hub

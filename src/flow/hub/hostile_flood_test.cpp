@@ -1,5 +1,8 @@
 // Much of everything: take-overs, filters, retained messages, wills, messages for who does not read, damaged packets. What is asserted each
 // time: the offender is bounded and counted, and what others send each other arrives.
+#include <map>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "flow/hub/hub.hpp"
@@ -63,6 +66,78 @@ base::Bytes conversation(mqtt::Version version) {
     mqtt::encode_ack(out, mqtt::PacketType::pubrec, {.packet_id = 1, .properties = {}}, version);
     mqtt::encode_disconnect(out, {.properties = {}}, version);
     return out;
+}
+
+/// Subscribes to so many filters of its own, each with one level that nobody else has.
+void subscribe_to_many(Client& client, std::string_view name, int filters) {
+    for (int i = 0; i < filters; ++i) client.subscribe(fmt::format("{}/{}/+", name, i));
+    static_cast<void>(client.take_bytes());
+}
+
+TEST(Flood, sessions_that_end_together_end_in_slices_and_nobody_finds_one_that_is_over) {
+    constexpr int kSessions = 20;
+    constexpr int kFilters = 200;
+    for (const std::uint16_t shards : {std::uint16_t{1}, std::uint16_t{2}}) {
+        World world(shards, {.turn_work = 1ms});
+        Neighbours neighbours(world);
+        Client& will_reader = world.client("will reader");
+        will_reader.subscribe("wills/#").take();
+        const auto before = world.total(&Counters::subscriptions);
+        std::vector<Client*> leaving;
+        for (int i = 0; i < kSessions; ++i) {
+            const std::string name = fmt::format("leaving {}", i);
+            leaving.push_back(&world.client(name, {.version = v5, .will_topic = "wills/" + name, .will_payload = "x", .will_delay = 60}));
+            subscribe_to_many(*leaving.back(), name, kFilters);
+        }
+        for (Client* each : leaving) each->drop();
+        const auto after_one_turn = world.total(&Counters::subscriptions);
+        EXPECT_GT(after_one_turn, before + kSessions * kFilters / 2) << "all at once";
+        EXPECT_LT(after_one_turn, before + kSessions * kFilters) << "none";
+        // The last one has its turn still to come.
+        const std::string last = fmt::format("leaving {}", kSessions - 1);
+        Client& again = world.open(last).connect(last, {.version = v5, .clean = false});
+        EXPECT_EQ(again.take().front().find("present"), std::string::npos);
+        neighbours.talk();
+        for (int turns = 0; turns < 2 * kSessions; ++turns) {
+            world.advance(1ms);
+            world.settle();
+        }
+        EXPECT_EQ(will_reader.take().size(), static_cast<std::size_t>(kSessions))
+            << "the end of a session cuts the delay of its will short";
+        EXPECT_EQ(world.total(&Counters::subscriptions), before);
+        EXPECT_EQ(world.total(&Counters::sessions_expired), 0U);
+    }
+}
+
+TEST(Flood, more_retained_messages_than_one_turn_may_look_at_arrive_once_each) {
+    constexpr int kMessages = 30'000;  // more than Deliverer::kSearchPerTurn
+    Limits limits;
+    limits.retained_messages_max = 2 * kMessages;
+    World world(1, limits);
+    Client& writer = world.client("writer");
+    for (int i = 0; i < kMessages; ++i) writer.publish(fmt::format("kept/{}/x", i), "1", {.retain = true});
+    Client& reader = world.client("reader");
+    reader.subscribe("kept/+/x");
+    std::map<std::string, int> seen;
+    const auto read = [&] {
+        for (const std::string& line : reader.take()) {
+            if (line.starts_with("PUBLISH ")) ++seen[line];
+        }
+    };
+    // Meanwhile one is taken back, one changes and one is new: both come as they are published, not as what was kept.
+    writer.publish("kept/29999/x", "", {.retain = true});
+    writer.publish("kept/29998/x", "2", {.retain = true});
+    writer.publish("kept/new/x", "3", {.retain = true});
+    for (int turns = 0; turns < 400 && seen.size() < kMessages + 1; ++turns) {
+        read();
+        world.advance(10ms);
+    }
+    read();
+    EXPECT_EQ(seen.count("PUBLISH kept/new/x '3'"), 1U);
+    EXPECT_EQ(seen.count("PUBLISH kept/29998/x '2'"), 1U);
+    EXPECT_EQ(seen.count("PUBLISH kept/29998/x '1' retain"), 0U);
+    EXPECT_GE(seen.size(), static_cast<std::size_t>(kMessages));
+    for (const auto& [line, times] : seen) ASSERT_EQ(times, 1) << line;
 }
 
 TEST(Flood, every_bit_of_a_conversation_flipped_disturbs_nobody) {

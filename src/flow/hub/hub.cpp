@@ -19,24 +19,44 @@ namespace {
 
 constexpr std::uint32_t slot_of(ConnectionId id) { return static_cast<std::uint32_t>(id.value()); }
 constexpr std::uint32_t kSlotsMax = 1U << 24;  // far more than descriptors of a process: a wrong id is found before it takes all memory
-constexpr std::chrono::milliseconds kRetryAfter{5};  // held-back output and full mailboxes, when nothing else wakes the hub
+constexpr std::chrono::milliseconds kRetryAfter{5};      // held-back output and full mailboxes, when nothing else wakes the hub
+constexpr std::chrono::milliseconds kLookAgainAfter{1};  // whether those who are behind have caught up
+
+/// Not retained: what there are most of, and what costs least.
+constexpr bool is_plain_publish(std::uint8_t first) { return (first & 0xF1U) == static_cast<unsigned>(PacketType::publish) << 4; }
+
+std::uint32_t packet_bytes_max(const Limits& limits) {
+    return static_cast<std::uint32_t>(std::min<std::size_t>(limits.payload_bytes_max + kPacketOverheadMax, mqtt::kPacketBytesMax));
+}
 
 }  // namespace
 
 Hub::Core::Core(const Options& options, Port& port)
     : options_(options),
       port_(port),
+      memory_(options_.limits, port),
       secret_(base::hash64("hub tables", options.seed)),
       sessions_(secret_),
       subscriptions_(secret_),
-      retained_(secret_, {options.limits.retained_messages_max, options.limits.retained_bytes_max}),
+      retained_(secret_, {options.limits.retained_messages_max, options.limits.retained_bytes_max}, memory_.messages),
       links_(options.shard.value(), options.shards, options_.limits, port, counters_),
       recorder_(options.shard.value(), options.shards, retained_),
-      deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, recorder_, counters_, secret_),
-      packet_bytes_max_(
-          static_cast<std::uint32_t>(std::min<std::size_t>(options.limits.payload_bytes_max + kPacketOverheadMax, mqtt::kPacketBytesMax))) {
-    recorder_.use(options.authenticator);
-    base::check(options.limits.receive_maximum != 0 && options.limits.inflight_max != 0, "hub: a window of 0");
+      deliverer_(options_.limits, port, sessions_, subscriptions_, retained_, recorder_, counters_, memory_, secret_),
+      packet_bytes_max_(packet_bytes_max(options.limits)) {
+    recorder_.use(options.names != nullptr ? options.names : options.authenticator);
+    set_limits(options.limits);
+}
+
+void Hub::Core::set_limits(const Limits& limits) {
+    base::check(limits.receive_maximum != 0 && limits.inflight_max != 0, "hub: a window of 0");
+    const bool other_rates = limits.message_rate != options_.limits.message_rate || limits.byte_rate != options_.limits.byte_rate;
+    options_.limits = limits;
+    if (other_rates) begin_paces_anew();
+    packet_bytes_max_ = packet_bytes_max(limits);
+    work_.set_limit(limits.turn_work);
+    retained_.set_limits({limits.retained_messages_max, limits.retained_bytes_max});
+    paced_ = limits.message_rate != 0 || limits.byte_rate != 0;
+    counters_.memory_bytes_max = limits.memory_bytes_max;
 }
 
 Connection* Hub::Core::find(ConnectionId who) {
@@ -54,7 +74,7 @@ void Hub::Core::on_connected(ConnectionId who, const Peer& peer, base::Monotonic
     connection.id = who;
     connection.peer = peer;
     connection.last_heard = now;
-    connection.state = counters_.connections >= options_.limits.connections_max ? State::refused : State::greeting;
+    connection.state = counters_.connections >= options_.limits.connections_max && !peer.internal ? State::refused : State::greeting;
     ++counters_.connections;
     ++counters_.connections_opened;
     arm(connection);
@@ -80,6 +100,7 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
         from->last_heard = now;
     else if (from->state == State::authenticating)
         return keep_waiting(*from, bytes);
+    work_.begin();
     std::size_t at = 0;
     while (at < bytes.size()) {
         const auto rest = bytes.subspan(at);
@@ -89,17 +110,33 @@ std::size_t Hub::Core::on_bytes(ConnectionId who, base::ByteView bytes, base::Mo
             on_unframed(*from, framed, moment);
             return bytes.size();
         }
-        at += framed.total;
-        ++counters_.packets_in;
         const auto body = framed.body(rest);
-        if (framed.type() == PacketType::publish && from->state == State::running) [[likely]]
+        if (is_plain_publish(framed.first) && from->state == State::running) [[likely]] {
+            if (paced_ && !in_pace(*from, framed.total, moment)) [[unlikely]]
+                return at;
+            at += framed.total;
+            ++counters_.packets_in;
             on_publish(*from, framed, body, moment);
-        else
-            on_packet(*from, framed, body, moment);
+        } else {
+            const bool timely = has_time(*from, framed.first);
+            if (timely && paced_ && framed.type() == PacketType::publish && from->state == State::running &&
+                !in_pace(*from, framed.total, moment))
+                return at;
+            if (!timely || !on_packet(*from, framed, body, moment)) {
+                wait_for_turn(*from);
+                break;
+            }
+            if (from->state == State::authenticating) return at;  // the CONNECT is presented again when the answer is there
+            at += framed.total;
+            ++counters_.packets_in;
+        }
         if (from->id != who) return bytes.size();  // closed
-        if (from->state == State::authenticating) [[unlikely]]
-            return at - framed.total;  // the CONNECT is presented again when the answer is there
+        if ((memory_.turn_is_full() || work_.used_up()) && at < bytes.size()) [[unlikely]] {
+            memory_.turn_is_full() ? wait_for_output(*from) : wait_for_turn(*from);
+            break;
+        }
     }
+    if (from->turn == Connection::Turn::come) from->turn = Connection::Turn::free;
     const base::Bytes* out = port_.output(who);
     const std::size_t hard = options_.limits.output_bytes_hard;
     if (out != nullptr && out->size() > hard && port_.queued_bytes(who) > hard) {
@@ -134,35 +171,52 @@ void Hub::Core::on_unframed(Connection& from, const mqtt::Framed& framed, const 
     refuse(from, {unasked ? ReasonCode::protocol_error : ReasonCode::malformed_packet, "packet type or its flags"}, moment);
 }
 
-void Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
+bool Hub::Core::on_packet(Connection& from, const mqtt::Framed& framed, base::ByteView body, const Moment& moment) {
     const PacketType type = framed.type();
     if (from.state != State::running) {
-        if (type == PacketType::connect && mqtt::has_legal_flags(framed.first, body)) return on_connect(from, body, moment);
-        ++counters_.protocol_errors;
-        return close(from, true, moment);  // whoever it is does not speak MQTT: no answer
+        if (type == PacketType::connect && mqtt::has_legal_flags(framed.first, body)) {
+            on_connect(from, body, moment);
+        } else {
+            ++counters_.protocol_errors;
+            close(from, true, moment);  // whoever it is does not speak MQTT: no answer
+        }
+        return true;
     }
-    if (framed.overlong && from.version == Version::v5)
-        return refuse(from, {ReasonCode::malformed_packet, "the remaining length takes more bytes than it needs"}, moment);
+    if (framed.overlong && from.version == Version::v5) {
+        refuse(from, {ReasonCode::malformed_packet, "the remaining length takes more bytes than it needs"}, moment);
+        return true;
+    }
     switch (type) {
-        case PacketType::puback:
-        case PacketType::pubrec:
-        case PacketType::pubcomp:
-            return on_subscriber_ack(from, framed, body, moment);
-        case PacketType::pubrel:
-            return on_pubrel(from, framed, body, moment);
         case PacketType::subscribe:
             return on_subscribe(from, body, moment);
         case PacketType::unsubscribe:
             return on_unsubscribe(from, body, moment);
+        case PacketType::publish:  // with the retain flag
+            on_publish(from, framed, body, moment);
+            break;
+        case PacketType::puback:
+        case PacketType::pubrec:
+        case PacketType::pubcomp:
+            on_subscriber_ack(from, framed, body, moment);
+            break;
+        case PacketType::pubrel:
+            on_pubrel(from, framed, body, moment);
+            break;
         case PacketType::pingreq:
-            if (const auto verdict = mqtt::decode_ping(body); !verdict) return refuse(from, verdict, moment);
-            if (base::Bytes* out = answer(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
-            return;
+            on_ping(from, body, moment);
+            break;
         case PacketType::disconnect:
-            return on_disconnect(from, body, moment);
+            on_disconnect(from, body, moment);
+            break;
         default:  // a second CONNECT, what only servers send, AUTH (no method was agreed on)
-            return refuse(from, {ReasonCode::protocol_error, "a packet that must not come now, or never from a client"}, moment);
+            refuse(from, {ReasonCode::protocol_error, "a packet that must not come now, or never from a client"}, moment);
     }
+    return true;
+}
+
+void Hub::Core::on_ping(Connection& from, base::ByteView body, const Moment& moment) {
+    if (const auto verdict = mqtt::decode_ping(body); !verdict) return refuse(from, verdict, moment);
+    if (base::Bytes* out = answer(from.id)) base::append(*out, base::ByteView(mqtt::kPingresp));
 }
 
 void Hub::Core::on_disconnect(Connection& from, base::ByteView body, const Moment& moment) {
@@ -221,21 +275,21 @@ void Hub::Core::end_connection(Connection& connection, bool withdraw_will, const
     session.aliases.reset();
     deliverer_.suspend(session);
     if (session.inbox) {
-        session.inbox->aliases = {};
+        session.inbox->aliases = std::vector<std::string>();
         session.inbox->alias_bytes = 0;
+        session.inbox->recount();
     }
     port_.on_presence(session.client, false);
     if (withdraw_will) session.will.reset();
-    if (session.expiry_seconds == 0) return end_session(index, moment);
+    const bool lasts = session.expiry_seconds != 0;
+    if (session.will) {
+        session.will_at = lasts ? moment.now + session.will->delay : moment.now;
+        if (session.will_at <= moment.now && work_.left_for_endings()) publish_will(index, moment);  // else soon, by its timer
+    }
+    if (!lasts && !session.will) return end_session(index, moment);
     session.ends = moment.now + std::chrono::seconds(session.expiry_seconds);
     sessions_.mark_absent(index);
     recorder_.session_changed(session);
-    if (session.will) {
-        if (session.will->delay.count() == 0)
-            publish_will(index, moment);
-        else
-            session.will_at = moment.now + session.will->delay;
-    }
     arm(index);
 }
 
@@ -260,6 +314,13 @@ void Hub::Core::on_durable(Ticket ticket) {
         filters_pending_ -= pending.filters;
         finish_subscribe(pending, {turn_, wall_});
     }
+}
+
+std::optional<Hub::Waiting> Hub::Core::waiting(std::string_view client) const {
+    const SessionIndex index = sessions_.find(client);
+    if (index == kNoSession) return std::nullopt;
+    const Outbox* box = sessions_[index].outbox.get();
+    return box == nullptr ? Waiting{} : Waiting{box->inflight.size() + box->queue.size(), box->dropped};
 }
 
 bool Hub::Core::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {
@@ -299,23 +360,32 @@ bool Hub::Core::wants_input() const { return acks_.size() < options_.limits.acks
 
 void Hub::Core::end_of_turn(base::Monotonic now) {
     turn_ = now;
+    work_off_endings();
+    work_.end_of_turn();
     if (!links_.alone()) retained_.forget_old_removals(next_stamp(now).time);
     deliverer_.retry(now);
     recorder_.end_of_turn(now, links_);
     links_.flush();
+    memory_.end_of_turn(structure_bytes(), sessions_.size());
+    for (const ConnectionId id : std::exchange(full_, {})) port_.hold_input(id, false);
+    let_next_come();
 }
 
 const Counters& Hub::Core::counters() {
     counters_.sessions = sessions_.size();
     counters_.retained_messages = retained_.size();
     counters_.acks_pending = acks_.size();
+    counters_.will_bytes = will_bytes_;
+    counters_.memory_bytes = memory_.here();
     return counters_;
 }
 
 // Time
 
 base::Monotonic Hub::Core::deadline(const Connection& connection) const {
-    const base::Monotonic heard = std::max(connection.last_heard, held_);
+    base::Monotonic heard = std::max(connection.last_heard, held_);
+    if (const Pace* its = pace(connection); its != nullptr) heard = std::max(heard, its->held_until);  // we did not listen
+    if (connection.turn != Connection::Turn::free) heard = std::max(heard, turn_);                     // the same
     if (connection.state != State::running) return heard + options_.limits.connect_timeout;
     if (connection.keep_alive_seconds == 0) return kNever;
     return heard + std::chrono::milliseconds(1500) * connection.keep_alive_seconds;  // §3.1.2.10: one and a half times
@@ -354,6 +424,11 @@ bool Hub::Core::counts(const Timer& timer) const {
             const Connection& connection = connections_[timer.index];
             return connection.id.value() == timer.identity && connection.timer_at == timer.at;
         }
+        case Timer::Kind::pace: {
+            const Connection& connection = connections_[timer.index];
+            const Pace* its = connection.id.value() == timer.identity ? pace(connection) : nullptr;
+            return its != nullptr && its->held_until == timer.at;
+        }
         case Timer::Kind::session: {
             const Session& session = sessions_[timer.index];
             return session.serial == timer.identity && session.timer_at == timer.at;
@@ -366,8 +441,11 @@ bool Hub::Core::counts(const Timer& timer) const {
 
 void Hub::Core::on_tick(base::Monotonic now, base::WallTime wall) {
     wall_ = wall;
-    while (const auto timer = timers_.pop_due(now))
+    do {
+        const auto timer = timers_.pop_due(now);
+        if (!timer) break;
         if (counts(*timer)) on_timer(*timer, {now, wall});
+    } while (work_.left_for_endings());
     if (review_next_ != kNoSession) review_some({now, wall});
 }
 
@@ -375,6 +453,8 @@ void Hub::Core::on_timer(const Timer& timer, const Moment& moment) {
     switch (timer.kind) {
         case Timer::Kind::connection:
             return on_connection_timer(connections_[timer.index], moment);
+        case Timer::Kind::pace:
+            return on_pace_timer(connections_[timer.index]);
         case Timer::Kind::session:
             return on_session_timer(timer.index, moment);
         case Timer::Kind::retained:
@@ -402,7 +482,7 @@ void Hub::Core::on_session_timer(SessionIndex index, const Moment& moment) {
     session.timer_at = kNever;
     if (session.online()) return;
     if (session.ends <= moment.now) {
-        ++counters_.sessions_expired;
+        if (session.expiry_seconds != 0) ++counters_.sessions_expired;
         return end_session(index, moment);
     }
     if (session.will_at <= moment.now) publish_will(index, moment);
@@ -411,8 +491,9 @@ void Hub::Core::on_session_timer(SessionIndex index, const Moment& moment) {
 
 std::optional<base::Monotonic> Hub::Core::next_deadline() const {
     auto next = timers_.next();
-    if (review_next_ != kNoSession) return turn_;
+    if (review_next_ != kNoSession || (!endings_.empty() && !links_.behind())) return turn_;
     if (const auto at = recorder_.next_deadline(); at != kNever) next = std::min(next.value_or(kNever), at);
+    if (!line_.empty() || !endings_.empty()) next = std::min(next.value_or(kNever), turn_ + kLookAgainAfter);
     if (deliverer_.holding_back() || links_.waiting()) next = std::min(next.value_or(kNever), turn_ + kRetryAfter);
     return next;
 }
@@ -441,6 +522,9 @@ void Hub::end_of_turn(base::Monotonic now) { core_->end_of_turn(now); }
 bool Hub::wants_input() const { return core_->wants_input(); }
 void Hub::forget_permissions() { core_->forget_permissions(); }
 void Hub::review_permissions(Authenticator* authenticator) { core_->review_permissions(authenticator); }
+void Hub::set_limits(const Limits& limits) { core_->set_limits(limits); }
+std::size_t Hub::memory_room() const { return core_->memory_room(); }
+std::optional<Hub::Waiting> Hub::waiting(std::string_view client) const { return core_->waiting(client); }
 bool Hub::disconnect(std::string_view client, ReasonCode reason, base::Monotonic now, base::WallTime wall) {
     return core_->disconnect(client, reason, now, wall);
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.hpp"
@@ -23,7 +24,9 @@ struct Options {
     std::uint16_t shards = 1;
     Limits limits{};
     Authenticator* authenticator = nullptr;  ///< nullptr: everybody may do everything
+    Authenticator* names = nullptr;          ///< whose sessions are whose, also while nobody is asked anything; nullptr: `authenticator`
     std::uint64_t seed = 0;                  ///< makes assigned client ids unlike those of other runs
+    std::string gateway{};                   ///< its id: publishes that have been here already (data::kBridgePath) are not taken again
 };
 
 /// The sessions, subscriptions and retained messages of one shard: MQTT 3.1.1 and 5.0 with QoS 0, 1 and 2.
@@ -96,9 +99,22 @@ public:
     /// again).
     void review_permissions(Authenticator* authenticator);
 
+    /// Other limits from now on: also for who is connected, but for what was agreed on at CONNECT (keep-alive, session expiry, receive
+    /// maximum, topic aliases, what may be in flight). What is there already above a limit stays until it goes by itself.
+    void set_limits(const Limits& limits);
+    /// Bytes that may still be taken before limits.memory is reached, by all hubs together; the greatest number where there is no limit.
+    [[nodiscard]] std::size_t memory_room() const;
+
     /// Shows the sessions at so many places from `from` on (0: the first); returns where to go on, nothing at the end. In slices, as a hub
     /// may have very many; who comes or goes between two of them may be missed.
     [[nodiscard]] std::optional<std::uint32_t> clients(std::uint32_t from, std::size_t places, ClientVisitor& visitor) const;
+
+    /// What waits for one client, in flight included; nothing: it has no session here.
+    struct Waiting {
+        std::uint64_t messages = 0;
+        std::uint64_t dropped = 0;  ///< because its queue was full, since the session began or the process started
+    };
+    [[nodiscard]] std::optional<Waiting> waiting(std::string_view client) const;
 
     /// Ends one client's connection (administration). False: not connected here.
     bool disconnect(std::string_view client, mqtt::ReasonCode reason, base::Monotonic now, base::WallTime wall);

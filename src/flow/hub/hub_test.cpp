@@ -451,10 +451,14 @@ TEST(Hub, members_of_a_group_take_turns) {
     EXPECT_EQ(a.text(), "PUBLISH t/1 '0'; PUBLISH t/1 '2'; PUBLISH t/1 '4'");
     EXPECT_EQ(b.text(), "PUBLISH t/1 '1'; PUBLISH t/1 '3'; PUBLISH t/1 '5'");
     EXPECT_EQ(c.take().size(), 6U);
+    EXPECT_EQ(world.hub().counters().subscriptions, 3U);
+    EXPECT_EQ(world.hub().counters().shared_subscriptions, 2U);
     b.drop();
+    EXPECT_EQ(world.hub().counters().shared_subscriptions, 1U);
     publisher.publish("t/1", "x");
     EXPECT_EQ(a.text(), "PUBLISH t/1 'x'");
     EXPECT_EQ(a.unsubscribe("$share/g/t/#").text(), "UNSUBACK #2 0x0");
+    EXPECT_EQ(world.hub().counters().shared_subscriptions, 0U);
     publisher.publish("t/1", "y");
     EXPECT_EQ(a.text(), "");
     EXPECT_EQ(c.take().size(), 2U);

@@ -49,6 +49,8 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const { return count_; }
+    /// Bytes of memory.
+    [[nodiscard]] std::size_t memory() const { return slots_.size() * sizeof(Slot); }
 
 private:
     struct Slot {

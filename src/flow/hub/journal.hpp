@@ -29,6 +29,9 @@ public:
     /// Another shard's fence has come: its `number` is to be answered when what was recorded here so far is durable (`recorded`: there is
     /// something) and `nested` fences, sent on from here, are answered. Returns the number for these.
     virtual std::uint64_t owe(data::ShardIndex to, std::uint64_t number, bool recorded, unsigned nested) = 0;
+
+    /// So much waits to be written that clients who cause much of it should wait, before everybody has to.
+    [[nodiscard]] virtual bool behind() const { return false; }
 };
 
 struct JournalStart {

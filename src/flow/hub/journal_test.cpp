@@ -220,8 +220,11 @@ public:
     bool may_publish(const hub::Client&, std::string_view) override { return true; }
     bool may_subscribe(const hub::Client&, std::string_view) override { return true; }
     Standing standing(const hub::Client&) override { return Standing::welcome; }
-    std::string_view name_of(Principal principal) const override { return names_[principal.value() - first_]; }
+    std::string_view name_of(Principal principal) const override {
+        return principal == Principal{} ? std::string_view() : names_[principal.value() - first_];
+    }
     Principal principal_of(std::string_view name) override {
+        if (name.empty()) return {};
         const auto at = std::find(names_.begin(), names_.end(), name) - names_.begin();
         if (at == std::ssize(names_)) names_.emplace_back(name);
         return Principal(first_ + static_cast<std::uint32_t>(at));
@@ -246,6 +249,42 @@ TEST(Journal, a_session_still_belongs_to_its_user_after_a_restart) {
     KeptWorld kept(disk, 1, {}, {}, &names);
     EXPECT_EQ(kept.world.open("s").connect("s", {.clean = false, .user = "eve"}).text(), "CONNACK 0x0") << "not what waits for ana";
     EXPECT_EQ(kept.world.open("r").connect("r", {.clean = false, .user = "bob"}).text(), "CONNACK 0x0 present; PUBLISH t 'for two' q1 #1");
+}
+
+TEST(Journal, a_session_still_belongs_to_its_user_after_a_run_in_which_nobody_was_asked) {
+    Disk disk;
+    {
+        Names names(7);
+        KeptWorld kept(disk, 1, {}, {}, &names);
+        for (const char* id : {"away", "back"})
+            kept.world.client(id, {.clean = false, .user = "ana"}).subscribe("t", {.qos = 1}).disconnect();
+        kept.commit();
+    }
+    {
+        Names names(50);
+        KeptWorld kept(disk, 1, {}, {}, nullptr, &names);
+        EXPECT_EQ(kept.world.open("back").connect("back", {.clean = false}).text(), "CONNACK 0x0 present") << "everybody may do everything";
+        kept.world.client("new", {.clean = false}).subscribe("t", {.qos = 1});
+        kept.commit();
+        kept.stop();
+    }
+    Names names(100);
+    KeptWorld kept(disk, 1, {}, {}, &names);
+    EXPECT_EQ(kept.world.open("away").connect("away", {.clean = false, .user = "eve"}).text(), "CONNACK 0x0") << "it is ana's";
+    EXPECT_EQ(kept.world.open("back").connect("back", {.clean = false, .user = "ana"}).text(), "CONNACK 0x0 present");
+    EXPECT_EQ(kept.world.open("new").connect("new", {.clean = false, .user = "ana"}).text(), "CONNACK 0x0") << "it is nobody's";
+}
+
+TEST(Journal, a_session_still_belongs_to_its_user_when_a_reload_stops_asking_and_another_asks_again) {
+    Disk disk;
+    Names names(7);
+    KeptWorld kept(disk, 1, {}, {}, &names, &names);
+    kept.world.client("s", {.clean = false, .user = "ana"}).subscribe("t", {.qos = 1}).disconnect();
+    kept.world.hub().review_permissions(nullptr);
+    EXPECT_EQ(kept.world.open("s").connect("s", {.clean = false}).text(), "CONNACK 0x0 present");
+    kept.world.hub().review_permissions(&names);
+    kept.world.advance(1s);
+    EXPECT_EQ(kept.world.open("s").connect("s", {.clean = false, .user = "eve"}).text(), "CONNACK 0x85") << "ana's client is connected";
 }
 
 TEST(Journal, the_gateways_own_figures_are_not_written) {

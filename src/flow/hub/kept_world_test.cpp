@@ -36,8 +36,9 @@ std::size_t Disk::count(RowKind kind) const {
         std::count_if(rows.begin(), rows.end(), [kind](const auto& row) { return std::get<1>(row.first) == kind; }));
 }
 
-KeptWorld::KeptWorld(Disk& disk, std::uint16_t shards, Limits limits, std::chrono::milliseconds downtime, Authenticator* authenticator)
-    : world(shards, limits, authenticator), disk_(disk), clock_{world.now(), disk.age + static_cast<Age>(downtime.count())} {
+KeptWorld::KeptWorld(Disk& disk, std::uint16_t shards, Limits limits, std::chrono::milliseconds downtime, Authenticator* authenticator,
+                     Authenticator* names)
+    : world(shards, limits, authenticator, names), disk_(disk), clock_{world.now(), disk.age + static_cast<Age>(downtime.count())} {
     SavedState saved;
     for (const auto& [key, body] : disk.rows)
         EXPECT_TRUE(saved.add(std::get<1>(key), std::get<0>(key), std::get<2>(key), base::Bytes(body)));

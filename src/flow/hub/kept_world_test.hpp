@@ -24,7 +24,7 @@ struct Disk {
 class KeptWorld {
 public:
     KeptWorld(Disk& disk, std::uint16_t shards, Limits limits = {}, std::chrono::milliseconds downtime = {},
-              Authenticator* authenticator = nullptr);
+              Authenticator* authenticator = nullptr, Authenticator* names = nullptr);
     KeptWorld(const KeptWorld&) = delete;
     KeptWorld& operator=(const KeptWorld&) = delete;
 

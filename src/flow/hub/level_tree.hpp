@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/hash.hpp"
+#include "flow/hub/chunks.hpp"
 #include "flow/hub/index_table.hpp"
 #include "flow/hub/limits.hpp"
 
@@ -23,19 +24,29 @@ using NodeIndex = std::uint32_t;
 }
 
 /// `Value` has `bool empty() const`; a node with an empty value and no children is removed by prune(). Node 0 is the root; it stands for no
-/// path, so it also means "none". Node indices stay valid until pruned; references to values until the next ensure().
+/// path, so it also means "none". Node indices and references to values stay valid until pruned.
 template <class Value>
 class LevelTree {
 public:
     static constexpr NodeIndex kRoot = 0;
 
     /// `seed` keeps strangers from preparing level names that collide.
-    explicit LevelTree(std::uint64_t seed) : seed_(seed), nodes_(1) {}
+    explicit LevelTree(std::uint64_t seed) : seed_(seed) { nodes_.emplace_back(); }
 
     [[nodiscard]] Value& value(NodeIndex node) { return nodes_[node].value; }
     [[nodiscard]] const Value& value(NodeIndex node) const { return nodes_[node].value; }
     /// Nodes in use, without the root.
     [[nodiscard]] std::size_t size() const { return nodes_.size() - 1 - free_.size(); }
+
+    /// Bytes of memory, without what values hold elsewhere.
+    [[nodiscard]] std::size_t memory() const {
+        return nodes_.capacity() * sizeof(Node) + free_.capacity() * sizeof(NodeIndex) + edges_.memory() + text_bytes_;
+    }
+    /// Bytes that one more path can take: usually those of its nodes, seldom another chunk of them.
+    [[nodiscard]] std::size_t growth(std::size_t levels) const {
+        const bool grows = free_.size() < levels && nodes_.size() + levels > nodes_.capacity();
+        return levels * (sizeof(Node) + 2 * kTextAround) + (grows ? kNodesPerChunk * sizeof(Node) : 0);
+    }
 
     /// The node of a path, made if missing. The path must have at most kLevelsMax levels.
     NodeIndex ensure(std::string_view path) {
@@ -111,16 +122,16 @@ public:
     }
 
     /// Calls visit(value, node) for every node whose path, as a topic, is matched by the filter. The tree must not change meanwhile.
-    /// Returns the number of nodes looked at: a filter can match little and still cost the whole tree.
+    /// Returns the number of nodes looked at: a filter can match little and still cost the whole tree. More than `limit`: it gave up.
     template <class Visit>
-    std::size_t match_filter(std::string_view filter, Visit&& visit) const {
+    std::size_t match_filter(std::string_view filter, std::size_t limit, Visit&& visit) const {
         struct Step {
             NodeIndex node;
             std::size_t at;
         };
         std::vector<Step> open{{kRoot, 0}};
         std::size_t looked_at = 0;
-        for (; !open.empty(); ++looked_at) {
+        for (; !open.empty() && looked_at <= limit; ++looked_at) {
             const auto [index, at] = open.back();
             open.pop_back();
             if (at > filter.size()) {
@@ -140,6 +151,9 @@ public:
         }
         return looked_at;
     }
+
+    /// Indices of nodes are below this.
+    [[nodiscard]] NodeIndex places() const { return static_cast<NodeIndex>(nodes_.size()); }
 
 private:
     struct Node {
@@ -202,6 +216,7 @@ private:
         Node& node = nodes_[index];
         Node& above = nodes_[parent];
         node.level = level;
+        text_bytes_ += text_bytes(level);
         node.parent = parent;
         node.next_sibling = above.first_child;
         if (above.first_child != kRoot) nodes_[above.first_child].previous_sibling = index;
@@ -233,14 +248,24 @@ private:
             --above.literals;
             edges_.erase(key(node.parent, node.level), index);
         }
+        text_bytes_ -= text_bytes(node.level);
         node = Node{};
         free_.push_back(index);
     }
 
+    static constexpr std::size_t kTextAround = 24;  // what an allocation costs
+    /// Of a level that does not fit into its node.
+    static std::size_t text_bytes(std::string_view level) {
+        constexpr std::size_t kInPlace = 15;
+        return level.size() > kInPlace ? level.size() + kTextAround : 0;
+    }
+
     std::uint64_t seed_;
-    std::vector<Node> nodes_;
+    static constexpr std::size_t kNodesPerChunk = 256;
+    Chunks<Node, kNodesPerChunk> nodes_;  // about 25 KB each
     std::vector<NodeIndex> free_;
     IndexTable edges_;
+    std::size_t text_bytes_ = 0;
 };
 
 }  // namespace sluice::hub

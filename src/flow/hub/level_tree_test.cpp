@@ -25,7 +25,8 @@ std::set<std::string> matching_topic(const Tree& tree, std::string_view topic) {
 }
 std::set<std::string> matching_filter(const Tree& tree, std::string_view filter) {
     std::set<std::string> found;
-    tree.match_filter(filter, [&](const Mark&, NodeIndex node) { EXPECT_TRUE(found.insert(tree.path(node)).second) << "twice"; });
+    tree.match_filter(filter, ~std::size_t{0},
+                      [&](const Mark&, NodeIndex node) { EXPECT_TRUE(found.insert(tree.path(node)).second) << "twice"; });
     return found;
 }
 Tree tree_of(std::initializer_list<const char*> paths) {

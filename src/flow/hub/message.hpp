@@ -29,10 +29,13 @@ struct Passing {
 class MessageRef {
 public:
     MessageRef() = default;
-    explicit MessageRef(const Passing& from) {
+    /// `account`: of the bytes of all messages; must outlive them.
+    MessageRef(const Passing& from, std::size_t& account) {
         const std::size_t size = from.topic.size() + from.properties.size() + from.payload.size();
         void* memory = ::operator new(sizeof(Header) + size);
-        header_ = new (memory) Header{1,
+        account += kAround + size;
+        header_ = new (memory) Header{&account,
+                                      1,
                                       static_cast<std::uint32_t>(from.topic.size()),
                                       static_cast<std::uint32_t>(from.properties.size()),
                                       static_cast<std::uint32_t>(from.payload.size()),
@@ -52,7 +55,9 @@ public:
         return *this;
     }
     ~MessageRef() {
-        if (header_ != nullptr && --header_->references == 0) ::operator delete(header_);
+        if (header_ == nullptr || --header_->references != 0) return;
+        *header_->account -= kAround + size();
+        ::operator delete(header_);
     }
 
     explicit operator bool() const { return header_ != nullptr; }
@@ -87,6 +92,7 @@ public:
 
 private:
     struct Header {
+        std::size_t* account;
         std::uint32_t references;
         std::uint32_t topic_size;
         std::uint32_t properties_size;
@@ -94,6 +100,7 @@ private:
         base::Monotonic expires;
         std::uint8_t qos;
     };
+    static constexpr std::size_t kAround = sizeof(Header) + 16;  // and what an allocation costs
     static base::Byte* put(base::Byte* to, base::ByteView bytes) {
         if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
         return to + bytes.size();

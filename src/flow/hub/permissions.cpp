@@ -32,8 +32,11 @@ void Hub::Core::on_authenticated(ConnectionId who, const Admission& admission) {
 
 /// A session belongs to who made it: another user never gets what waits in it, and cannot throw its owner out.
 ReasonCode Hub::Core::claim(std::string_view client, Principal principal, const Moment& moment) {
+    // Who comes back while a review is under way gets nothing that it would have taken away.
+    if (const SessionIndex unreviewed = sessions_.find(client); unreviewed != kNoSession && unreviewed >= review_next_)
+        review(unreviewed, moment);
     const SessionIndex index = sessions_.find(client);
-    if (index == kNoSession || sessions_[index].principal == principal) return ReasonCode::success;
+    if (index == kNoSession || sessions_[index].principal == principal || options_.authenticator == nullptr) return ReasonCode::success;
     if (sessions_[index].online()) {
         ++counters_.client_ids_refused;
         return ReasonCode::client_identifier_not_valid;
@@ -50,7 +53,7 @@ bool Hub::Core::may_leave_will(std::string_view client, Principal principal, con
 
 void Hub::Core::review_permissions(Authenticator* authenticator) {
     options_.authenticator = authenticator;
-    recorder_.use(authenticator);
+    if (options_.names == nullptr) recorder_.use(authenticator);
     forget_permissions();
     review_next_ = authenticator == nullptr || sessions_.places() == 0 ? kNoSession : 0;
 }
@@ -64,6 +67,7 @@ void Hub::Core::review_some(const Moment& moment) {
 
 void Hub::Core::review(SessionIndex index, const Moment& moment) {
     Session& session = sessions_[index];
+    if (session.principal == kBridgePrincipal) return;
     Authenticator& authenticator = *options_.authenticator;
     const Client client{session.client, session.principal};
     const Standing standing = authenticator.standing(client);

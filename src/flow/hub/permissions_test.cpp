@@ -217,6 +217,18 @@ TEST_F(Permissions, a_review_ends_sessions_with_a_subscription_that_is_no_longer
     EXPECT_EQ(back.subscribe("secret").text(), "SUBACK #1 0x87") << "that is how the client learns";
 }
 
+TEST_F(Permissions, who_comes_back_before_the_review_has_reached_their_session_gets_nothing_that_it_takes_away) {
+    signed_in("away", {.clean = false, .user = "ana"}).subscribe("secret", {.qos = 1}).drop();
+    signed_in("other", {.user = "bob"}).publish("secret", "x", {.qos = 1, .id = 1});
+    gate.forbidden = {"secret"};
+    gate.late = false;
+    world.hub().review_permissions(&gate);
+    Client& back = world.open("away").connect("away", {.version = v5, .clean = false, .user = "ana", .session_expiry = 1000});
+    EXPECT_EQ(back.text().substr(0, 11), "CONNACK 0x0");
+    EXPECT_EQ(back.ping().text(), "PINGRESP") << "nothing from before, no session";
+    EXPECT_EQ(world.hub().counters().sessions_revoked, 1U);
+}
+
 TEST_F(Permissions, a_review_asks_again_for_topics_that_were_permitted) {
     Client& ana = signed_in("a", {.version = v5, .user = "ana"});
     EXPECT_EQ(ana.publish("t", "x", {.qos = 1, .id = 1}).text(), "PUBACK #1 0x10") << "nobody subscribes to it";

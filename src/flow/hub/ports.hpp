@@ -28,10 +28,13 @@ struct Peer {
     std::uint16_t listener = 0;  ///< the runtime's own number
     bool loopback = false;
     bool encrypted = false;
+    bool internal = false;  ///< one of the gateway's own bridges: may do everything, and alone use data::kBridgeClientPrefix
 };
 
 /// Chosen by the Authenticator at CONNECT, handed back to it with every question: a user, a gateway, a row of a table.
 using Principal = base::Strong<struct PrincipalTag, std::uint32_t>;
+/// The gateway's own bridges: never chosen by an Authenticator, which is not asked about them.
+inline constexpr Principal kBridgePrincipal{~0U - 1};
 
 /// A publication by a local party: a rule, the API, a connector. Views are valid during the call.
 struct Publication {
@@ -40,6 +43,15 @@ struct Publication {
     std::uint8_t qos = 0;         ///< 0, 1 or 2: the highest with which subscribers get it
     bool retain = false;          ///< kept for later subscribers; an empty payload removes what was kept
     base::ByteView properties{};  ///< version 5 properties to pass on, encoded without their length; usually none
+};
+
+/// What the other hubs of the process hold, for limits of all together; a turn or so old.
+struct Elsewhere {
+    std::size_t memory_bytes = 0;
+    std::size_t sessions = 0;
+    std::size_t subscriptions = 0;
+    std::size_t waiting_bytes = 0;
+    std::size_t will_bytes = 0;
 };
 
 /// Implemented by the gateway's shard, by the cloud and by tests. Called only from inside a call of the hub, on its thread.
@@ -71,6 +83,15 @@ public:
         static_cast<void>(of);
         return {};
     }
+
+    /// Reads nothing more from the connection (`hold`), or goes on: then first what it left unconsumed is presented again, after the call
+    /// under way.
+    virtual void hold_input(ConnectionId of, bool hold) { (void)of, (void)hold; }
+
+    /// Bytes of memory that the connections of this hub take in the runtime, with what has not left or is not consumed yet.
+    [[nodiscard]] virtual std::size_t buffer_bytes() const { return 0; }
+    /// Asked once a turn.
+    [[nodiscard]] virtual Elsewhere elsewhere() const { return {}; }
 
     /// A client came on line or went off line (taken over by another connection: off, then on).
     virtual void on_presence(std::string_view client, bool online) { (void)client, (void)online; }

@@ -4,6 +4,7 @@
 #include "base/hash.hpp"
 #include "codec/mqtt/decode.hpp"
 #include "codec/mqtt/encode.hpp"
+#include "data/bridge.hpp"
 #include "data/topic.hpp"
 #include "flow/hub/core.hpp"
 
@@ -32,10 +33,13 @@ void Hub::Core::on_publish(Connection& from, const mqtt::Framed& framed, base::B
     if (from.version == Version::v5) {
         if (framed.overlong) return refuse(from, kOverlong, moment);
         if (!packet.properties.empty())
-            if (const auto verdict = take_properties(sessions_[from.session], packet, passing, moment.now); !verdict)
-                return refuse(from, verdict, moment);
+            if (const auto verdict = take_properties(from, packet, passing, moment.now); !verdict) return refuse(from, verdict, moment);
     }
     passing.topic = packet.topic;
+    if (!topic_fits(packet.topic)) [[unlikely]]
+        return refuse_topic(from, packet, moment);
+    if (!packet.properties.empty() && has_been_here(packet.properties)) [[unlikely]]
+        return on_loop(from, packet);
 
     const bool permitted = may_publish(from, packet.topic);
     if (!permitted) ++counters_.publishes_denied;
@@ -51,12 +55,51 @@ void Hub::Core::on_publish(Connection& from, const mqtt::Framed& framed, base::B
         from, {.ticket = taken.ticket, .connection = from.id, .packet_id = packet.packet_id, .type = PacketType::puback, .reason = reason});
 }
 
+/// Every level but the last has its slash: most topics are too short to have too many.
+bool Hub::Core::topic_fits(std::string_view topic) const {
+    const Limits& limits = options_.limits;
+    if (topic.size() > limits.topic_bytes_max) return false;
+    return topic.size() < limits.topic_levels_max || count_levels(topic) <= limits.topic_levels_max;
+}
+
+/// Well formed, but not for us (0x90). Who waits for no acknowledgement that could say so is closed, a bridge excepted: it brings what
+/// others have published, and would bring it again.
+void Hub::Core::refuse_topic(Connection& from, const mqtt::Publish& packet, const Moment& moment) {
+    ++counters_.publishes_topic_refused;
+    constexpr ReasonCode kReason = ReasonCode::topic_name_invalid;
+    if (from.peer.internal && packet.qos == Qos::at_most_once) return;
+    if (from.version != Version::v5 || packet.qos == Qos::at_most_once)
+        return refuse(from, {kReason, "the topic is too long or has too many levels"}, moment);
+    const auto type = packet.qos == Qos::at_least_once ? PacketType::puback : PacketType::pubrec;
+    acknowledge(from, {.connection = from.id, .packet_id = packet.packet_id, .type = type, .reason = kReason});
+}
+
+/// Does the path that bridges write into a message say that it comes round again?
+bool Hub::Core::has_been_here(const mqtt::Properties& properties) const {
+    if (options_.gateway.empty() || !properties.has(Property::user_property)) return false;
+    std::size_t gateways = 0;
+    bool here = false;
+    properties.for_each([&](const mqtt::PropertyItem& item) {
+        if (item.id != Property::user_property || item.name != data::kBridgePath) return;
+        ++gateways;
+        here = here || item.text == options_.gateway;
+    });
+    return here || gateways > data::kBridgePathMax;
+}
+
+/// Acknowledged, as its sender has done nothing wrong, and not taken.
+void Hub::Core::on_loop(Connection& from, const mqtt::Publish& packet) {
+    ++counters_.publishes_looped;
+    if (packet.qos == Qos::at_most_once) return;
+    const bool once = packet.qos == Qos::exactly_once;
+    acknowledge(from, {.connection = from.id, .packet_id = packet.packet_id, .type = once ? PacketType::pubrec : PacketType::puback});
+}
+
 /// QoS 2, method A of figure 4.3: passed on when it comes, its identifier remembered until PUBREL.
 void Hub::Core::on_publish_once(Connection& from, const mqtt::Publish& packet, const Passing& passing, bool permitted,
                                 const Moment& moment) {
     Session& session = sessions_[from.session];
-    if (!session.inbox) session.inbox = std::make_unique<Inbox>();
-    auto& unreleased = session.inbox->unreleased;
+    auto& unreleased = inbox(session).unreleased;
     PendingAck ack{.connection = from.id, .packet_id = packet.packet_id, .type = PacketType::pubrec};
     if (std::find(unreleased.begin(), unreleased.end(), packet.packet_id) != unreleased.end()) {
         ++counters_.publishes_duplicate;
@@ -69,25 +112,36 @@ void Hub::Core::on_publish_once(Connection& from, const mqtt::Publish& packet, c
         return acknowledge(from, ack);
     }
     unreleased.push_back(packet.packet_id);
+    session.inbox->recount();
     if (permitted) ack.ticket = take_in(from.session, passing, true, moment).ticket;
     acknowledge(from, ack);
 }
 
-/// Publishes that the client has sent and that are not yet through, against our receive maximum.
+/// Publishes that the client has sent and that are not yet through, against our receive maximum. Of a bridge, those that we have still to
+/// answer: what is to be released comes from the remote broker, of which a bridge holds nothing back, as a release would wait behind it.
 bool Hub::Core::window_full(const Connection& from, const Session& session) const {
+    if (from.peer.internal) return from.acks_pending >= from.receive_maximum;
     const std::size_t once = session.inbox ? session.inbox->unreleased.size() : 0;
-    return from.acks_pending - from.pubrecs_pending + once >= options_.limits.receive_maximum;
+    return from.acks_pending - from.pubrecs_pending + once >= from.receive_maximum;
+}
+
+Inbox& Hub::Core::inbox(Session& session) {
+    if (!session.inbox) {
+        session.inbox = std::make_unique<Inbox>();
+        session.inbox->memory = Charge(memory_.messages, sizeof(Inbox));
+    }
+    return *session.inbox;
 }
 
 /// Moves alias and expiry out of the properties; what is left is passed on.
-Verdict Hub::Core::take_properties(Session& session, mqtt::Publish& packet, Passing& passing, base::Monotonic now) {
+Verdict Hub::Core::take_properties(Connection& from, mqtt::Publish& packet, Passing& passing, base::Monotonic now) {
     const mqtt::Properties& properties = packet.properties;
     if (properties.has(Property::subscription_identifier))  // §3.3.4: only servers send them
         return {ReasonCode::protocol_error, "a subscription identifier in a client's PUBLISH"};
     const bool alias = properties.has(Property::topic_alias);
     const bool expiry = properties.has(Property::message_expiry_interval);
     if (alias)
-        if (const auto verdict = resolve_alias(session, packet); !verdict) return verdict;
+        if (const auto verdict = resolve_alias(from, packet); !verdict) return verdict;
     if (expiry) passing.expires = now + std::chrono::seconds(properties.number_or(Property::message_expiry_interval, 0));
     passing.properties = properties.raw();
     if (!alias && !expiry) return {};
@@ -100,12 +154,11 @@ Verdict Hub::Core::take_properties(Session& session, mqtt::Publish& packet, Pass
     return {};
 }
 
-Verdict Hub::Core::resolve_alias(Session& session, mqtt::Publish& packet) {
+Verdict Hub::Core::resolve_alias(Connection& from, mqtt::Publish& packet) {
+    Session& session = sessions_[from.session];
     const std::uint32_t alias = packet.properties.number_or(Property::topic_alias, 0);
-    if (alias == 0 || alias > options_.limits.topic_alias_max)
-        return {ReasonCode::topic_alias_invalid, "topic alias above the maximum in CONNACK"};
-    if (!session.inbox) session.inbox = std::make_unique<Inbox>();
-    auto& aliases = session.inbox->aliases;
+    if (alias == 0 || alias > from.topic_alias_max) return {ReasonCode::topic_alias_invalid, "topic alias above the maximum in CONNACK"};
+    auto& aliases = inbox(session).aliases;
     if (aliases.size() < alias) aliases.resize(alias);
     std::string& known = aliases[alias - 1];
     if (packet.topic.empty()) {
@@ -115,6 +168,7 @@ Verdict Hub::Core::resolve_alias(Session& session, mqtt::Publish& packet) {
         if (session.inbox->alias_bytes > options_.limits.topic_alias_bytes_max)
             return {ReasonCode::quota_exceeded, "the topics of all aliases are too long together"};
         known = packet.topic;
+        session.inbox->recount();
     }
     packet.topic = known;
     return {};
@@ -122,7 +176,7 @@ Verdict Hub::Core::resolve_alias(Session& session, mqtt::Publish& packet) {
 
 bool Hub::Core::may_publish(Connection& from, std::string_view topic) {
     if (topic[0] == '$' && topic.starts_with("$SYS/")) return false;
-    if (options_.authenticator == nullptr) return true;
+    if (options_.authenticator == nullptr || from.peer.internal) return true;
     const std::uint64_t hash = base::hash64(topic, secret_) | 1U;  // 0: none is remembered
     if (hash == from.permitted_topic) return true;
     const Session& session = sessions_[from.session];

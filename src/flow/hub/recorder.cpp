@@ -199,7 +199,12 @@ void Recorder::on_fence(data::ShardIndex from, std::uint64_t number, ShardLinks&
 
 void Recorder::end_of_turn(base::Monotonic now, ShardLinks& links) {
     if (journal_ == nullptr) return;
-    if (!dirty_.empty() && now >= flush_at_) flush_retained(kRetainedPerTurn);
+    if (!dirty_.empty() && now >= flush_at_) {
+        if (journal_->behind())
+            flush_at_ = now + kLookAgainAfter;
+        else
+            flush_retained(kRetainedPerTurn);
+    }
     // Shards that a publish of this turn crossed to are asked only if somebody waits for the answer.
     const auto shards = awaited_ ? crossed_ : 0;
     crossed_ = 0;

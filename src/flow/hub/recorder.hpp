@@ -24,6 +24,7 @@ public:
     /// Who names the owners of sessions from now on; nullptr: nobody.
     void use(const Authenticator* authenticator) { authenticator_ = authenticator; }
     [[nodiscard]] bool on() const { return journal_ != nullptr; }
+    [[nodiscard]] bool behind() const { return journal_ != nullptr && journal_->behind(); }
     [[nodiscard]] const AgeClock& clock() const { return start_.clock; }
     [[nodiscard]] Age stopped() const { return start_.stopped; }
 
@@ -93,7 +94,8 @@ public:
     static constexpr std::chrono::seconds kRetainedDelay{1};
 
 private:
-    static constexpr std::size_t kRetainedPerTurn = 2000;  // recorded in well under a millisecond
+    static constexpr std::chrono::milliseconds kLookAgainAfter{5};  // whether the disk has caught up
+    static constexpr std::size_t kRetainedPerTurn = 2000;           // recorded in well under a millisecond
 
     void put_session(const Session& session, ChangeKind kind, bool with_unreleased);
     void flush_retained(std::size_t most);

@@ -1,6 +1,7 @@
 // What an earlier process left: sessions with what waits for them, retained messages.
 #include <algorithm>
 
+#include "data/bridge.hpp"
 #include "flow/hub/core.hpp"
 
 namespace sluice::hub {
@@ -15,7 +16,7 @@ Passing passing_of(const MessageRow& row, const AgeClock& clock) {
         .topic = row.topic, .payload = row.payload, .properties = row.properties, .expires = clock.time_of(row.expires), .qos = row.qos};
 }
 
-Delivery delivery_of(const SavedSession::Delivery& saved, const AgeClock& clock) {
+Delivery delivery_of(const SavedSession::Delivery& saved, const AgeClock& clock, std::size_t& account) {
     const bool sent = saved.sent.packet_id != 0;
     Delivery delivery{.number = saved.number, .packet_id = saved.sent.packet_id, .qos = saved.sent.qos};
     delivery.sent_recorded = sent;
@@ -26,7 +27,7 @@ Delivery delivery_of(const SavedSession::Delivery& saved, const AgeClock& clock)
         delivery.packet_id = row.packet_id;
         delivery.phase = Delivery::Phase::sent;
     }
-    delivery.message = MessageRef(passing_of(row.message, clock));
+    delivery.message = MessageRef(passing_of(row.message, clock), account);
     delivery.qos = row.qos;
     delivery.retain = row.retain;
     if (!row.identifiers.empty()) delivery.identifier = row.identifiers.front();
@@ -58,20 +59,27 @@ void Hub::Core::restore(const SavedSession& saved, base::Monotonic now) {
     }
     const SessionIndex index = sessions_.create(row.client);
     Session& session = sessions_[index];
-    if (options_.authenticator != nullptr) session.principal = options_.authenticator->principal_of(row.owner);
+    const bool bridge = data::is_bridge_client(row.client);
+    if (bridge) {
+        session.principal = kBridgePrincipal;
+    } else if (Authenticator* names = options_.names != nullptr ? options_.names : options_.authenticator) {
+        session.principal = names->principal_of(row.owner);
+    }
     session.kept = saved.id;
+    if (bridge) deliverer_.limit_queue(session, Deliverer::kUnlimited);  // until it has connected and said its own limits
     session.expiry_seconds = row.expiry_seconds;
-    session.ends = std::min(ends, now + options_.limits.session_expiry_max);
+    session.ends = bridge ? kNever : std::min(ends, now + options_.limits.session_expiry_max);
     session.inflight_max = options_.limits.inflight_max;
     sessions_.mark_absent(index);
     if (!row.unreleased.empty()) {
-        session.inbox = std::make_unique<Inbox>();
-        session.inbox->unreleased = row.unreleased;
+        inbox(session).unreleased = row.unreleased;
+        session.inbox->recount();
     }
     // Its end, and no publishes that await their PUBREL: after a crash those would swallow new ones.
     if (was_connected || !row.unreleased.empty()) recorder_.session_changed(session);
     for (const SubscriptionRow& subscription : saved.subscriptions) restore_subscription(index, subscription);
-    for (const SavedSession::Delivery& delivery : saved.deliveries) deliverer_.restore(session, delivery_of(delivery, recorder_.clock()));
+    for (const SavedSession::Delivery& delivery : saved.deliveries)
+        deliverer_.restore(session, delivery_of(delivery, recorder_.clock(), memory_.messages));
     arm(index);
 }
 
@@ -87,6 +95,7 @@ void Hub::Core::restore_subscription(SessionIndex index, const SubscriptionRow& 
     if (!added.existed) {
         session.subscriptions.push_back({added.node, added.group});
         ++counters_.subscriptions;
+        if (added.group != kNoGroup) ++counters_.shared_subscriptions;
     }
     tell_interest(session, added, row.options, row.filter);
 }

@@ -9,8 +9,9 @@ std::size_t overhead(std::size_t levels) { return 64 + levels * 112; }
 
 }  // namespace
 
-RetainedStore::Change RetainedStore::set(const Passing& message, RetainStamp stamp, bool remember_removal) {
+RetainedStore::Change RetainedStore::set(const Passing& message, RetainStamp stamp, bool remember_removal, bool may_grow) {
     using enum Outcome;
+    if (latest_ < stamp) latest_ = stamp;
     NodeIndex node = tree_.find(message.topic);
     if (node != 0 && !tree_.value(node).empty() && stamp < tree_.value(node).stamp) return {older};
     const std::size_t levels = count_levels(message.topic);
@@ -18,7 +19,7 @@ RetainedStore::Change RetainedStore::set(const Passing& message, RetainStamp sta
     const std::size_t before = replaces ? tree_.value(node).message.size() + overhead(levels) : 0;
 
     if (message.payload.empty()) {
-        const bool room = tree_.size() < 2 * limits_.messages_max && levels <= kLevelsMax;
+        const bool room = may_grow && tree_.size() < 2 * limits_.messages_max && levels <= kLevelsMax;
         if (node == 0 && remember_removal && room) node = tree_.ensure(message.topic);
         if (node == 0) return {removed};
         bytes_ -= before;
@@ -32,14 +33,15 @@ RetainedStore::Change RetainedStore::set(const Passing& message, RetainStamp sta
     }
 
     const std::size_t after = message.topic.size() + message.properties.size() + message.payload.size() + overhead(levels);
-    if ((!replaces && count_ >= limits_.messages_max) || bytes_ - before + after > limits_.bytes_max || levels > kLevelsMax)
+    if ((!may_grow && after > before) || (!replaces && count_ >= limits_.messages_max) || bytes_ - before + after > limits_.bytes_max ||
+        levels > kLevelsMax)
         return {refused};
     if (node == 0) node = tree_.ensure(message.topic);
     bytes_ += after - before;
     if (!replaces) ++count_;
     Entry& entry = tree_.value(node);
     entry.stamp = stamp;
-    if (!entry.message.overwrite(message)) entry.message = MessageRef(message);
+    if (!entry.message.overwrite(message)) entry.message = MessageRef(message, account_);
     return {stored, node};
 }
 

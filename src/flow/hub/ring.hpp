@@ -12,6 +12,8 @@ class Ring {
 public:
     [[nodiscard]] bool empty() const { return count_ == 0; }
     [[nodiscard]] std::size_t size() const { return count_; }
+    /// Bytes of memory.
+    [[nodiscard]] std::size_t memory() const { return slots_.capacity() * sizeof(T); }
     /// From the oldest, 0.
     [[nodiscard]] T& operator[](std::size_t i) { return slots_[(head_ + i) & (slots_.size() - 1)]; }
     [[nodiscard]] const T& operator[](std::size_t i) const { return slots_[(head_ + i) & (slots_.size() - 1)]; }

@@ -10,7 +10,9 @@
 
 #include "base/bytes.hpp"
 #include "base/time.hpp"
+#include "base/token_bucket.hpp"
 #include "codec/mqtt/packet.hpp"
+#include "flow/hub/charge.hpp"
 #include "flow/hub/message.hpp"
 #include "flow/hub/ports.hpp"
 #include "flow/hub/retained.hpp"
@@ -52,6 +54,9 @@ struct RetainedSearch {
     NodeIndex filter = 0;
     std::uint32_t identifier = 0;
     SubscriptionOptions options{};
+    NodeIndex next = 0;   ///< in the middle of a long search: RetainedStore::scan() goes on here
+    RetainStamp until{};  ///< and this is when it began
+    bool again = false;   ///< the subscription was there before: an earlier search of it may wait still
 };
 
 /// Towards the client. Made with the first delivery that must wait or be acknowledged.
@@ -60,6 +65,11 @@ struct Outbox {
     std::size_t sent = 0;     ///< of inflight, how many were sent on this connection: the others follow as the client acknowledges
     Ring<Delivery> queue;     ///< behind those in flight
     std::size_t queue_bytes = 0;
+    std::size_t bytes = 0;               ///< of all messages, in flight and queued, with what stands beside them
+    Charge memory;                       ///< of the rings
+    std::size_t queue_messages_max = 0;  ///< 0: the hub's limits; bridges have their own
+    std::size_t queue_bytes_max = 0;
+    std::uint64_t dropped = 0;      ///< because the queue was full
     Ring<RetainedWish> wishes;      ///< behind the queue
     Ring<RetainedSearch> searches;  ///< behind the wishes, one at a time
     std::uint64_t kept = 0;         ///< Session::kept
@@ -74,26 +84,10 @@ struct Inbox {
     std::vector<mqtt::PacketId> unreleased;  ///< QoS 2 publishes accepted, PUBREL not yet seen
     std::vector<std::string> aliases;        ///< topics by alias - 1
     std::size_t alias_bytes = 0;             ///< of these topics
-};
-
-/// A part of a total that is given back when this ends.
-class Charge {
-public:
-    Charge() = default;
-    Charge(std::size_t& total, std::size_t amount) : total_(&total), amount_(amount) { total += amount; }
-    Charge(Charge&& other) noexcept : total_(std::exchange(other.total_, nullptr)), amount_(other.amount_) {}
-    Charge& operator=(Charge other) noexcept {
-        std::swap(total_, other.total_);
-        std::swap(amount_, other.amount_);
-        return *this;
+    Charge memory;
+    void recount() {
+        memory.set(sizeof(Inbox) + alias_bytes + aliases.capacity() * sizeof(std::string) + unreleased.capacity() * sizeof(mqtt::PacketId));
     }
-    ~Charge() {
-        if (total_ != nullptr) *total_ -= amount_;
-    }
-
-private:
-    std::size_t* total_ = nullptr;
-    std::size_t amount_ = 0;
 };
 
 struct Will {
@@ -105,6 +99,14 @@ struct Will {
     std::uint8_t qos = 0;
     bool retain = false;
     Charge charge;  ///< to the bytes of all wills
+    Charge memory;
+};
+
+/// How fast a client publishes, where that is limited. Of its session, so that who connects again begins where it was.
+struct Pace {
+    base::TokenBucket messages;
+    base::TokenBucket bytes;
+    base::Monotonic held_until{};  ///< the connection is not read before; 0: it is read
 };
 
 struct Subscribed {
@@ -118,6 +120,7 @@ struct Session {
     std::unique_ptr<Outbox> outbox;
     std::unique_ptr<Inbox> inbox;
     std::unique_ptr<Will> will;
+    std::unique_ptr<Pace> pace;             ///< null: it has not published since its rate was limited
     std::unique_ptr<TopicAliases> aliases;  ///< towards the client, of this connection; null: it offers none
     ConnectionId connection{};              ///< 0: absent
     base::Monotonic ends = kNever;          ///< absent: when the session ends
@@ -140,6 +143,27 @@ struct Session {
     [[nodiscard]] bool online() const { return connection != ConnectionId{}; }
 };
 
+/// The answer to a SUBSCRIBE or UNSUBSCRIBE, as far as it is known.
+struct PendingSuback {
+    std::uint64_t fence = 0;
+    Ticket ticket = 0;  ///< of a session that is kept: its subscriptions must be durable
+    ConnectionId connection{};
+    mqtt::PacketId packet_id = 0;
+    base::Bytes codes{};
+    std::vector<RetainedSearch> retained_for{};
+    std::size_t filters = 0;  ///< counted in Core::filters_pending_
+    bool removes = false;     ///< it is an UNSUBACK
+};
+
+/// A SUBSCRIBE or UNSUBSCRIBE with more filters than its turn had time for. The packet stays unconsumed.
+struct PartlyDone {
+    PendingSuback suback{};
+    std::size_t room = 0;          ///< filters that may be granted in all
+    std::size_t bytes_left = 0;    ///< of the packet, at its end
+    std::uint32_t identifier = 0;  ///< of the subscriptions
+    Charge memory{};
+};
+
 struct Connection {
     enum class State : std::uint8_t {
         free,
@@ -149,6 +173,8 @@ struct Connection {
         admitted,        ///< the answer was good; its CONNECT is to be presented again
         running,
     };
+    /// Whose work a turn had no time for waits in a line.
+    enum class Turn : std::uint8_t { free, waiting, come };
     ConnectionId id{};
     base::Monotonic last_heard{};
     base::Monotonic since{};  ///< its CONNECT was accepted
@@ -160,9 +186,14 @@ struct Connection {
     std::uint32_t pubrecs_pending = 0;     ///< of them
     Principal principal{};                 ///< while admitted
     std::uint16_t keep_alive_seconds = 0;  ///< 0: none
+    std::uint16_t receive_maximum = 0;     ///< as it was told: what a reload lowers is for those who come later
+    std::uint16_t topic_alias_max = 0;     ///< the same
+    std::unique_ptr<PartlyDone> partly{};
     Peer peer{};
     State state = State::free;
+    Turn turn = Turn::free;
     mqtt::Version version = mqtt::Version::v311;
+    bool bridge = false;                   ///< 3.1.1 with the bridge bit: its subscriptions do not get its own messages
     bool wants_reasons = false;            ///< it asked for problem information: errors carry reason strings
     std::uint32_t packet_bytes_max = ~0U;  ///< the client's
 };

@@ -11,7 +11,7 @@
 
 namespace sluice::hub {
 
-/// References stay valid until the session is erased. Of one thread.
+/// References stay valid until the session is retired. Of one thread.
 class SessionTable {
 public:
     explicit SessionTable(std::uint64_t seed) : seed_(seed) {}
@@ -22,11 +22,20 @@ public:
     [[nodiscard]] SessionIndex find(std::string_view client) const;
     /// The client must not have one.
     SessionIndex create(std::string_view client);
-    void erase(SessionIndex index);
+    /// Nobody finds it any more; its place is free for another only when it is released.
+    void retire(SessionIndex index);
+    void release(SessionIndex index) { free_.push_back(index); }
     [[nodiscard]] std::size_t size() const { return by_client_.size(); }
+    /// Bytes of memory, without what sessions hold elsewhere.
+    [[nodiscard]] std::size_t memory() const { return sessions_.size() * sizeof(Session) + by_client_.memory() + text_bytes_; }
     /// All indices are below this; places whose session has serial 0 are free.
     [[nodiscard]] SessionIndex places() const { return static_cast<SessionIndex>(sessions_.size()); }
 
+    template <class Visit>
+    void for_each(Visit&& visit) {
+        for (Session& session : sessions_)
+            if (session.serial != 0) visit(session);
+    }
     template <class Visit>
     void for_each(Visit&& visit) const {
         for (const Session& session : sessions_)
@@ -47,6 +56,7 @@ private:
     SessionIndex oldest_absent_ = kNoSession;
     SessionIndex newest_absent_ = kNoSession;
     std::uint64_t last_serial_ = 0;
+    std::size_t text_bytes_ = 0;  // of client ids that do not fit into their sessions
 };
 
 }  // namespace sluice::hub

@@ -7,6 +7,7 @@
 #include "flow/hub/counters.hpp"
 #include "flow/hub/limits.hpp"
 #include "flow/hub/ports.hpp"
+#include "flow/hub/ring.hpp"
 #include "flow/hub/shard_records.hpp"
 
 namespace sluice::hub {
@@ -28,7 +29,7 @@ public:
 
     /// Asks all others for a sign that they have read everything sent so far, and that what they sent before it has come here.
     std::uint64_t fence();
-    void passed(std::uint32_t shard, std::uint64_t number) { links_[shard].passed = number; }
+    void passed(std::uint32_t shard, std::uint64_t number);
     [[nodiscard]] bool all_passed(std::uint64_t number) const;
 
     /// Hands over what was gathered; what a full mailbox refuses stays for the next turn.
@@ -36,12 +37,32 @@ public:
     [[nodiscard]] bool waiting() const { return waiting_; }
     /// Half of what may wait for one shard does: take in less.
     [[nodiscard]] bool congested() const { return congested_; }
+    /// Another shard has still to read filters and retained messages for about a millisecond. It will say when it has: a message comes.
+    [[nodiscard]] bool behind() const { return behind_; }
 
 private:
+    /// A message is closed at this size, about: the other shard takes it in at one go, between its own clients' packets.
+    static constexpr std::size_t kMessageBytes = 32 * 1024;
+    /// Some 200 filters or messages.
+    static constexpr std::size_t kUnreadMax = 16 * 1024;
     struct Link {
+        Ring<ShardMessage> closed;  // before what is gathered
+        std::size_t closed_bytes = 0;
         ShardMessage gathered;
         std::uint64_t passed = 0;
+        struct Mark {
+            std::uint64_t fence = 0;
+            std::uint64_t sent = 0;  ///< before it
+        };
+        Ring<Mark> marks;          ///< fences not yet passed
+        std::uint64_t sent = 0;    ///< bytes of filters and retained messages, ever
+        std::uint64_t marked = 0;  ///< of them, before the last fence
+        std::uint64_t read = 0;    ///< of them by the other shard, as far as is known
+        [[nodiscard]] std::uint64_t unread() const { return sent - read; }
+        [[nodiscard]] std::size_t waiting_bytes() const { return closed_bytes + gathered.bytes.size(); }
     };
+    bool flush(data::ShardIndex to, Link& link);
+
     std::uint32_t own_;
     const Limits& limits_;
     Port& port_;
@@ -51,6 +72,7 @@ private:
     bool dirty_ = false;
     bool waiting_ = false;
     bool congested_ = false;
+    bool behind_ = false;
 };
 
 }  // namespace sluice::hub

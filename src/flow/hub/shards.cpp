@@ -36,23 +36,30 @@ bool Hub::Core::spread(const Passing& passing, SessionIndex publisher, base::Mon
         return matched;
     }
     record.stamp = next_stamp(now);
-    retain(passing, record.stamp, now);
-    if (recorder_.on() && passing.qos != 0)
+    const bool retained = retain(passing, record.stamp, affords_retained(passing), now);
+    if (retained && recorder_.on() && passing.qos != 0)
         if (const auto owner = recorder_.owner(passing.topic); owner != links_.own()) recorder_.cross(owner);
     for (std::uint32_t shard = 0; shard < links_.shards(); ++shard) {
         if (shard == links_.own()) continue;
         const bool wants = std::find(shards_.begin(), shards_.end(), shard) != shards_.end();
-        record.flags = Record::kRetain | (wants ? Record::kDeliver : 0);
-        links_.publication(shard, record);
+        record.flags = (retained ? Record::kRetain : 0) | (wants ? Record::kDeliver : 0);
+        if (record.flags != 0) links_.publication(shard, record);
     }
     return matched;
 }
 
-void Hub::Core::retain(const Passing& passing, RetainStamp stamp, base::Monotonic now) {
-    const auto change = retained_.set(passing, stamp, !links_.alone());
-    if (change.outcome == RetainedStore::Outcome::refused) ++counters_.retained_refused;
+bool Hub::Core::retain(const Passing& passing, RetainStamp stamp, bool may_grow, base::Monotonic now) {
+    const std::size_t before = retained_.size();
+    const auto change = retained_.set(passing, stamp, !links_.alone(), may_grow);
+    work_.spend(retained_.size() == before ? TurnWork::kRetainedAgain : TurnWork::kRetained);
+    if (change.outcome == RetainedStore::Outcome::refused) {
+        ++counters_.retained_refused;
+        if (!may_grow) ++counters_.retained_refused_memory;
+        return false;
+    }
     if (change.outcome == RetainedStore::Outcome::stored && passing.expires != kNever) arm_retained(change.node, stamp, passing.expires);
     recorder_.retained(passing, change, now);
+    return true;
 }
 
 /// Round robin over all members on all shards, as far as this shard knows them. A member here that can take it at once goes before one that
@@ -64,22 +71,25 @@ void Hub::Core::deliver_to_group(GroupIndex index, const Passing& passing, const
     const std::uint32_t turn = everywhere == 0 ? 0 : group.turn++ % everywhere;
     if (turn >= here && everywhere != here) return send_to_group_at(shard_of_member(group, turn - here), group, passing, trip);
     const Group::Member* chosen = nullptr;
+    const Group::Member* away = nullptr;
     for (std::uint32_t i = 0; i < here; ++i) {
         const Group::Member& member = group.members[(turn + i) % here];
         const Session& session = sessions_[member.session];
+        if (session.serial == 0) continue;  // it has ended; its filters follow
         if (deliverer_.ready(session)) {
             chosen = &member;
             break;
         }
         if (chosen == nullptr && session.online()) chosen = &member;
+        if (away == nullptr) away = &member;
     }
     if (chosen == nullptr && group.elsewhere_total != 0 && trip.hops + 1U < links_.shards())
         return send_to_group_at(next_shard_with_members(group), group, passing, {trip.from_elsewhere, trip.hops + 1U});
-    if (chosen == nullptr && here == 0) {
+    if (chosen == nullptr) chosen = away;
+    if (chosen == nullptr) {
         ++counters_.dropped_session_end;  // its last member left while it was on the way
         return;
     }
-    if (chosen == nullptr) chosen = &group.members[turn % here];
     deliverer_.begin();
     deliverer_.target(chosen->session,
                       {.by = Wanted::by_session, .options = chosen->options, .index = chosen->session, .identifier = chosen->identifier});
@@ -159,7 +169,7 @@ void Hub::Core::on_publication(const Record& record, base::Monotonic now) {
     }
     if ((record.flags & Record::kRetain) != 0) {
         retain_time_ = std::max(retain_time_, record.stamp.time);  // what is retained here from now on is later
-        retain(passing, record.stamp, now);
+        retain(passing, record.stamp, true, now);                  // where it was published there was room for it
     }
 }
 

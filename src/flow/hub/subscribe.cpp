@@ -27,7 +27,7 @@ std::string_view words_for(ReasonCode code) {
         case ReasonCode::quota_exceeded:
             return "a limit of subscriptions is reached";
         case ReasonCode::topic_filter_invalid:
-            return "too many levels in the filter";
+            return "the filter is too long or has too many levels";
         case ReasonCode::not_authorized:
             return "you may not subscribe to this filter";
         default:
@@ -37,25 +37,65 @@ std::string_view words_for(ReasonCode code) {
 
 }  // namespace
 
-void Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment& moment) {
-    mqtt::Subscribe packet;
-    if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) return refuse(from, verdict, moment);
-    const std::uint32_t identifier = packet.properties.number_or(Property::subscription_identifier, 0);
-    PendingSuback pending{.connection = from.id, .packet_id = packet.packet_id, .codes = {}, .retained_for = {}};
-    const Limits& limits = options_.limits;
-    const std::size_t room = std::min(limits.subscriptions_per_session_max, limits.subscribes_pending_max - filters_pending_);
-    for (const mqtt::Subscription wanted : packet.filters) {
-        const auto code = pending.codes.size() < room ? subscribe(from.session, wanted, identifier, pending) : ReasonCode::quota_exceeded;
+bool Hub::Core::on_subscribe(Connection& from, base::ByteView body, const Moment& moment) {
+    PartlyDone work;
+    if (from.partly) {
+        work = std::move(*std::exchange(from.partly, nullptr));
+    } else {
+        mqtt::Subscribe packet;
+        work_.spend(body.size() * TurnWork::kByteChecked);
+        if (const auto verdict = mqtt::decode_subscribe(body, from.version, packet); !verdict) {
+            refuse(from, verdict, moment);
+            return true;
+        }
+        if (from.peer.internal) keep_only(from.session, packet);
+        const Limits& limits = options_.limits;
+        work.suback.connection = from.id;
+        work.suback.packet_id = packet.packet_id;
+        work.room = std::min(limits.subscriptions_per_session_max, limits.subscribes_pending_max - filters_pending_);
+        work.bytes_left = packet.filters.bytes_from(packet.filters.begin());
+        work.identifier = packet.properties.number_or(Property::subscription_identifier, 0);
+    }
+    PendingSuback& suback = work.suback;
+    const mqtt::FilterList<true> filters(body.last(work.bytes_left));
+    for (auto next = filters.begin(); next != filters.end(); ++next) {
+        if (!work_.left()) {
+            work.bytes_left = filters.bytes_from(next);
+            go_on_later(from, std::move(work));
+            return false;
+        }
+        mqtt::Subscription wanted = *next;
+        if (from.bridge) wanted.no_local = wanted.retain_as_published = true;
+        const auto code =
+            suback.codes.size() < work.room ? subscribe(from.session, wanted, work.identifier, suback) : ReasonCode::quota_exceeded;
+        work_.spend(mqtt::is_error(code) ? TurnWork::kRefusedFilter : TurnWork::kFilter);
         if (mqtt::is_error(code)) ++counters_.subscribes_refused;
         ++counters_.subscribes;
-        pending.codes.push_back(static_cast<base::Byte>(code));
+        suback.codes.push_back(static_cast<base::Byte>(code));
     }
-    pending.filters = std::min(room, pending.codes.size());
-    if (sessions_[from.session].kept != 0 && room != 0) pending.ticket = recorder_.ticket_of_changes();
-    if (links_.alone() || room == 0) return finish_when_durable(std::move(pending), moment);
-    pending.fence = links_.fence();
-    filters_pending_ += pending.filters;
-    subacks_.push_back(std::move(pending));
+    suback.filters = std::min(work.room, suback.codes.size());
+    if (suback.filters != 0) await_changes(from, suback);
+    if (links_.alone() || suback.filters == 0) {
+        finish_when_durable(std::move(suback), moment);
+        return true;
+    }
+    suback.fence = links_.fence();
+    filters_pending_ += suback.filters;
+    subacks_.push_back(std::move(suback));
+    return true;
+}
+
+/// What was recorded for it so far must be durable before it is answered.
+void Hub::Core::await_changes(const Connection& from, PendingSuback& suback) {
+    if (sessions_[from.session].kept != 0) suback.ticket = std::max(suback.ticket, recorder_.ticket_of_changes());
+}
+
+/// More filters than the turn has time for: its packet stays unconsumed and is presented again.
+void Hub::Core::go_on_later(Connection& from, PartlyDone&& work) {
+    await_changes(from, work.suback);
+    work.memory = Charge(memory_.messages,
+                         sizeof(PartlyDone) + work.suback.codes.capacity() + work.suback.retained_for.capacity() * sizeof(RetainedSearch));
+    from.partly = std::make_unique<PartlyDone>(std::move(work));
 }
 
 ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wanted, std::uint32_t identifier, PendingSuback& pending) {
@@ -63,11 +103,19 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
     Session& session = sessions_[index];
     mqtt::SharedFilter shared{.group = {}, .filter = wanted.filter};
     const bool to_group = mqtt::split_shared_filter(wanted.filter, shared);
-    if (count_levels(shared.filter) > kLevelsMax) return ReasonCode::topic_filter_invalid;
-    if (session.subscriptions.size() >= limits.subscriptions_per_session_max || counters_.subscriptions >= limits.subscriptions_max ||
+    const std::size_t levels = count_levels(shared.filter);
+    if (levels > std::min(kLevelsMax, limits.topic_levels_max) || wanted.filter.size() > limits.topic_bytes_max)
+        return ReasonCode::topic_filter_invalid;
+    if (session.subscriptions.size() >= limits.subscriptions_per_session_max ||
+        counters_.subscriptions + memory_.elsewhere().subscriptions >= limits.subscriptions_max ||
         subscriptions_.nodes() >= limits.subscriptions_max * kNodesPerSubscription)
         return ReasonCode::quota_exceeded;
-    if (options_.authenticator != nullptr && !options_.authenticator->may_subscribe({session.client, session.principal}, shared.filter))
+    if (!affords(wanted.filter.size() + subscriptions_.growth(levels), MemoryGuard::Mark::structures)) {
+        ++counters_.subscribes_refused_memory;
+        return ReasonCode::quota_exceeded;
+    }
+    const bool asks = options_.authenticator != nullptr && session.principal != kBridgePrincipal;
+    if (asks && !options_.authenticator->may_subscribe({session.client, session.principal}, shared.filter))
         return ReasonCode::not_authorized;
 
     const SubscriptionOptions options = options_of(wanted);
@@ -76,12 +124,14 @@ ReasonCode Hub::Core::subscribe(SessionIndex index, const mqtt::Subscription& wa
     if (!added.existed) {
         session.subscriptions.push_back({added.node, added.group});
         ++counters_.subscriptions;
+        if (to_group) ++counters_.shared_subscriptions;
     }
     recorder_.subscribed(session, {options, identifier, shared.group, shared.filter});
     tell_interest(session, added, options, shared.filter);
     using enum mqtt::RetainHandling;
     const bool wants_retained = wanted.retain_handling == send || (wanted.retain_handling == send_if_new && !added.existed);
-    if (!to_group && wants_retained) pending.retained_for.push_back({added.node, identifier, options});  // §4.8.2: none for groups
+    if (!to_group && wants_retained)  // §4.8.2: none for groups
+        pending.retained_for.push_back({.filter = added.node, .identifier = identifier, .options = options, .again = added.existed});
     return static_cast<ReasonCode>(wanted.qos);
 }
 
@@ -99,12 +149,10 @@ void Hub::Core::finish_subscribe(const PendingSuback& pending, const Moment& mom
     if (to == nullptr ||
         !send_suback(*to, pending.removes ? PacketType::unsuback : PacketType::suback, pending.packet_id, pending.codes, moment))
         return;
+    if (retained_.size() == 0) return;
     Session& session = sessions_[to->session];
-    for (const RetainedSearch& search : pending.retained_for) {
-        const bool still = std::any_of(session.subscriptions.begin(), session.subscriptions.end(),
-                                       [&](const Subscribed& one) { return one.node == search.filter && one.group == kNoGroup; });
-        if (still) deliverer_.send_retained(session, search);  // else: unsubscribed while this waited
-    }
+    for (const RetainedSearch& search : pending.retained_for)  // some may be unsubscribed while this waited
+        if (subscriptions_.entry(search.filter, session.index) != nullptr) deliverer_.send_retained(session, search);
     if (!pending.retained_for.empty()) deliverer_.resume(to->session, moment.now);
 }
 
@@ -126,20 +174,49 @@ bool Hub::Core::send_suback(Connection& to, PacketType type, mqtt::PacketId id, 
     return true;
 }
 
-void Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment) {
-    mqtt::Unsubscribe packet;
-    if (const auto verdict = mqtt::decode_unsubscribe(body, from.version, packet); !verdict) return refuse(from, verdict, moment);
-    scratch_.clear();
-    for (const mqtt::Subscription unwanted : packet.filters)
-        scratch_.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
-    PendingSuback pending{.connection = from.id,
-                          .packet_id = packet.packet_id,
-                          .codes = scratch_,
-                          .retained_for = {},
-                          .filters = scratch_.size(),
-                          .removes = true};
-    if (sessions_[from.session].kept != 0) pending.ticket = recorder_.ticket_of_changes();
-    finish_when_durable(std::move(pending), moment);
+/// The SUBSCRIBE of one of our own bridges is the whole list: what its settings had when it subscribed before, and have no more, ends.
+void Hub::Core::keep_only(SessionIndex index, const mqtt::Subscribe& packet) {
+    const std::vector<Subscribed> before = sessions_[index].subscriptions;
+    for (const Subscribed& subscribed : before) {
+        const std::string filter = subscriptions_.filter(subscribed.node);
+        const bool stays = std::any_of(packet.filters.begin(), packet.filters.end(),
+                                       [&filter](const mqtt::Subscription& wanted) { return wanted.filter == filter; });
+        if (!stays) static_cast<void>(unsubscribe(index, filter));
+    }
+}
+
+bool Hub::Core::on_unsubscribe(Connection& from, base::ByteView body, const Moment& moment) {
+    PartlyDone work;
+    if (from.partly) {
+        work = std::move(*std::exchange(from.partly, nullptr));
+    } else {
+        mqtt::Unsubscribe packet;
+        work_.spend(body.size() * TurnWork::kByteChecked);
+        if (const auto verdict = mqtt::decode_unsubscribe(body, from.version, packet); !verdict) {
+            refuse(from, verdict, moment);
+            return true;
+        }
+        work.suback.connection = from.id;
+        work.suback.packet_id = packet.packet_id;
+        work.suback.removes = true;
+        work.bytes_left = packet.filters.bytes_from(packet.filters.begin());
+    }
+    PendingSuback& suback = work.suback;
+    const mqtt::FilterList<false> filters(body.last(work.bytes_left));
+    for (auto next = filters.begin(); next != filters.end(); ++next) {
+        if (!work_.left()) {
+            work.bytes_left = filters.bytes_from(next);
+            go_on_later(from, std::move(work));
+            return false;
+        }
+        const mqtt::Subscription unwanted = *next;
+        work_.spend(TurnWork::kFilter + sessions_[from.session].subscriptions.size());  // it is looked for among all of the session
+        suback.codes.push_back(static_cast<base::Byte>(unsubscribe(from.session, unwanted.filter)));
+    }
+    suback.filters = suback.codes.size();
+    await_changes(from, suback);
+    finish_when_durable(std::move(suback), moment);
+    return true;
 }
 
 ReasonCode Hub::Core::unsubscribe(SessionIndex index, std::string_view filter) {
@@ -161,6 +238,7 @@ ReasonCode Hub::Core::unsubscribe(SessionIndex index, std::string_view filter) {
 void Hub::Core::remove_subscription(SessionIndex index, Subscribed subscribed) {
     --counters_.subscriptions;
     if (subscribed.group != kNoGroup) {
+        --counters_.shared_subscriptions;
         subscriptions_.remove_from_group(subscribed.group, index);
         tell_members(subscribed.group);
         subscriptions_.release_group(subscribed.group);

@@ -57,6 +57,7 @@ void Subscriptions::release_group(GroupIndex index) {
     if (!group.members.empty() || group.elsewhere_total != 0) return;
     erase(group.node, Wanted::by_group, index);
     tree_.prune(group.node);
+    group_bytes_ -= group.name.size();
     group = Group{};
     free_groups_.push_back(index);
 }
@@ -114,6 +115,7 @@ GroupIndex Subscriptions::ensure_group(NodeIndex node, std::string_view name) {
         free_groups_.pop_back();
     }
     groups_[index].name = name;
+    group_bytes_ += name.size();
     groups_[index].node = node;
     tree_.value(node).all.push_back({Wanted::by_group, {}, index, 0});
     return index;

@@ -104,6 +104,10 @@ public:
     /// The session's own entry at a node; nullptr: none.
     [[nodiscard]] const Subscriber* entry(NodeIndex node, SessionIndex session) const;
     [[nodiscard]] std::size_t nodes() const { return tree_.size(); }
+    /// Bytes of memory, without the subscribers in the lists.
+    [[nodiscard]] std::size_t memory() const { return tree_.memory() + groups_.capacity() * sizeof(Group) + group_bytes_; }
+    /// Bytes that one more filter can take.
+    [[nodiscard]] std::size_t growth(std::size_t levels) const { return tree_.growth(levels); }
 
     /// Calls visit(const Subscriber&) for all that want the topic.
     template <class Visit>
@@ -122,6 +126,7 @@ private:
     LevelTree<SubscriberList> tree_;
     std::vector<Group> groups_;
     std::vector<GroupIndex> free_groups_;
+    std::size_t group_bytes_ = 0;  // of their names
 };
 
 }  // namespace sluice::hub

@@ -11,9 +11,9 @@
 namespace sluice::hub {
 
 struct Timer {
-    enum class Kind : std::uint8_t { connection, session, retained };
+    enum class Kind : std::uint8_t { connection, session, retained, pace };
     base::Monotonic at{};
-    std::uint64_t identity = 0;  ///< connection id, session serial or time of the retain stamp
+    std::uint64_t identity = 0;  ///< connection id (also of its pace), session serial or time of the retain stamp
     std::uint32_t index = 0;     ///< slot, session or node
     std::uint16_t shard = 0;     ///< of the retain stamp
     Kind kind = Kind::connection;
@@ -46,6 +46,8 @@ public:
         return heap_.front().at;
     }
     [[nodiscard]] std::size_t size() const { return heap_.size(); }
+    /// Bytes of memory.
+    [[nodiscard]] std::size_t memory() const { return heap_.capacity() * sizeof(Timer); }
 
 private:
     static constexpr std::size_t kSlack = 1024;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "flow/hub/charge.hpp"
+
 namespace sluice::hub {
 
 /// Topics get numbers in the order in which they come. When all are taken, a topic that comes again among the last few strangers takes the
@@ -15,11 +17,12 @@ namespace sluice::hub {
 /// many hashes. Made only for clients that offer aliases.
 class TopicAliases {
 public:
-    static constexpr std::size_t kAliasesMax = 32;
+    static constexpr std::size_t kAliasesMax = 256;
 
-    /// `offered`: the client's Topic Alias Maximum, at least 1. `bytes_max`: of all topics kept; what would pass it goes without a number.
-    TopicAliases(std::uint16_t offered, std::size_t bytes_max)
-        : count_max_(std::min<std::size_t>(offered, kAliasesMax)), bytes_max_(bytes_max) {}
+    /// `count_max`: at least 1. `bytes_max`: of all topics kept; what would pass it goes without a number. `memory`: of all such tables;
+    /// must outlive this.
+    TopicAliases(std::size_t count_max, std::size_t bytes_max, std::size_t& memory)
+        : count_max_(std::min(count_max, kAliasesMax)), bytes_max_(bytes_max), memory_(memory, sizeof(TopicAliases)) {}
 
     /// 0: it has none. `hash` is of the topic, by any function that is always the same here.
     [[nodiscard]] std::uint16_t find(std::string_view topic, std::uint64_t hash) {
@@ -44,6 +47,7 @@ public:
         if (place == known_.size()) known_.emplace_back();
         bytes_ += topic.size() - freed;
         known_[place] = {std::string(topic), hash, ++clock_};
+        memory_.set(sizeof(TopicAliases) + bytes_ + known_.capacity() * sizeof(Known) + strangers_.capacity() * sizeof(std::uint64_t));
         return static_cast<std::uint16_t>(place + 1);
     }
 
@@ -70,6 +74,7 @@ private:
     std::uint64_t clock_ = 0;
     std::vector<Known> known_;  // by alias - 1
     std::vector<std::uint64_t> strangers_;
+    Charge memory_;
     std::size_t next_stranger_ = 0;
 };
 

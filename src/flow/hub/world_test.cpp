@@ -92,6 +92,10 @@ std::string to_text(base::ByteView packet, Version version) {
 
 void Client::send(base::ByteView bytes) {
     base::append(unsent_, bytes);
+    if (!held_) present();
+}
+
+void Client::present() {
     base::Bytes padded = unsent_;
     padded.resize(padded.size() + data::kReadablePadding, 0xAA);
     const std::size_t consumed =
@@ -234,10 +238,11 @@ std::string Client::text() { return fmt::format("{}", fmt::join(take(), "; ")); 
 
 // World
 
-World::World(std::uint16_t shards, Limits limits, Authenticator* authenticator) {
+World::World(std::uint16_t shards, Limits limits, Authenticator* authenticator, Authenticator* names) {
     for (std::uint16_t i = 0; i < shards; ++i) {
         shards_.push_back(std::make_unique<Shard>(*this, i));
-        const Options options{.shard = data::ShardIndex(i), .shards = shards, .limits = limits, .authenticator = authenticator, .seed = 7};
+        const Options options{
+            .shard = data::ShardIndex(i), .shards = shards, .limits = limits, .authenticator = authenticator, .names = names, .seed = 7};
         shards_.back()->hub = std::make_unique<Hub>(options, *shards_.back());
     }
 }
@@ -266,7 +271,11 @@ Client& World::client(std::string_view client_id, const ConnectOptions& options)
 void World::settle() {
     for (bool moved = true; moved;) {
         moved = false;
-        for (auto& shard : shards_) shard->hub->end_of_turn(now_);
+        for (auto& shard : shards_) {
+            moved = present_released(*shard) || moved;
+            shard->hub->end_of_turn(now_);
+            moved = moved || !shard->released.empty();
+        }
         for (auto& shard : shards_)
             for (auto& [from, box] : shard->inbox)
                 for (; !box.empty(); moved = true) {
@@ -277,11 +286,20 @@ void World::settle() {
     }
 }
 
+bool World::present_released(Shard& shard) {
+    const auto released = std::exchange(shard.released, {});
+    for (Client* client : released)
+        if (!client->held_ && !client->closed_) client->present();
+    return !released.empty();
+}
+
 void World::turn(std::uint32_t index) {
     Shard& shard = *shards_[index];
     for (auto& [from, box] : shard.inbox)
         for (; !box.empty(); box.pop_front())
             shard.hub->on_shard_message(data::ShardIndex(static_cast<std::uint16_t>(from)), box.front(), now_, wall());
+    if (const auto due = shard.hub->next_deadline(); due && *due <= now_) shard.hub->on_tick(now_, wall());
+    present_released(shard);
     shard.hub->end_of_turn(now_);
 }
 
@@ -342,6 +360,21 @@ bool World::Shard::to_shard(data::ShardIndex to, ShardMessage&& message) {
     if (box.size() >= world.mailbox_capacity) return false;
     box.push_back(std::move(message));
     return true;
+}
+
+void World::Shard::hold_input(ConnectionId of, bool hold) {
+    Client* client = find(of);
+    ASSERT_NE(client, nullptr);
+    if (client->held_ == hold) return;
+    client->held_ = hold;
+    if (!hold) released.push_back(client);
+}
+
+std::size_t World::Shard::buffer_bytes() const {
+    std::size_t bytes = 0;
+    for (const auto& client : clients)
+        bytes += client->closed_ ? 0 : client->unsent_.size() + (client->stuck_ ? client->output_.size() : 0);
+    return bytes;
 }
 
 }  // namespace sluice::hub::test

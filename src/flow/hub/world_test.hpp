@@ -68,6 +68,8 @@ public:
     Client(World& world, std::uint32_t shard, ConnectionId id) : world_(world), shard_(shard), id_(id) {}
 
     void send(base::ByteView bytes);
+    /// The hub does not read it.
+    [[nodiscard]] bool held() const { return held_; }
     /// The version in which what comes is read; connect() sets it too.
     Client& speaks(mqtt::Version version) {
         version_ = version;
@@ -104,6 +106,8 @@ private:
     std::size_t unread_ = 0;
     bool closed_ = false;
     bool stuck_ = false;  // reads nothing
+    bool held_ = false;
+    void present();
 };
 
 struct Seen {
@@ -116,7 +120,7 @@ struct Seen {
 
 class World {
 public:
-    explicit World(std::uint16_t shards = 1, Limits limits = {}, Authenticator* authenticator = nullptr);
+    explicit World(std::uint16_t shards = 1, Limits limits = {}, Authenticator* authenticator = nullptr, Authenticator* names = nullptr);
 
     /// A connection at the shard that client id belongs to, or at a given one.
     Client& open(std::string_view client_id);
@@ -128,7 +132,7 @@ public:
     void advance(std::chrono::nanoseconds by);
     /// Ends turns and carries messages between shards until nothing moves.
     void settle();
-    /// One turn of one shard, mailboxes as they are.
+    /// One turn of one shard: what is in its mailboxes, what is due, whose turn it is.
     void turn(std::uint32_t shard);
     /// Makes a client stop reading: its output stays in the socket's queue.
     void stick(Client& client, bool stuck) { client.stuck_ = stuck; }
@@ -142,6 +146,7 @@ public:
     std::vector<Seen> seen;             ///< what was accepted downstream
     Lines presence;                     ///< "+id", "-id"
     Ticket next_ticket = 0;             ///< if not 0: accept() gives it to QoS 1 and 2 and counts up
+    Elsewhere elsewhere{};              ///< what is told to every hub
     std::size_t mailbox_capacity = 64;  ///< messages between two shards
     std::function<void(const data::Reading&, Hub&)> on_reading;
 
@@ -154,6 +159,9 @@ private:
         void close(ConnectionId connection) override;
         Ticket accept(const data::Reading& reading, bool acknowledged) override;
         bool to_shard(data::ShardIndex to, ShardMessage&& message) override;
+        void hold_input(ConnectionId of, bool hold) override;
+        [[nodiscard]] std::size_t buffer_bytes() const override;
+        [[nodiscard]] Elsewhere elsewhere() const override { return world.elsewhere; }
         void on_presence(std::string_view client, bool online) override {
             world.presence.push_back((online ? "+" : "-") + std::string(client));
         }
@@ -164,7 +172,10 @@ private:
         std::unique_ptr<Hub> hub;
         std::vector<std::unique_ptr<Client>> clients;  // by slot
         std::map<std::uint32_t, std::deque<ShardMessage>> inbox;
+        std::vector<Client*> released;  // to be presented again
     };
+
+    bool present_released(Shard& shard);
 
     std::vector<std::unique_ptr<Shard>> shards_;
     base::Monotonic now_{1000s};

@@ -25,6 +25,14 @@ struct Values {
     std::uint32_t overflow;  ///< 1: more values than may be kept; there is no result
 };
 
+struct TimedValue {
+    std::int64_t at;
+    StoredValue value;
+};
+
+bool is_by_time(Accumulator kind) { return kind >= Accumulator::first_by_time; }
+bool keeps_value(Accumulator kind) { return (kind >= Accumulator::least && kind <= Accumulator::last) || is_by_time(kind); }
+
 template <class T>
 T& as(std::byte* state) {
     return *reinterpret_cast<T*>(state);
@@ -32,6 +40,18 @@ T& as(std::byte* state) {
 template <class T>
 const T& as(const std::byte* state) {
     return *reinterpret_cast<const T*>(state);
+}
+
+StoredValue& kept(Accumulator kind, std::byte* state) { return is_by_time(kind) ? as<TimedValue>(state).value : as<StoredValue>(state); }
+const StoredValue& kept(Accumulator kind, const std::byte* state) {
+    return is_by_time(kind) ? as<TimedValue>(state).value : as<StoredValue>(state);
+}
+
+void to_real(Total& total) {
+    if (total.is_real != 0) return;
+    total.is_real = 1;
+    total.real = {};
+    if (total.whole != 0) total.real.push(static_cast<double>(total.whole));
 }
 
 void add(Total& total, const Value& value) {
@@ -43,12 +63,21 @@ void add(Total& total, const Value& value) {
             return;
         }
     }
-    if (total.is_real == 0) {
-        total.is_real = 1;
-        total.real = {};
-        if (total.whole != 0) total.real.push(static_cast<double>(total.whole));
-    }
+    to_real(total);
     total.real.push(value.as_double());
+}
+
+void add(Total& into, const Total& from) {
+    into.count += from.count;
+    std::int64_t sum = 0;
+    if (into.is_real == 0 && from.is_real == 0 && !__builtin_add_overflow(into.whole, from.whole, &sum)) {
+        into.whole = sum;
+        return;
+    }
+    to_real(into);
+    Total other = from;
+    to_real(other);
+    into.real.merge(other.real);
 }
 
 Value result_of(const Total& total, Function function) {
@@ -69,7 +98,7 @@ Value result_of(const device::RunningMoments& moments, Function function) {
 
 }  // namespace
 
-Accumulator accumulator_of(Function function, bool star) {
+Accumulator accumulator_of(Function function, bool star, bool event_time) {
     switch (function) {
         case Function::count:
             return star ? Accumulator::rows : Accumulator::values;
@@ -81,9 +110,9 @@ Accumulator accumulator_of(Function function, bool star) {
         case Function::max:
             return Accumulator::greatest;
         case Function::first:
-            return Accumulator::first;
+            return event_time ? Accumulator::first_by_time : Accumulator::first;
         case Function::last:
-            return Accumulator::last;
+            return event_time ? Accumulator::last_by_time : Accumulator::last;
         case Function::median:
         case Function::percentile:
             return Accumulator::numbers;
@@ -108,12 +137,15 @@ std::size_t state_bytes(Accumulator kind) {
         case Accumulator::numbers:
         case Accumulator::list:
             return sizeof(Values);
+        case Accumulator::first_by_time:
+        case Accumulator::last_by_time:
+            return sizeof(TimedValue);
         default:
             return sizeof(StoredValue);
     }
 }
 
-Taken AccumulatorStore::accept(Accumulator kind, std::byte* state, const Value& value) {
+Taken AccumulatorStore::accept(Accumulator kind, std::byte* state, const Value& value, std::int64_t at) {
     if (kind == Accumulator::rows) {
         ++as<std::uint64_t>(state);
         return Taken::yes;
@@ -146,6 +178,16 @@ Taken AccumulatorStore::accept(Accumulator kind, std::byte* state, const Value& 
             return pool_.store(value, as<StoredValue>(state)) ? Taken::yes : Taken::full;
         case Accumulator::last:
             return pool_.store(value, as<StoredValue>(state)) ? Taken::yes : Taken::full;
+        case Accumulator::first_by_time:
+        case Accumulator::last_by_time: {
+            auto& best = as<TimedValue>(state);
+            // Of equal times the first that came is the first, and the last that came the last.
+            const bool first = kind == Accumulator::first_by_time;
+            if (best.value.kind != Kind::missing && (first ? at >= best.at : at < best.at)) return Taken::yes;
+            if (!pool_.store(value, best.value)) return Taken::full;
+            best.at = at;
+            return Taken::yes;
+        }
         default: {
             auto& values = as<Values>(state);
             if (values.list == 0) values.list = pool_.make_list();
@@ -153,6 +195,35 @@ Taken AccumulatorStore::accept(Accumulator kind, std::byte* state, const Value& 
             values.overflow = 1;
             return Taken::full;
         }
+    }
+}
+
+Taken AccumulatorStore::merge(Accumulator kind, std::byte* into, const std::byte* from) {
+    switch (kind) {
+        case Accumulator::rows:
+        case Accumulator::values:
+            as<std::uint64_t>(into) += as<std::uint64_t>(from);
+            return Taken::yes;
+        case Accumulator::total:
+            add(as<Total>(into), as<Total>(from));
+            return Taken::yes;
+        case Accumulator::moments:
+            as<device::RunningMoments>(into).merge(as<device::RunningMoments>(from));
+            return Taken::yes;
+        case Accumulator::numbers:
+        case Accumulator::list: {
+            const auto& values = as<Values>(from);
+            if (values.overflow != 0) as<Values>(into).overflow = 1;
+            if (values.list == 0) return Taken::yes;
+            Taken result = Taken::yes;
+            // By index: accepting may move the lists.
+            for (std::size_t i = 0; i < pool_.list(values.list).size() && result == Taken::yes; ++i)
+                result = accept(kind, into, pool_.load(pool_.list(values.list)[i]));
+            return result;
+        }
+        default:
+            if (kept(kind, from).kind == Kind::missing) return Taken::yes;
+            return accept(kind, into, pool_.load(kept(kind, from)), is_by_time(kind) ? as<TimedValue>(from).at : 0);
     }
 }
 
@@ -170,7 +241,7 @@ Value AccumulatorStore::result(Function function, double p, Accumulator kind, co
         case Accumulator::list:
             return list_result(state, scope);
         default: {
-            const Value value = pool_.load(as<StoredValue>(state));
+            const Value value = pool_.load(kept(kind, state));
             return value.is_missing() ? Value::null() : value;
         }
     }
@@ -220,8 +291,8 @@ void AccumulatorStore::clear(Accumulator kind, std::byte* state) {
         values.overflow = 0;
         return;
     }
-    if (kind >= Accumulator::least && kind <= Accumulator::last) {
-        as<StoredValue>(state).kind = Kind::missing;  // its text keeps its place for the next window
+    if (keeps_value(kind)) {
+        kept(kind, state).kind = Kind::missing;  // its text keeps its place for the next window
         return;
     }
     std::memset(state, 0, state_bytes(kind));
@@ -232,8 +303,8 @@ void AccumulatorStore::release(Accumulator kind, std::byte* state) {
     if (kind == Accumulator::numbers || kind == Accumulator::list) {
         if (as<Values>(state).list != 0) pool_.free_list(as<Values>(state).list);
         as<Values>(state) = {};
-    } else if (kind >= Accumulator::least && kind <= Accumulator::last) {
-        pool_.free(as<StoredValue>(state));
+    } else if (keeps_value(kind)) {
+        pool_.free(kept(kind, state));
     }
 }
 
@@ -266,7 +337,8 @@ void AccumulatorStore::save(Accumulator kind, const std::byte* state, base::Byte
             return;
         }
         default:
-            return save_value(out, pool_.load(as<StoredValue>(state)));
+            if (is_by_time(kind)) base::append_le(out, static_cast<std::uint64_t>(as<TimedValue>(state).at));
+            return save_value(out, pool_.load(kept(kind, state)));
     }
 }
 
@@ -307,9 +379,10 @@ bool AccumulatorStore::restore(Accumulator kind, base::ByteView& in, std::byte* 
             break;
         }
         default: {
+            if (is_by_time(kind)) as<TimedValue>(state).at = static_cast<std::int64_t>(reader.number<std::uint64_t>());
             const Value value = reader.value();
             if (!reader.ok()) return false;
-            if (!value.is_missing() && !pool_.store(value, as<StoredValue>(state))) return false;
+            if (!value.is_missing() && !pool_.store(value, kept(kind, state))) return false;
         }
     }
     in = reader.rest();

@@ -25,9 +25,12 @@ enum class Accumulator : std::uint8_t {
     last,
     numbers,  ///< median, percentile: all of them
     list,     ///< collect: all of them
+    // Of event time: readings come in any order, the first is that of the least time.
+    first_by_time,
+    last_by_time,
 };
 
-[[nodiscard]] Accumulator accumulator_of(Function function, bool star);
+[[nodiscard]] Accumulator accumulator_of(Function function, bool star, bool event_time = false);
 /// Takes finite numbers only; the others take everything that is not NULL (no infinity).
 [[nodiscard]] bool needs_number(Accumulator kind);
 /// Size of its state in bytes, a multiple of 8. Zeroed bytes are an empty accumulator.
@@ -41,8 +44,10 @@ class AccumulatorStore {
 public:
     AccumulatorStore(ValuePool& pool, std::size_t values_max) : pool_(pool), values_max_(values_max) {}
 
-    /// NULL is passed over (yes).
-    Taken accept(Accumulator kind, std::byte* state, const Value& value);
+    /// NULL is passed over (yes). `at`: its time, where it matters (first_by_time, last_by_time).
+    Taken accept(Accumulator kind, std::byte* state, const Value& value, std::int64_t at = 0);
+    /// Adds what `from` has taken, as if it had come after what is in `into`. Full: some of it did not fit.
+    Taken merge(Accumulator kind, std::byte* into, const std::byte* from);
     /// The function's value; texts are valid until the state changes or, for collect, as long as the scope's arena. NULL where there is
     /// nothing.
     [[nodiscard]] Value result(Function function, double p, Accumulator kind, const std::byte* state, Scope& scope);

@@ -46,7 +46,7 @@ struct Expr {
     Kind kind = Kind::null;
     std::size_t offset = 0;
     std::size_t stop = 0;  ///< behind its last token
-    bool negated = false;  ///< NOT BETWEEN, NOT IN, NOT LIKE, IS NOT NULL
+    bool negated = false;  ///< NOT BETWEEN, NOT IN, NOT LIKE, IS NOT NULL, TRY_CAST
     bool truth = false;    ///< of a boolean
     bool has_operand = false;
     bool has_else = false;
@@ -54,6 +54,8 @@ struct Expr {
     double real = 0;
     std::string name;  ///< function in lower case, operator, type, or the content of a text
     json::Path path;
+    std::uint32_t join = 0;  ///< of a column: of the table of the join with this number, from 1; 0: of the reading
+    bool qualified = false;  ///< a column written with a name before it, which is no longer in the path: never an alias
     std::vector<ExprPtr> args;
     std::unique_ptr<Over> over;
 };
@@ -71,6 +73,15 @@ struct FromTopic {
     std::size_t offset = 0;
 };
 
+/// [LEFT] JOIN table [AS alias] ON on
+struct Join {
+    std::string table;
+    std::size_t offset = 0;  ///< of the table's name
+    std::string alias;       ///< what columns are written with: the table's name where there is no other
+    bool left = false;
+    ExprPtr on;
+};
+
 /// TUMBLINGWINDOW(ss, 10) and the others, as written.
 struct WindowCall {
     std::string name;  ///< in lower case
@@ -81,11 +92,21 @@ struct WindowCall {
     std::vector<std::size_t> number_offsets;
 };
 
+/// WITH (timestamp = ts, lateness = '5s')
+struct EventTime {
+    std::size_t offset = 0;
+    ExprPtr timestamp;
+    std::string lateness;  ///< as written; empty: none
+    std::size_t lateness_offset = 0;
+};
+
 struct Query {
     bool star = false;
     std::size_t star_offset = 0;
     std::vector<SelectItem> items;
     std::vector<FromTopic> from;
+    std::string stream;  ///< what the readings are called; empty: nothing
+    std::vector<Join> joins;
     ExprPtr where;
     std::vector<ExprPtr> group_by;
     std::size_t group_offset = 0;
@@ -93,7 +114,7 @@ struct Query {
     std::optional<WindowCall> window;
     bool window_failed = false;  ///< there is one, but it could not be read
     ExprPtr having;
-    std::optional<std::size_t> with_offset;  ///< WITH (…)
+    std::optional<EventTime> event_time;
 };
 
 }  // namespace sluice::rules

@@ -4,13 +4,12 @@
 
 #include "base/check.hpp"
 #include "base/hash.hpp"
-#include "codec/json/writer.hpp"
 #include "flow/rules/engine_impl.hpp"
 
 namespace sluice::rules {
 namespace {
 
-constexpr PartitionMask kStateless = 1;
+unsigned owner_of_whole(const PartitionPlan& partition, unsigned shards) { return base::shard_of(base::hash64(partition.whole), shards); }
 
 }  // namespace
 
@@ -21,11 +20,15 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
       dispatch(data, options.hash_seed),
       scanner({.bytes_max = options.payload_bytes_max, .depth_max = std::min(options.json_depth_max, json::ScanLimits::kDepthMax)}),
       budget({.bytes = 0, .bytes_max = options.state_bytes_max}),
+      group_budgets(data.groups.size()),
       pool(budget),
       runner(pool, data.limits.window_rows_max),
-      windows(data.rules.size()),
+      timed(data.rules.size()),
+      sessions(data.rules.size()),
+      slidings(data.rules.size()),
       table_ops(data.tables.size()),
       table_rules(data.tables.size()),
+      lookups(data, turn),
       keys(data.keys.size()),
       rows(data.tables.size()),
       forwards(options.shards),
@@ -34,17 +37,31 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
       counters(data.rules.size()) {
     base::check(options.shards >= 1 && options.shard < options.shards, "rules: shard index out of range");
     tables.reserve(data.tables.size());
-    for (const TablePlan& table : data.tables) tables.emplace_back(table.row_bytes, options.keys_max, options.hash_seed, budget);
-    for (const PartitionPlan& partition : data.partitions)
-        whole_owners.push_back(base::shard_of(base::hash64(partition.whole), options.shards));
+    for (std::size_t i = 0; i < data.groups.size(); ++i) {
+        const StateGroup& group = data.groups[i];
+        const std::size_t bytes = group.bytes_max != 0 ? group.bytes_max : options.rule_state_bytes_max * group.rules.size();
+        group_budgets[i] = {.bytes = 0, .bytes_max = group.whole ? bytes : bytes / options.shards, .whole = &budget};
+    }
+    for (const TablePlan& table : data.tables)
+        tables.emplace_back(table.row_bytes, options.keys_max, options.hash_seed, group_budgets[table.group]);
+    for (const PartitionPlan& partition : data.partitions) gates.emplace_back(data, partition.rules);
+    for (const PartitionPlan& partition : data.partitions) whole_owners.push_back(owner_of_whole(partition, options.shards));
     for (const StateOp& op : data.ops) table_ops[op.table].push_back(op.reg);
     for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
         const RulePlan& rule = data.rules[i];
         columns.resize(std::max(columns.size(), rule.items.size()));
+        elements.resize(std::max(elements.size(), rule.unnests.size()));
         if (!rule.window) continue;
         aggregates.resize(std::max(aggregates.size(), rule.window->aggregates.size()));
         table_rules[rule.window->table].push_back(i);
-        if (!rule.window->by_count) timed_rules.push_back(i);
+        blank.resize(std::max(blank.size(), rule.window->state_bytes / sizeof(std::uint64_t)));
+        if (rule.window->form == WindowForm::timed)
+            timed[i] = std::make_unique<TimedRun>(rule.window->state_bytes, group_budgets[*rule.group]);
+        if (rule.window->form == WindowForm::session)
+            sessions[i] = std::make_unique<SessionRun>(rule.window->state_bytes, group_budgets[*rule.group]);
+        if (rule.window->form == WindowForm::sliding) slidings[i] = std::make_unique<SlidingRun>();
+        const bool by_time = timed[i] != nullptr || sessions[i] != nullptr || (slidings[i] != nullptr && rule.window->event_time);
+        if (by_time && !rule.paused) timed_rules.push_back(i);
     }
     for (const KeyPlan& key : data.keys) components.resize(std::max(components.size(), key.nodes.size()));
     scope.program = &data.program;
@@ -52,17 +69,23 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
     scope.regs = regs.data();
     scope.aggregates = aggregates.data();
     scope.keys = components.data();
-    scope.arena = &arena;
+    scope.elements = elements.data();
+    scope.lookups = &lookups;
+    workspace.lend(scope);
 }
 
-void Engine::Impl::process(const data::Reading& reading, PartitionMask partitions, Output& out) {
+bool Engine::Impl::process(const data::Reading& reading, PartitionMask partitions, Output& out) {
+    took = false;
     ++totals.readings;
-    if (!timed_rules.empty()) close_due(reading.at, out);
-    const MatchSet* set = dispatch.find(reading.topic);
-    if (set == nullptr) return;
+    reading_at = reading.at;
+    if (next_due <= reading.at) close_due(reading.at);
+    if (dispatch.is_full()) [[unlikely]]
+        dispatch.flush(counters);
+    MatchSet* set = dispatch.find(reading.topic);
+    if (set == nullptr) return false;
     ++totals.matched;
     ++turn;
-    arena.reset();
+    workspace.arena.reset();
     scope.reading = &reading;
     json_good = true;
     if (set->needs_json) {
@@ -72,13 +95,11 @@ void Engine::Impl::process(const data::Reading& reading, PartitionMask partition
         if (!json_good) note_malformed(*set);
     }
     const bool origin = (partitions & kStateless) != 0;
-    if (origin) {
-        for (const std::uint32_t rule : set->stateless) run_rule(rule, reading, out);
-    }
+    if (origin) run_rules(set->stateless, reading, out);
     for (const std::uint32_t partition : set->partitions) {
         if ((data.partitions[partition].mask & partitions) != 0) run_partition(partition, origin, reading, out);
     }
-    if (!any_forward) return;
+    if (!any_forward) return took;
     any_forward = false;
     for (std::size_t shard = 0; shard < forwards.size(); ++shard) {
         if (forwards[shard] == 0) continue;
@@ -86,6 +107,7 @@ void Engine::Impl::process(const data::Reading& reading, PartitionMask partition
         out.forward(data::ShardIndex(static_cast<std::uint16_t>(shard)), forwards[shard], reading);
         forwards[shard] = 0;
     }
+    return took;
 }
 
 void Engine::Impl::note_malformed(const MatchSet& set) {
@@ -113,19 +135,26 @@ const Engine::Impl::RowMemo& Engine::Impl::row_of(std::uint32_t table) {
     const auto series = tables[table].add(key.key);
     memo.row = series ? tables[table].row(*series) : nullptr;
     memo.series = series.value_or(0);
-    if (memo.row != nullptr) dispatch.touched(memo.row - KeyTable::kHeadBytes);
+    if (memo.row != nullptr) {
+        dispatch.touched(memo.row - KeyTable::kHeadBytes);
+        keep_for_save(table, memo.series);
+    }
     return memo;
 }
 
 void Engine::Impl::run_partition(std::uint32_t index, bool origin, const data::Reading& reading, Output& out) {
     const PartitionPlan& partition = data.partitions[index];
-    if (options.shards > 1) {
+    const auto owner_of = [&](unsigned shards) {
+        if (!partition.whole.empty()) return shards == options.shards ? whole_owners[index] : owner_of_whole(partition, shards);
+        return base::shard_of(base::hash64(key_of(partition.key).key), shards);
+    };
+    if (options.shards > 1 || (replayed != nullptr && replayed->shards > 1)) {
         // A key made of fields that could not be read belongs to nobody; the rules that need them have been counted.
         if (!json_good && std::all_of(partition.rules.begin(), partition.rules.end(),
                                       [this](std::uint32_t rule) { return data.rules[rule].needs_json(); }))
             return;
-        const unsigned owner =
-            partition.whole.empty() ? base::shard_of(base::hash64(key_of(partition.key).key), options.shards) : whole_owners[index];
+        if (replayed != nullptr && owner_of(replayed->shards) != replayed->shard) return;
+        const unsigned owner = owner_of(options.shards);
         if (owner != options.shard) {
             if (origin) {
                 forwards[owner] |= partition.mask;
@@ -134,16 +163,24 @@ void Engine::Impl::run_partition(std::uint32_t index, bool origin, const data::R
             return;
         }
     }
+    took = true;
     run_ops(partition, reading);
-    for (const std::uint32_t rule : partition.rules) {
-        const std::vector<std::uint32_t>& needed = data.rules[rule].tables;
-        const bool full = (json_good || !data.rules[rule].needs_json()) &&
-                          std::any_of(needed.begin(), needed.end(), [this](std::uint32_t table) { return row_of(table).row == nullptr; });
-        if (full)
-            ++counters[rule].state_full;
-        else
-            run_rule(rule, reading, out);
+    run_rules(gates[index], reading, out);
+}
+
+void Engine::Impl::run_rules(RuleGates& chosen, const data::Reading& reading, Output& out) {
+    if (chosen.empty()) {
+        for (const std::uint32_t rule : chosen.others()) run_rule(rule, reading, out);
+        return;
     }
+    asked.assign(chosen.others().begin(), chosen.others().end());
+    const auto has_room = [this](std::uint32_t table) { return row_of(table).row != nullptr; };
+    if (json_good && is_object && std::all_of(chosen.tables().begin(), chosen.tables().end(), has_room))
+        chosen.choose(scope, asked);
+    else
+        chosen.all(asked);
+    std::sort(asked.begin(), asked.end());
+    for (const std::uint32_t rule : asked) run_rule(rule, reading, out);
 }
 
 /// State sees everything: before any WHERE, for every reading.
@@ -157,6 +194,7 @@ void Engine::Impl::run_ops(const PartitionPlan& partition, const data::Reading& 
         const RowMemo& at = row_of(op.table);
         if (at.row == nullptr) continue;
         scope.bad_values = 0;
+        charge(op.table);
         const Value x = op.has_argument ? evaluate(scope, op.argument) : Value::null();
         regs[index] = runner.run(op, at.row, x, reading.at, scope);
         if (scope.bad_values == 0) continue;
@@ -169,51 +207,63 @@ void Engine::Impl::run_rule(std::uint32_t index, const data::Reading& reading, O
     const RulePlan& rule = data.rules[index];
     RuleCounters& count = counters[index];
     if (!json_good && rule.needs_json()) return;
+    if (std::any_of(rule.tables.begin(), rule.tables.end(), [this](std::uint32_t table) { return row_of(table).row == nullptr; })) {
+        ++count.state_full;
+        return;
+    }
     if (rule.star && !is_object) {
         ++count.malformed;
         return;
     }
     ++count.evaluated;
     scope.bad_values = 0;
+    if (rule.window && rule.window->event_time && !advance(index, *rule.window, out)) {
+        ++count.bad_value;
+        return;
+    }
     if (!rule.where || evaluate(scope, *rule.where).is_true()) {
         if (rule.window)
             take(index, rule, reading, out);
+        else if (!rule.unnests.empty())
+            emit_elements(index, reading, out);
         else
             emit_row(index, reading.arrived, reading.at, &reading, out);
     }
     count.bad_value += scope.bad_values;
 }
 
-void Engine::Impl::emit_row(std::uint32_t index, base::WallTime made, base::Monotonic at, const data::Reading* reading, Output& out) {
-    const RulePlan& rule = data.rules[index];
-    for (std::size_t i = 0; i < rule.items.size(); ++i) columns[i] = evaluate(scope, rule.items[i]);
-    OutputRow row{.rule = index, .json = {}, .columns = {columns.data(), rule.items.size()}, .made = made, .at = at, .reading = reading};
-    if (rule.star) {
-        row.json = reading->payload;
-    } else {
-        json.clear();
-        for (std::size_t i = 0; i < rule.items.size(); ++i) {
-            base::append(json, rule.prefixes[i]);
-            json::append_value(json, columns[i]);
-        }
-        json.push_back('}');
-        row.json = json;
-    }
-    ++counters[index].rows;
-    out.emit(row);
-}
-
 Engine::Engine(std::shared_ptr<const Plan> plan, const Options& options) : impl_(std::make_unique<Impl>(std::move(plan), options)) {}
 Engine::~Engine() = default;
 
-void Engine::process(const data::Reading& reading, PartitionMask partitions, Output& out) { impl_->process(reading, partitions, out); }
+bool Engine::process(const data::Reading& reading, PartitionMask partitions, Output& out) {
+    return impl_->process(reading, partitions, out);
+}
 
-std::span<const RuleCounters> Engine::counters() const { return impl_->counters; }
+void Engine::use_tables(std::span<const NamedTable> tables) { impl_->lookups.use(tables); }
+
+std::span<const RuleCounters> Engine::counters() const {
+    impl_->dispatch.flush(impl_->counters);
+    for (RuleGates& gates : impl_->gates) gates.flush(impl_->counters);
+    return impl_->counters;
+}
 
 EngineCounters Engine::totals() const {
     EngineCounters result = impl_->totals;
     for (const KeyTable& table : impl_->tables) result.keys += table.size();
     result.state_bytes = impl_->budget.bytes;
+    return result;
+}
+
+RuleState Engine::state_of(std::size_t rule) const {
+    const RulePlan& plan = impl_->data.rules[rule];
+    if (!plan.group) return {};
+    const StateGroup& group = impl_->data.groups[*plan.group];
+    const StateBudget& budget = impl_->group_budgets[*plan.group];
+    RuleState result{.bytes = budget.bytes, .bytes_max = budget.bytes_max, .rules = group.rules.size()};
+    // Of a whole stream there is one owner, and its bound is the whole of it.
+    if (group.whole && impl_->whole_owners[*plan.partition] != impl_->options.shard) result.bytes_max = 0;
+    for (const std::uint32_t table : plan.tables) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[table].size());
+    if (plan.window) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[plan.window->table].size());
     return result;
 }
 

@@ -1,4 +1,5 @@
-// The inside of an Engine: engine.cpp evaluates readings, engine_windows.cpp windows, engine_state.cpp saves and restores.
+// The inside of an Engine: engine.cpp evaluates readings, engine_output.cpp makes rows, engine_windows.cpp and *_windows.cpp windows,
+// engine_state.cpp saves and restores.
 #pragma once
 
 #include <cstdint>
@@ -7,41 +8,41 @@
 #include <vector>
 
 #include "codec/json/scanner.hpp"
+#include "codec/json/walk.hpp"
 #include "flow/rules/engine.hpp"
 #include "flow/rules/key_table.hpp"
+#include "flow/rules/lookups.hpp"
 #include "flow/rules/plan_data.hpp"
+#include "flow/rules/rule_gates.hpp"
+#include "flow/rules/state_bytes.hpp"
 #include "flow/rules/topic_dispatch.hpp"
+#include "flow/rules/window_runs.hpp"
+#include "flow/rules/workspace.hpp"
 
 namespace sluice::rules {
 
-/// A rule's time window: one at a time for all its keys, so that no timer per key is needed.
-struct TimeWindow {
-    struct Span {
-        std::uint32_t turn = 0;     ///< number of the window; keys whose state has it belong to it
-        std::int64_t start_ms = 0;  ///< by the wall clock when it opened
-        std::int64_t end_ms = 0;
-        base::Monotonic deadline{};
-        std::vector<std::uint32_t> series;  ///< keys that have readings in it, in the order of the first
-    };
-    bool open = false;
-    Span current;
-    /// A window whose end has come and whose rows are not all out yet: `emitted` of closing.series are.
-    bool draining = false;
-    std::size_t emitted = 0;
-    Span closing;
-    std::uint32_t turns = 0;
-};
+/// The bit of the rules without state.
+inline constexpr PartitionMask kStateless = 1;
 
 struct Engine::Impl {
     Impl(std::shared_ptr<const Plan> plan, const Options& options);
 
     // engine.cpp
-    void process(const data::Reading& reading, PartitionMask partitions, Output& out);
+    bool process(const data::Reading& reading, PartitionMask partitions, Output& out);
     void run_partition(std::uint32_t index, bool origin, const data::Reading& reading, Output& out);
     void run_ops(const PartitionPlan& partition, const data::Reading& reading);
+    /// The rules that gates and state let through, in their order.
+    void run_rules(RuleGates& gates, const data::Reading& reading, Output& out);
     void run_rule(std::uint32_t index, const data::Reading& reading, Output& out);
-    void emit_row(std::uint32_t index, base::WallTime made, base::Monotonic at, const data::Reading* reading, Output& out);
     void note_malformed(const MatchSet& set);
+
+    // engine_output.cpp
+    void emit_row(std::uint32_t index, base::WallTime made, base::Monotonic at, const data::Reading* reading, Output& out);
+    void note_hit(const StateOp& op, base::Monotonic at);
+    /// A row for each element of what the rule's unnest() stand for.
+    void emit_elements(std::uint32_t index, const data::Reading& reading, Output& out);
+    void append_columns(const RulePlan& rule);
+    void append_payload_and_columns(const RulePlan& rule, std::string_view payload);
 
     // Per reading, each key is computed and each table looked up once, when first needed.
     struct KeyMemo {
@@ -61,37 +62,90 @@ struct Engine::Impl {
     void take(std::uint32_t index, const RulePlan& rule, const data::Reading& reading, Output& out);
     void take_counted(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
     void take_hopping(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
-    void take_timed(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
     void accumulate(std::uint32_t index, const WindowPlan& window, std::byte* state);
+    /// Evaluates the arguments of the accumulators and keeps their values, which are added up later.
+    void keep_values(std::uint32_t index, const WindowPlan& window, StoredValue* values);
+    void add_kept(const WindowPlan& window, std::byte* state, const StoredValue* values, std::int64_t at);
     void clear(const WindowPlan& window, std::byte* state);
-    void emit_window(std::uint32_t index, const WindowPlan& window, std::uint32_t series, const std::byte* state,
-                     const TimeWindow::Span* span, const data::Reading* reading, Output& out);
+    void release(const WindowPlan& window, std::byte* state);
+    /// An empty state of the window, for results that are put together; released by whoever fills it.
+    [[nodiscard]] std::byte* blank_state(const WindowPlan& window);
+    /// `span` and `reading`: as the form of window has them; nullptr otherwise. Changes nothing that the present reading needs.
+    void emit_window(std::uint32_t index, const WindowPlan& window, std::uint32_t series, const std::byte* state, const WindowSpan* span,
+                     const data::Reading* reading, Output& out);
+    [[nodiscard]] WindowHead& head_of(const WindowPlan& window, std::uint32_t series);
+    /// Event time: takes the reading's time into event_ms, and closes what the watermark passes. False: it has none that can be used.
+    [[nodiscard]] bool advance(std::uint32_t index, const WindowPlan& window, Output& out);
+    void close_due(base::Monotonic now);
+    void note_due(base::Monotonic at) { next_due = std::min(next_due, at); }
+    void find_next_due();
+
+    // timed_windows.cpp
+    void take_timed(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
+    [[nodiscard]] TimedRun::Pane& arrival_pane(const WindowPlan& window, TimedRun& run, const data::Reading& reading);
+    /// nullptr: all windows that it would belong to have closed.
+    [[nodiscard]] TimedRun::Pane* event_pane(std::uint32_t index, const WindowPlan& window, TimedRun& run, Output& out);
     void begin_close(std::uint32_t index);
-    /// Emits up to `rows` of a closing window; true: all out.
+    /// Puts out up to `rows` of a closing window and empties panes; true: done.
     bool drain(std::uint32_t index, std::size_t rows, Output& out);
-    void emit_closing(std::uint32_t index, std::uint32_t series, Output& out);
-    void close_due(base::Monotonic now, Output& out);
+    void emit_closing(std::uint32_t index, const TimedRun::Pane& pane, std::uint32_t series, Output& out);
+    [[nodiscard]] bool empty_panes(std::uint32_t index, std::size_t rows);
+    void pass_timed(std::uint32_t index, Output& out);
+
+    // session_windows.cpp
+    void take_session(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
+    void join_sessions(const WindowPlan& window, SessionRun& run, std::uint32_t series, std::uint32_t handle);
+    void end_session(std::uint32_t index, std::uint32_t series, std::uint32_t handle, Output& out);
+    void end_sessions_of(std::uint32_t index, std::uint32_t series, std::int64_t now, Output& out);
+    void look_at_session(SessionRun& run, BlockHead& session, std::int64_t at, std::uint32_t series);
+    /// Puts out up to `rows` sessions that have ended by `now`; true: all of them.
+    bool end_sessions(std::uint32_t index, std::int64_t now, std::size_t rows, Output& out);
+
+    // sliding_windows.cpp
+    void take_sliding(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
+    [[nodiscard]] SlidingRun::Buffer* buffer_of(const WindowPlan& window, SlidingRun& run, std::uint32_t series);
+    [[nodiscard]] bool make_room(SlidingRun::Buffer& buffer, std::size_t width);
+    void drop_oldest(SlidingRun::Buffer& buffer, std::size_t width);
+    void emit_sliding(std::uint32_t index, std::uint32_t series, std::int64_t end, const WindowSpan& span, Output& out);
+    /// Event time: puts out up to `rows` of the rows that the watermark has reached; true: all of them.
+    bool pass_sliding(std::uint32_t index, std::int64_t watermark, std::size_t rows, Output& out);
+    void emit_waiting(std::uint32_t index, std::uint32_t series, std::int64_t at, Output& out);
 
     // engine_state.cpp
-    /// Saved turns of time windows, with the ones that they became here.
-    struct TurnMap {
-        std::uint32_t rule = 0;
-        std::uint32_t saved = 0;
-        std::uint32_t here = 0;
-        bool closing = false;
-    };
+    /// Before a key's state changes: a save under way takes it as it is.
+    void keep_for_save(std::uint32_t table, std::uint32_t series) {
+        if (save.under_way && series < save.to_do[table].size() && save.to_do[table][series]) [[unlikely]]
+            save_early(table, series);
+    }
+    void save_early(std::uint32_t table, std::uint32_t series);
     void save_windows(base::Monotonic now, base::Bytes& out) const;
-    void save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const;
-    void save_window_state(const WindowPlan& window, const std::byte* row, base::Bytes& out) const;
+    void save_key(std::uint32_t table, std::uint32_t series, base::Monotonic now, base::Bytes& out) const;
     struct RestoreMoment {
         base::Monotonic now;
         base::WallTime wall;
+        std::int64_t away_ms;  ///< by the wall clock, since the save; 0 where it went back
         bool interrupted;
+        bool same_moment;  ///< the times are those of the save
+        std::uint16_t version;
+        [[nodiscard]] StateClock clock() const { return {now, away_ms * 1'000'000, version >= 3}; }
     };
-    base::Status restore_window(base::ByteView record, const RestoreMoment& moment, std::vector<TurnMap>& turns);
-    base::Status restore_key(base::ByteView record, const std::vector<TurnMap>& turns);
-    [[nodiscard]] bool restore_window_state(std::uint32_t rule, std::uint32_t series, base::ByteView in, const std::vector<TurnMap>& turns);
+    base::Status restore_windows(base::ByteView record, const RestoreMoment& moment);
+    base::Status restore_key(base::ByteView record, const RestoreMoment& moment);
+
+    // window_state.cpp
+    void save_window(std::uint32_t rule, std::uint32_t series, base::Monotonic now, base::Bytes& out) const;
+    [[nodiscard]] bool restore_window(std::uint32_t rule, std::uint32_t series, base::ByteView in, const RestoreMoment& moment);
+    void save_panes(std::uint32_t rule, base::Monotonic now, base::Bytes& out) const;
+    [[nodiscard]] bool restore_panes(std::uint32_t rule, StateReader& reader, const RestoreMoment& moment);
+    /// The pane of this start, added with its windows where there is none; nullptr: it belongs to none that is open.
+    [[nodiscard]] TimedRun::Pane* restored_pane(std::uint32_t rule, std::int64_t start_ms, const RestoreMoment& moment);
+    [[nodiscard]] bool restore_blocks(std::uint32_t rule, std::uint32_t series, StateReader& reader, const RestoreMoment& moment);
+    [[nodiscard]] bool restore_buffer(std::uint32_t rule, std::uint32_t series, StateReader& reader, const RestoreMoment& moment);
+    [[nodiscard]] bool restore_accumulators(const WindowPlan& window, StateReader& reader, std::byte* state);
     [[nodiscard]] bool owns(const PartitionPlan& partition, std::uint32_t index, std::string_view key) const;
+
+    /// From here on the state of this table's rules is at work.
+    void charge(std::uint32_t table) { pool.charge(group_budgets[data.tables[table].group]); }
 
     std::shared_ptr<const Plan> plan;
     const PlanData& data;
@@ -99,16 +153,37 @@ struct Engine::Impl {
     TopicDispatch dispatch;
     json::Scanner scanner;
     StateBudget budget;
+    std::vector<StateBudget> group_budgets;  ///< of PlanData::groups
     ValuePool pool;
     StateRunner runner;
     std::vector<KeyTable> tables;
-    std::vector<TimeWindow> windows;  ///< one a rule; used by rules with a time window
-    std::vector<std::uint32_t> timed_rules;
+    // One a rule, for the rules with that form of window.
+    std::vector<std::unique_ptr<TimedRun>> timed;
+    std::vector<std::unique_ptr<SessionRun>> sessions;
+    std::vector<std::unique_ptr<SlidingRun>> slidings;
+    std::vector<std::uint32_t> timed_rules;             ///< rows of theirs can come without a reading
+    base::Monotonic next_due = base::Monotonic::max();  ///< no window closes before
+    bool any_draining = false;                          ///< some rows of closed windows are not out yet
+    std::uint64_t windows_closed = 0;                   ///< or rows put out that replayed readings alone leave waiting
+    /// A save under way: what it has to take yet, and keys that it took before their turn because they were about to change.
+    struct Save {
+        bool under_way = false;
+        base::Monotonic now{};
+        std::vector<std::vector<bool>> to_do;  ///< by table and series
+        base::Bytes early;
+    };
+    Save save;
+    const Origin* replayed = nullptr;                     ///< of the reading that is replayed
+    bool silent = false;                                  ///< replay: no rows are made
+    bool took = false;                                    ///< the present reading reached state of ours
+    std::vector<RuleGates> gates;                         ///< of each partition's rules
+    std::vector<std::uint32_t> asked;                     ///< rules of the present reading that a gate let through
     std::vector<unsigned> whole_owners;                   ///< shard of each partition that is a whole stream
     std::vector<std::vector<std::uint32_t>> table_ops;    ///< state operators of each table
     std::vector<std::vector<std::uint32_t>> table_rules;  ///< rules whose window lies in the table
 
     std::uint64_t turn = 0;  ///< of readings, for the memos
+    Lookups lookups;
     bool json_good = true;
     bool is_object = true;
     std::vector<KeyMemo> keys;
@@ -120,8 +195,15 @@ struct Engine::Impl {
     std::vector<Value> aggregates;
     std::vector<Value> components;
     std::vector<Value> columns;
+    std::vector<std::uint64_t> blank;  ///< memory of blank_state()
+    std::vector<std::uint32_t> parts;  ///< blocks of a row that is put together
+    std::int64_t event_ms = 0;         ///< of the present reading, for a rule with event time
+    base::Monotonic reading_at{};      ///< of the present reading
+    std::vector<Value> elements;
+    std::vector<json::Walk> walks;
     base::Bytes json;
-    TextArena arena;
+    Workspace workspace;
+    Workspace row_workspace;  ///< of a window's row: the present reading's texts stay
     Scope scope;
 
     std::vector<RuleCounters> counters;

@@ -10,7 +10,8 @@ namespace sluice::rules {
 namespace {
 
 constexpr std::string_view kMagic = "SLRS";
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kVersion = 3;
+constexpr std::uint16_t kVersionOldest = 2;
 enum Record : base::Byte { kWindow = 1, kKey = 2 };
 
 /// A record's length is known when its end is.
@@ -38,56 +39,34 @@ void append_entry(base::Bytes& out, std::uint64_t fingerprint, Write write) {
     base::store_le(out.data() + at, static_cast<std::uint32_t>(out.size() - at - sizeof(std::uint32_t)));
 }
 
-const WindowHead& head_of(const WindowPlan& window, const std::byte* row) {
-    return *reinterpret_cast<const WindowHead*>(row + window.offset);
-}
-bool is_hopping(const WindowPlan& window) { return window.by_count && window.hop != window.length; }
-
 }  // namespace
 
 bool Engine::Impl::owns(const PartitionPlan& partition, std::uint32_t index, std::string_view key) const {
     return (partition.whole.empty() ? base::shard_of(base::hash64(key), options.shards) : whole_owners[index]) == options.shard;
 }
 
+void Engine::Impl::save_early(std::uint32_t table, std::uint32_t series) {
+    save.to_do[table][series] = false;
+    save_key(table, series, save.now, save.early);
+}
+
+/// What windows keep for all keys together.
 void Engine::Impl::save_windows(base::Monotonic now, base::Bytes& out) const {
-    const auto save_span = [&](std::uint32_t rule, const TimeWindow::Span& span, bool closing) {
+    for (std::uint32_t rule = 0; rule < data.rules.size(); ++rule) {
+        std::int64_t watermark = kNoWatermark;
+        if (timed[rule] != nullptr) watermark = timed[rule]->watermark;
+        if (sessions[rule] != nullptr) watermark = sessions[rule]->watermark;
+        if (slidings[rule] != nullptr) watermark = slidings[rule]->watermark;
+        if (watermark == kNoWatermark && (timed[rule] == nullptr || timed[rule]->next_ms == kNoWatermark)) continue;
         RecordWriter record(out, kWindow);
         base::append_le(out, data.rules[rule].window->fingerprint);
-        base::append_le(out, span.turn);
-        out.push_back(closing ? 1 : 0);
-        base::append_le(out, static_cast<std::uint64_t>(span.start_ms));
-        base::append_le(out, static_cast<std::uint64_t>(span.end_ms));
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(std::max(span.deadline - now, base::Monotonic::duration(0)));
-        base::append_le(out, static_cast<std::uint64_t>(left.count()));
+        base::append_le(out, static_cast<std::uint64_t>(watermark));
+        if (timed[rule] != nullptr) save_panes(rule, now, out);
         record.close();
-    };
-    for (const std::uint32_t rule : timed_rules) {
-        const TimeWindow& run = windows[rule];
-        if (run.draining) save_span(rule, run.closing, true);
-        if (run.open) save_span(rule, run.current, false);
     }
 }
 
-void Engine::Impl::save_window_state(const WindowPlan& window, const std::byte* row, base::Bytes& out) const {
-    const WindowHead& head = head_of(window, row);
-    base::append_le(out, head.count);
-    base::append_le(out, head.since);
-    base::append_le(out, head.turn);
-    if (is_hopping(window)) {
-        const auto* ring = reinterpret_cast<const StoredValue*>(row + window.ring);
-        const std::size_t width = window.accumulators.size();
-        for (std::uint32_t i = 0; i < head.count; ++i) {
-            const std::size_t at = (head.count < window.length ? i : (head.head + i) % window.length) * width;
-            for (std::size_t k = 0; k < width; ++k) save_value(out, pool.load(ring[at + k]));
-        }
-        return;
-    }
-    for (const AccumulatorPlan& accumulator : window.accumulators)
-        runner.accumulators().save(accumulator.kind, row + window.offset + accumulator.offset, out);
-}
-
-void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const {
+void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Monotonic now, base::Bytes& out) const {
     const std::string_view key = tables[table].key(series);
     const std::byte* row = tables[table].row(series);
     RecordWriter record(out, kKey);
@@ -95,95 +74,36 @@ void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Byt
     base::append_le(out, static_cast<std::uint16_t>(key.size()));
     base::append(out, key);
     for (const std::uint32_t op : table_ops[table])
-        append_entry(out, data.ops[op].fingerprint, [&] { runner.save(data.ops[op], row, out); });
+        append_entry(out, data.ops[op].fingerprint, [&] { runner.save(data.ops[op], row, now, out); });
     for (const std::uint32_t rule : table_rules[table]) {
         const WindowPlan& window = *data.rules[rule].window;
-        append_entry(out, window.fingerprint, [&] { save_window_state(window, row, out); });
+        append_entry(out, window.fingerprint, [&] { save_window(rule, series, now, out); });
     }
     record.close();
 }
 
-base::Status Engine::Impl::restore_window(base::ByteView record, const RestoreMoment& moment, std::vector<TurnMap>& turns) {
+base::Status Engine::Impl::restore_windows(base::ByteView record, const RestoreMoment& moment) {
     StateReader reader(record);
     const auto fingerprint = reader.number<std::uint64_t>();
-    const auto saved_turn = reader.number<std::uint32_t>();
-    const bool closing = reader.number<base::Byte>() != 0;
-    const auto start = static_cast<std::int64_t>(reader.number<std::uint64_t>());
-    const auto end = static_cast<std::int64_t>(reader.number<std::uint64_t>());
-    const auto left = static_cast<std::int64_t>(reader.number<std::uint64_t>());
-    const auto rule = std::find_if(timed_rules.begin(), timed_rules.end(),
-                                   [&](std::uint32_t r) { return data.rules[r].window->fingerprint == fingerprint; });
-    if (!reader.ok() || !reader.empty()) return base::Error{base::Errc::corrupt};
-    if (rule == timed_rules.end()) return {};
-    const std::int64_t span = data.rules[*rule].window->span.count();
-    constexpr std::int64_t kFar = std::int64_t{1} << 52;  // milliseconds: far beyond any date, and safe to compute with
-    if (saved_turn == 0 || left < 0 || left > span || start < -kFar || start > kFar || end != start + span)
-        return base::Error{base::Errc::corrupt};
-    const std::int64_t wall_ms = base::to_ms(moment.wall);
-    if (moment.interrupted && (closing || end <= wall_ms)) return {};  // its row may be out already
-    TimeWindow& run = windows[*rule];
-    TimeWindow::Span& into = closing ? run.closing : run.current;
-    bool& there = closing ? run.draining : run.open;
-    // What another shard saved of the same window goes into the one that is there.
-    if (!there) {
-        there = true;
-        if (++run.turns == 0) ++run.turns;
-        // By the wall clock the end may have passed; but the clock may lie after a restart, so never longer than was left.
-        const std::int64_t wait = std::clamp<std::int64_t>(end - wall_ms, 0, closing ? 0 : left);
-        into = {
-            .turn = run.turns, .start_ms = start, .end_ms = end, .deadline = moment.now + std::chrono::milliseconds(wait), .series = {}};
-        if (closing) run.emitted = 0;
+    const auto watermark = static_cast<std::int64_t>(reader.number<std::uint64_t>());
+    if (!reader.ok()) return base::Error{base::Errc::corrupt};
+    const auto found = std::find_if(data.rules.begin(), data.rules.end(),
+                                    [&](const RulePlan& rule) { return rule.window && rule.window->fingerprint == fingerprint; });
+    if (found == data.rules.end()) return {};
+    const auto rule = static_cast<std::uint32_t>(found - data.rules.begin());
+    // Of a whole stream only its owner: another shard would never close these windows.
+    const PartitionPlan& partition = data.partitions[*found->partition];
+    if (!partition.whole.empty() && whole_owners[*found->partition] != options.shard) return {};
+    for (std::int64_t* known :
+         {timed[rule] != nullptr ? &timed[rule]->watermark : nullptr, sessions[rule] != nullptr ? &sessions[rule]->watermark : nullptr,
+          slidings[rule] != nullptr ? &slidings[rule]->watermark : nullptr}) {
+        if (known != nullptr) *known = std::max(*known, watermark);
     }
-    turns.push_back({.rule = *rule, .saved = saved_turn, .here = into.turn, .closing = closing});
-    return {};
+    if (timed[rule] != nullptr && !restore_panes(rule, reader, moment)) return base::Error{base::Errc::corrupt};
+    return reader.ok() && reader.empty() ? base::Status{} : base::Error{base::Errc::corrupt};
 }
 
-bool Engine::Impl::restore_window_state(std::uint32_t rule, std::uint32_t series, base::ByteView in, const std::vector<TurnMap>& turns) {
-    const WindowPlan& window = *data.rules[rule].window;
-    std::byte* row = tables[window.table].row(series);
-    auto& head = *reinterpret_cast<WindowHead*>(row + window.offset);
-    StateReader reader(in);
-    const WindowHead saved{.count = reader.number<std::uint32_t>(),
-                           .head = 0,
-                           .since = reader.number<std::uint32_t>(),
-                           .turn = reader.number<std::uint32_t>()};
-    head = {};
-    clear(window, row + window.offset);
-    if (!reader.ok()) return false;
-    if (window.by_count && (saved.count > window.length || saved.since >= window.hop)) return false;
-    if (is_hopping(window)) {
-        auto* ring = reinterpret_cast<StoredValue*>(row + window.ring);
-        for (std::size_t i = 0; i < saved.count * window.accumulators.size(); ++i) {
-            const Value value = reader.value();
-            if (!reader.ok() || !pool.store(value, ring[i])) return false;
-        }
-        head = saved;
-        return reader.empty();
-    }
-    base::ByteView rest = reader.rest();
-    for (const AccumulatorPlan& accumulator : window.accumulators) {
-        if (!runner.accumulators().restore(accumulator.kind, rest, row + window.offset + accumulator.offset)) {
-            clear(window, row + window.offset);
-            return false;
-        }
-    }
-    if (!rest.empty()) return false;
-    head = saved;
-    if (window.by_count) return true;
-    const auto turn_of =
-        std::find_if(turns.begin(), turns.end(), [&](const TurnMap& map) { return map.rule == rule && map.saved == saved.turn; });
-    if (turn_of == turns.end()) {  // its window was out already
-        head.turn = 0;
-        clear(window, row + window.offset);
-        return true;
-    }
-    head.turn = turn_of->here;
-    TimeWindow& run = windows[rule];
-    (turn_of->closing ? run.closing : run.current).series.push_back(series);
-    return true;
-}
-
-base::Status Engine::Impl::restore_key(base::ByteView record, const std::vector<TurnMap>& turns) {
+base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMoment& moment) {
     StateReader reader(record);
     const auto fingerprint = reader.number<std::uint64_t>();
     const auto key_size = reader.number<std::uint16_t>();
@@ -194,47 +114,63 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const std::vector<
     if (found == data.tables.end()) return {};
     const auto table = static_cast<std::uint32_t>(found - data.tables.begin());
     if (!owns(data.partitions[found->owner], found->owner, key)) return {};
-    std::vector<Value> parts(data.keys[found->key].nodes.size());
-    if (!decode_key(key, parts)) return base::Error{base::Errc::corrupt};
+    std::vector<Value> values(data.keys[found->key].nodes.size());
+    if (!decode_key(key, values)) return base::Error{base::Errc::corrupt};
     const auto series = tables[table].add(key);
-    if (!series) {
+    const auto no_room = [&] {
         for (const std::uint32_t op : table_ops[table]) {
             for (const std::uint32_t rule : data.ops[op].rules) ++counters[rule].state_full;
         }
         for (const std::uint32_t rule : table_rules[table]) ++counters[rule].state_full;
-        return {};
-    }
+        return base::Error{base::Errc::limit};
+    };
+    if (!series) return no_room();
+    charge(table);
+    const std::uint64_t refused = pool.charged().refused;
+    // What cannot be taken over is damaged, or there was no room for all of it.
+    const auto wrong = [&] { return pool.charged().refused != refused ? no_room() : base::Error{base::Errc::corrupt}; };
     while (!reader.empty()) {
         const auto entry = reader.number<std::uint64_t>();
         const auto size = reader.number<std::uint32_t>();
         const base::ByteView bytes = reader.bytes(size);
         if (!reader.ok()) return base::Error{base::Errc::corrupt};
         for (const std::uint32_t op : table_ops[table]) {
-            if (data.ops[op].fingerprint == entry && !runner.restore(data.ops[op], bytes, tables[table].row(*series)))
-                return base::Error{base::Errc::corrupt};
+            if (data.ops[op].fingerprint == entry && !runner.restore(data.ops[op], bytes, moment.clock(), tables[table].row(*series)))
+                return wrong();
         }
         for (const std::uint32_t rule : table_rules[table]) {
-            if (data.rules[rule].window->fingerprint == entry && !restore_window_state(rule, *series, bytes, turns))
-                return base::Error{base::Errc::corrupt};
+            if (data.rules[rule].window->fingerprint == entry && !restore_window(rule, *series, bytes, moment)) return wrong();
         }
     }
     return {};
 }
 
-bool Engine::save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic now, base::Bytes& out) const {
+bool Engine::save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic now, base::WallTime wall, base::Bytes& out) {
+    Impl::Save& save = impl_->save;
     const std::size_t start = out.size();
     if (!cursor.started) {
         cursor = {.started = true};
         base::append(out, kMagic);
         base::append_le(out, kVersion);
+        base::append_le(out, static_cast<std::uint64_t>(base::to_ms(wall)));
         impl_->save_windows(now, out);
+        save.under_way = true;
+        save.now = now;
+        save.early.clear();
+        save.to_do.clear();
+        for (const KeyTable& table : impl_->tables) save.to_do.emplace_back(table.size(), true);
     }
-    for (; cursor.table < impl_->tables.size(); ++cursor.table, cursor.series = 0) {
-        for (; cursor.series < impl_->tables[cursor.table].size(); ++cursor.series) {
+    base::append(out, save.early);
+    save.early.clear();
+    for (; cursor.table < save.to_do.size(); ++cursor.table, cursor.series = 0) {
+        for (; cursor.series < save.to_do[cursor.table].size(); ++cursor.series) {
             if (out.size() - start >= budget) return true;
-            impl_->save_key(static_cast<std::uint32_t>(cursor.table), static_cast<std::uint32_t>(cursor.series), out);
+            if (!save.to_do[cursor.table][cursor.series]) continue;
+            impl_->save_key(static_cast<std::uint32_t>(cursor.table), static_cast<std::uint32_t>(cursor.series), save.now, out);
+            save.to_do[cursor.table][cursor.series] = false;
         }
     }
+    save.under_way = false;
     return false;
 }
 
@@ -243,8 +179,17 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
     if (base::as_text(reader.bytes(kMagic.size())) != kMagic) return base::Error{base::Errc::corrupt};
     const auto version = reader.number<std::uint16_t>();
     if (!reader.ok()) return base::Error{base::Errc::corrupt};
-    if (version != kVersion) return base::Error{base::Errc::version};
-    std::vector<Impl::TurnMap> turns;
+    if (version < kVersionOldest || version > kVersion) return base::Error{base::Errc::version};
+    const auto saved_ms = static_cast<std::int64_t>(reader.number<std::uint64_t>());
+    if (!reader.ok()) return base::Error{base::Errc::corrupt};
+    const std::int64_t wall_ms = base::to_ms(wall);
+    const Impl::RestoreMoment moment{.now = now,
+                                     .wall = wall,
+                                     .away_ms = saved_ms >= 0 && wall_ms > saved_ms ? wall_ms - saved_ms : 0,
+                                     .interrupted = interrupted,
+                                     .same_moment = wall_ms == saved_ms,
+                                     .version = version};
+    base::Status all;
     while (!reader.empty()) {
         const auto kind = reader.number<base::Byte>();
         const auto size = reader.number<std::uint32_t>();
@@ -252,14 +197,16 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
         if (!reader.ok()) return base::Error{base::Errc::corrupt};
         base::Status restored;
         if (kind == kWindow)
-            restored = impl_->restore_window(record, {now, wall, interrupted}, turns);
+            restored = impl_->restore_windows(record, moment);
         else if (kind == kKey)
-            restored = impl_->restore_key(record, turns);
+            restored = impl_->restore_key(record, moment);
         else
             restored = base::Error{base::Errc::corrupt};
-        if (!restored) return restored;
+        if (!restored && restored.error().code != base::Errc::limit) return restored;
+        if (!restored) all = restored;
     }
-    return {};
+    impl_->find_next_due();
+    return all;
 }
 
 }  // namespace sluice::rules

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/hash.hpp"
+#include "flow/rules/text_arena.hpp"
 
 namespace sluice::rules {
 namespace {
@@ -112,6 +113,25 @@ TEST(Engine, the_same_call_in_two_rules_is_one_state) {
     EXPECT_EQ(alone.totals().state_bytes, both.totals().state_bytes);
 }
 
+TEST(Engine, the_numbers_behind_adaptive_are_of_one_state_and_bad_values_count_once) {
+    const std::string call = "(v, 2, 8, 5, 20) OVER (PARTITION BY d)";
+    Engine alone(plan_of({{"a", "SELECT adaptive" + call + " AS s FROM 't'", {}}}), {});
+    Engine all(
+        plan_of({{"a", "SELECT adaptive_limit" + call + " AS l, adaptive" + call + " AS s, adaptive_alarm" + call + " AS a FROM 't'", {}}}),
+        {});
+    for (Engine* engine : {&alone, &all}) {
+        Bench bench(*engine);
+        bench.give("t", R"({"d":"x","v":1})");
+        bench.give("t", R"({"d":"x","v":"?"})");
+    }
+    EXPECT_EQ(alone.totals().state_bytes, all.totals().state_bytes);
+    EXPECT_EQ(all.counters()[0].bad_value, 1u);
+    Engine other(
+        plan_of({{"a", "SELECT adaptive" + call + " AS s, adaptive_alarm(v, 2, 8, 4, 20) OVER (PARTITION BY d) AS a FROM 't'", {}}}), {});
+    Bench(other).give("t", R"({"d":"x","v":1})");
+    EXPECT_GT(other.totals().state_bytes, alone.totals().state_bytes) << "another limit is another detector";
+}
+
 TEST(Engine, a_rule_with_too_many_keys_leaves_the_new_ones_out_and_counts_them) {
     Engine engine(plan_of({{"a", "SELECT d, lag(v) OVER (PARTITION BY d) AS l FROM 't'", {}}, {"b", "SELECT d FROM 't'", {}}}),
                   {.keys_max = 2});
@@ -153,6 +173,52 @@ TEST(Engine, a_reading_is_forwarded_to_the_shard_that_owns_its_key_and_evaluated
     three.give("t", payload, one.forwards[0].partitions);
     EXPECT_TRUE(three.take().empty());
     EXPECT_TRUE(three.forwards.empty()) << "what was forwarded is not forwarded again";
+}
+
+/// A timestamp far ahead closes everything that is open. Its reading must not hold up the readings of others.
+TEST(Engine, a_jump_of_event_time_lets_rows_out_slice_by_slice_and_changes_none) {
+    for (const char* window :
+         {"HOPPINGWINDOW(ss, 100, 1)", "TUMBLINGWINDOW(ss, 100)", "SESSIONWINDOW(ss, 100, 50)", "SLIDINGWINDOW(ss, 100)"}) {
+        const auto plan = plan_of({{"w",
+                                    std::string("SELECT d, count(*) AS n, window_end() AS we FROM 't' GROUP BY d, ") + window +
+                                        " WITH (timestamp = at, lateness = '20s')",
+                                    {}}});
+        constexpr int kKeys = 1000;
+        const auto fill = [&](Bench& bench) {
+            for (int d = 0; d < kKeys; ++d)
+                bench.give("t", "{\"d\":" + std::to_string(d) + ",\"at\":" + std::to_string(1000 + d % 7) + "}");
+            EXPECT_TRUE(bench.take().empty()) << window;
+            bench.give("t", R"({"d":0,"at":9000000})");
+        };
+        const auto drain = [](Engine& engine, Bench& bench) {
+            for (auto due = engine.next_deadline(); due && *due <= bench.now; due = engine.next_deadline()) {
+                const std::size_t before = bench.rows.size();
+                bench.tick();
+                EXPECT_LE(bench.rows.size() - before, 512U);
+            }
+        };
+        // At once, and with readings in between: of a new time, and at the very edge of what is not late.
+        Rows expected;
+        for (const bool busy : {false, true}) {
+            Engine engine(plan, {});
+            Bench bench(engine);
+            fill(bench);
+            EXPECT_GE(bench.rows.size(), 100U) << window;
+            EXPECT_LE(bench.rows.size(), 257U) << window;
+            if (busy) bench.give("t", R"({"d":1,"at":8980000})");
+            if (busy) bench.give("t", R"({"d":2,"at":9000001})");
+            drain(engine, bench);
+            if (!busy) bench.give("t", R"({"d":1,"at":8980000})");
+            if (!busy) bench.give("t", R"({"d":2,"at":9000001})");
+            engine.finish(bench);
+            Rows rows = bench.take();
+            std::sort(rows.begin(), rows.end());
+            if (!busy) expected = rows;
+            EXPECT_EQ(rows, expected) << window;
+            EXPECT_EQ(engine.counters()[0].late, 0U);
+            EXPECT_GE(rows.size(), static_cast<std::size_t>(kKeys) + 3);
+        }
+    }
 }
 
 TEST(Engine, an_arrival_time_window_closes_by_the_monotonic_clock_alone) {
@@ -237,7 +303,7 @@ TEST(Engine, saved_state_follows_its_keys_to_another_number_of_shards) {
             for (const auto& engine : engines) {
                 saved.emplace_back();
                 SaveCursor cursor;
-                while (engine->save_some(cursor, 64, now, saved.back())) {
+                while (engine->save_some(cursor, 64, now, base::WallTime{}, saved.back())) {
                 }
             }
         }
@@ -270,7 +336,7 @@ TEST(Engine, state_of_sql_that_changed_is_passed_over) {
     Bench(before).give("t", R"({"d":1,"v":5})");
     base::Bytes saved;
     SaveCursor cursor;
-    EXPECT_FALSE(before.save_some(cursor, 1 << 20, {}, saved));
+    EXPECT_FALSE(before.save_some(cursor, 1 << 20, {}, {}, saved));
     const auto lag_after = [&](const std::string& sql) {
         Engine engine(plan_of({{"a", sql, {}}}), {});
         EXPECT_TRUE(engine.restore(saved, {}, {}));
@@ -286,23 +352,96 @@ TEST(Engine, state_of_sql_that_changed_is_passed_over) {
 }
 
 TEST(Engine, damaged_state_is_corrupt_at_every_cut) {
-    const auto plan = plan_of({{"a", "SELECT lag(s) OVER (PARTITION BY d) AS l, zscore(v, 3) OVER (PARTITION BY d) AS z FROM 't'", {}},
-                               {"w", "SELECT collect(s) AS c, sum(v) AS x FROM 't' GROUP BY d, COUNTWINDOW(9)", {}}});
+    const auto plan =
+        plan_of({{"a", "SELECT lag(s) OVER (PARTITION BY d) AS l, zscore(v, 3) OVER (PARTITION BY d) AS z FROM 't'", {}},
+                 {"w", "SELECT collect(s) AS c, sum(v) AS x FROM 't' GROUP BY d, COUNTWINDOW(9)", {}},
+                 {"h", "SELECT max(s) AS m, first(v) AS f FROM 't' GROUP BY d, HOPPINGWINDOW(ss, 10, 5)", {}},
+                 {"s", "SELECT last(s) AS l FROM 't' GROUP BY d, SLIDINGWINDOW(ss, 10)", {}},
+                 {"g", "SELECT min(s) AS l FROM 't' GROUP BY d, SESSIONWINDOW(ss, 10, 5)", {}},
+                 {"e", "SELECT first(s) AS l FROM 't' GROUP BY d, SLIDINGWINDOW(ss, 10) WITH (timestamp = v, lateness = '5s')", {}}});
     Engine engine(plan, {});
     Bench bench(engine);
     for (int i = 0; i < 8; ++i) bench.give("t", R"({"d":"x","v":1.5,"s":"text"})");
     base::Bytes saved;
     SaveCursor cursor;
-    EXPECT_FALSE(engine.save_some(cursor, 1 << 20, {}, saved));
-    EXPECT_TRUE(Engine(plan, {}).restore(saved, {}, {}));
+    EXPECT_FALSE(engine.save_some(cursor, 1 << 20, bench.now, bench.wall, saved));
+    const auto restore = [&](base::ByteView state) { return Engine(plan, {}).restore(state, bench.now, bench.wall); };
+    EXPECT_TRUE(restore(saved));
+    std::size_t whole = 14;  // up to the end of a record it is a state, if not all of it
     for (std::size_t size = 0; size < saved.size(); ++size) {
-        if (size == 6) continue;  // the header alone is an empty state
-        const auto restored = Engine(plan, {}).restore(base::ByteView(saved).first(size), {}, {});
+        if (size == whole) {
+            whole += 5 + base::load_le<std::uint32_t>(saved.data() + whole + 1);
+            EXPECT_TRUE(restore(base::ByteView(saved).first(size))) << size;
+            continue;
+        }
+        const auto restored = restore(base::ByteView(saved).first(size));
         ASSERT_FALSE(restored) << size;
         EXPECT_EQ(restored.error().code, base::Errc::corrupt);
     }
     saved[4] = 9;
-    EXPECT_EQ(Engine(plan, {}).restore(saved, {}, {}).error().code, base::Errc::version);
+    EXPECT_EQ(restore(saved).error().code, base::Errc::version);
+}
+
+TEST(Engine, state_saved_in_slices_is_that_of_the_first_whatever_comes_between) {
+    const auto plan = plan_of({{"z", "SELECT lag(v) OVER (PARTITION BY d) AS l FROM 't'", {}},
+                               {"w", "SELECT d, count(*) AS n FROM 't' GROUP BY d, TUMBLINGWINDOW(ss, 10)", {}}});
+    Engine engine(plan, {});
+    Bench bench(engine);
+    const auto give_all = [&](int v) {
+        for (int d = 0; d < 100; ++d) bench.give("t", "{\"d\":" + std::to_string(d) + ",\"v\":" + std::to_string(v) + "}");
+    };
+    give_all(1);
+    base::Bytes saved;
+    SaveCursor cursor;
+    EXPECT_TRUE(engine.save_some(cursor, 500, bench.now, bench.wall, saved));
+    bench.now += seconds(10);
+    bench.wall += seconds(10);
+    give_all(2);  // in a window that the first slice does not know
+    while (engine.save_some(cursor, 500, bench.now, bench.wall, saved)) {
+    }
+    Engine other(plan, {});
+    ASSERT_TRUE(other.restore(saved, bench.now, bench.wall));
+    Bench after(other);
+    after.now = bench.now;
+    after.wall = bench.wall;
+    after.give("t", R"({"d":99,"v":3})");
+    EXPECT_EQ(after.take().at(0), R"(0 {"l":1})");
+    other.finish(after);
+    EXPECT_NE(std::find(after.rows.begin(), after.rows.end(), R"(1 {"d":99,"n":1})"), after.rows.end());
+}
+
+TEST(Engine, a_reading_of_another_shard_may_be_older_than_the_session) {
+    Engine engine(
+        plan_of({{"s", "SELECT count(*) AS n, window_start() AS ws, window_end() AS we FROM 't' GROUP BY SESSIONWINDOW(ss, 60, 5)", {}}}),
+        {});
+    Bench bench(engine);
+    bench.wall = base::from_ms(1'700'000'000'000);
+    bench.give("t", "{}");
+    bench.now -= milliseconds(7);
+    bench.give("t", "{}");
+    engine.finish(bench);
+    EXPECT_EQ(bench.take().at(0), R"(0 {"n":2,"ws":1699999999993,"we":1700000005000})");
+}
+
+TEST(Engine, a_wall_clock_that_is_a_little_late_does_not_open_a_window_again) {
+    Engine engine(plan_of({{"w", "SELECT count(*) AS n, window_start() AS ws FROM 't' GROUP BY TUMBLINGWINDOW(ss, 10)", {}}}), {});
+    Bench bench(engine);
+    bench.wall = base::from_ms(1'700'000'001'000);
+    bench.give("t", "{}");
+    bench.now += seconds(9);
+    bench.wall += milliseconds(8'999);  // the window has ended, by the wall clock in a millisecond
+    bench.give("t", "{}");
+    engine.finish(bench);
+    EXPECT_EQ(bench.take(), (Rows{R"(0 {"n":1,"ws":1700000000000})", R"(0 {"n":1,"ws":1700000010000})"}));
+}
+
+TEST(TextArena, empty_texts_take_no_memory_for_ever) {
+    TextArena arena;
+    char* first = arena.allocate(0);
+    for (int i = 0; i < 1'000'000; ++i) {
+        arena.reset();
+        ASSERT_EQ(arena.allocate(0), first);
+    }
 }
 
 TEST(Engine, columns_that_a_destination_wants_come_with_a_star) {

@@ -1,6 +1,7 @@
-// Windows: by count, by count with a hop, by arrival time.
+// Windows: what all forms of them share, and those by count.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "flow/rules/engine_impl.hpp"
 
@@ -9,34 +10,61 @@ namespace {
 
 /// Rows that one call of on_time may put out for one rule: well below a millisecond of work.
 constexpr std::size_t kSliceRows = 256;
-
-WindowHead& head_of(const WindowPlan& window, std::byte* row) { return *reinterpret_cast<WindowHead*>(row + window.offset); }
-
-std::int64_t floor_to(std::int64_t ms, std::int64_t span) {
-    const std::int64_t rest = ms % span;
-    return ms - (rest < 0 ? rest + span : rest);
-}
+/// Milliseconds since 1970 beyond which a time is no time: far beyond any date, and safe to compute with.
+constexpr double kTimeMax = 4503599627370496.0;  // 2^52
 
 }  // namespace
 
+WindowHead& Engine::Impl::head_of(const WindowPlan& window, std::uint32_t series) {
+    return *reinterpret_cast<WindowHead*>(tables[window.table].row(series) + window.offset);
+}
+
 void Engine::Impl::take(std::uint32_t index, const RulePlan& rule, const data::Reading& reading, Output& out) {
     const WindowPlan& window = *rule.window;
-    const RowMemo& at = row_of(window.table);
-    if (at.row == nullptr) {
+    const RowMemo& row = row_of(window.table);
+    charge(window.table);
+    if (row.row == nullptr) {
         ++counters[index].state_full;
         return;
     }
-    if (!window.by_count) return take_timed(index, window, at, reading, out);
-    if (window.hop != window.length) return take_hopping(index, window, at, reading, out);
-    take_counted(index, window, at, reading, out);
+    switch (window.form) {
+        case WindowForm::count:
+            return take_counted(index, window, row, reading, out);
+        case WindowForm::hopping_count:
+            return take_hopping(index, window, row, reading, out);
+        case WindowForm::timed:
+            return take_timed(index, window, row, reading, out);
+        case WindowForm::sliding:
+            return take_sliding(index, window, row, reading, out);
+        case WindowForm::session:
+            return take_session(index, window, row, reading, out);
+    }
 }
 
 void Engine::Impl::accumulate(std::uint32_t index, const WindowPlan& window, std::byte* state) {
     for (const AccumulatorPlan& accumulator : window.accumulators) {
         const Value value = accumulator.kind == Accumulator::rows ? Value::null() : evaluate(scope, accumulator.argument);
-        const Taken taken = runner.accumulators().accept(accumulator.kind, state + accumulator.offset, value);
+        const Taken taken = runner.accumulators().accept(accumulator.kind, state + accumulator.offset, value, event_ms);
         if (taken == Taken::bad) ++scope.bad_values;
         if (taken == Taken::full) ++counters[index].state_full;
+    }
+}
+
+void Engine::Impl::keep_values(std::uint32_t index, const WindowPlan& window, StoredValue* values) {
+    for (const AccumulatorPlan& accumulator : window.accumulators) {
+        StoredValue& kept = *values++;
+        const Value value = accumulator.kind == Accumulator::rows ? Value::null() : evaluate(scope, accumulator.argument);
+        if (value.is_numeric() ? !std::isfinite(value.as_double()) : needs_number(accumulator.kind) && !value.is_null()) ++scope.bad_values;
+        if (pool.store(value, kept)) continue;
+        ++counters[index].state_full;
+        (void)pool.store(Value::null(), kept);  // NULL always fits
+    }
+}
+
+void Engine::Impl::add_kept(const WindowPlan& window, std::byte* state, const StoredValue* values, std::int64_t time) {
+    for (const AccumulatorPlan& accumulator : window.accumulators) {
+        // A bad value has been counted when it came.
+        (void)runner.accumulators().accept(accumulator.kind, state + accumulator.offset, pool.load(*values++), time);
     }
 }
 
@@ -45,32 +73,35 @@ void Engine::Impl::clear(const WindowPlan& window, std::byte* state) {
         runner.accumulators().clear(accumulator.kind, state + accumulator.offset);
 }
 
-void Engine::Impl::take_counted(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading,
+void Engine::Impl::release(const WindowPlan& window, std::byte* state) {
+    for (const AccumulatorPlan& accumulator : window.accumulators)
+        runner.accumulators().release(accumulator.kind, state + accumulator.offset);
+}
+
+std::byte* Engine::Impl::blank_state(const WindowPlan& window) {
+    std::memset(blank.data(), 0, window.state_bytes);
+    return reinterpret_cast<std::byte*>(blank.data());
+}
+
+void Engine::Impl::take_counted(std::uint32_t index, const WindowPlan& window, const RowMemo& row, const data::Reading& reading,
                                 Output& out) {
-    std::byte* state = at.row + window.offset;
-    WindowHead& head = head_of(window, at.row);
+    std::byte* state = row.row + window.offset;
+    WindowHead& head = head_of(window, row.series);
     accumulate(index, window, state);
     if (++head.count < window.length) return;
-    emit_window(index, window, at.series, state, nullptr, &reading, out);
+    emit_window(index, window, row.series, state, nullptr, &reading, out);
     clear(window, state);
     head.count = 0;
 }
 
 /// The values of the last `length` readings are kept and added up anew for each output: length / hop steps a reading.
-void Engine::Impl::take_hopping(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading,
+void Engine::Impl::take_hopping(std::uint32_t index, const WindowPlan& window, const RowMemo& row, const data::Reading& reading,
                                 Output& out) {
-    WindowHead& head = head_of(window, at.row);
-    auto* ring = reinterpret_cast<StoredValue*>(at.row + window.ring);
+    WindowHead& head = head_of(window, row.series);
+    auto* ring = reinterpret_cast<StoredValue*>(row.row + window.ring);
     const std::size_t width = window.accumulators.size();
     const std::uint32_t place = head.count < window.length ? head.count : head.head;
-    for (std::size_t i = 0; i < width; ++i) {
-        const AccumulatorPlan& accumulator = window.accumulators[i];
-        const Value value = accumulator.kind == Accumulator::rows ? Value::null() : evaluate(scope, accumulator.argument);
-        if (value.is_numeric() ? !std::isfinite(value.as_double()) : needs_number(accumulator.kind) && !value.is_null()) ++scope.bad_values;
-        if (pool.store(value, ring[place * width + i])) continue;
-        ++counters[index].state_full;
-        (void)pool.store(Value::null(), ring[place * width + i]);  // NULL always fits
-    }
+    keep_values(index, window, ring + place * width);
     bool complete = false;
     if (head.count < window.length) {
         complete = ++head.count == window.length;
@@ -80,109 +111,94 @@ void Engine::Impl::take_hopping(std::uint32_t index, const WindowPlan& window, c
     }
     if (!complete) return;
     head.since = 0;
-    std::byte* state = at.row + window.offset;
-    for (std::uint32_t i = 0; i < window.length; ++i) {
-        const std::size_t from = (head.head + i) % window.length * width;
-        for (std::size_t k = 0; k < width; ++k) {
-            const AccumulatorPlan& accumulator = window.accumulators[k];
-            // A bad value has been counted when it came.
-            (void)runner.accumulators().accept(accumulator.kind, state + accumulator.offset, pool.load(ring[from + k]));
-        }
-    }
-    emit_window(index, window, at.series, state, nullptr, &reading, out);
-    clear(window, state);
-}
-
-/// The window opens with its first reading, of whatever key: its bounds are taken from the wall clock then, and from there on it runs by
-/// the monotonic clock, whatever the wall clock does.
-void Engine::Impl::take_timed(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out) {
-    TimeWindow& run = windows[index];
-    if (!run.open) {
-        run.open = true;
-        if (++run.turns == 0) ++run.turns;
-        const std::int64_t now = base::to_ms(reading.arrived);
-        run.current.turn = run.turns;
-        run.current.start_ms = floor_to(now, window.span.count());
-        run.current.end_ms = run.current.start_ms + window.span.count();
-        const auto left = base::from_ms(run.current.end_ms) - reading.arrived;
-        run.current.deadline = reading.at + std::max(left, std::chrono::nanoseconds(1));
-        run.current.series.clear();
-    }
-    WindowHead& head = head_of(window, at.row);
-    std::byte* state = at.row + window.offset;
-    if (head.turn != run.current.turn) {
-        // This key's row of the window before is not out yet: it goes first.
-        if (run.draining && head.turn == run.closing.turn) {
-            const std::uint64_t bad = scope.bad_values;
-            emit_closing(index, at.series, out);
-            scope.bad_values = bad;
-            scope.reading = &reading;
-        }
-        clear(window, state);
-        head.turn = run.current.turn;
-        run.current.series.push_back(at.series);
-    }
-    accumulate(index, window, state);
+    std::byte* state = blank_state(window);
+    for (std::uint32_t i = 0; i < window.length; ++i) add_kept(window, state, ring + (head.head + i) % window.length * width, 0);
+    emit_window(index, window, row.series, state, nullptr, &reading, out);
+    release(window, state);
 }
 
 void Engine::Impl::emit_window(std::uint32_t index, const WindowPlan& window, std::uint32_t series, const std::byte* state,
-                               const TimeWindow::Span* span, const data::Reading* reading, Output& out) {
+                               const WindowSpan* span, const data::Reading* reading, Output& out) {
+    // The present reading may be in the middle of its evaluation.
+    const data::Reading* present = std::exchange(scope.reading, reading);
+    const std::uint64_t bad_before = std::exchange(scope.bad_values, 0);
+    row_workspace.arena.reset();
+    row_workspace.lend(scope);
     for (std::size_t i = 0; i < window.aggregates.size(); ++i) {
         const AggregatePlan& aggregate = window.aggregates[i];
         const AccumulatorPlan& accumulator = window.accumulators[aggregate.accumulator];
         aggregates[i] = runner.accumulators().result(aggregate.function, aggregate.p, accumulator.kind, state + accumulator.offset, scope);
     }
+    const RulePlan& rule = data.rules[index];
     const std::size_t width = data.keys[data.tables[window.table].key].nodes.size();
-    if (!decode_key(tables[window.table].key(series), {components.data(), width})) return;
     scope.window_start = span == nullptr ? Value::null() : Value::integer(span->start_ms);
     scope.window_end = span == nullptr ? Value::null() : Value::integer(span->end_ms);
-    const RulePlan& rule = data.rules[index];
-    if (rule.having && !evaluate(scope, *rule.having).is_true()) return;
-    if (span != nullptr)
-        emit_row(index, base::from_ms(span->end_ms), span->deadline, nullptr, out);
-    else
-        emit_row(index, reading->arrived, reading->at, reading, out);
-}
-
-void Engine::Impl::emit_closing(std::uint32_t index, std::uint32_t series, Output& out) {
-    const WindowPlan& window = *data.rules[index].window;
-    TimeWindow& run = windows[index];
-    std::byte* row = tables[window.table].row(series);
-    WindowHead& head = head_of(window, row);
-    if (head.turn != run.closing.turn) return;  // out already
-    scope.reading = nullptr;
-    scope.bad_values = 0;
-    emit_window(index, window, series, row + window.offset, &run.closing, nullptr, out);
-    counters[index].bad_value += scope.bad_values;
-    clear(window, row + window.offset);
-    head.turn = 0;
-}
-
-void Engine::Impl::begin_close(std::uint32_t index) {
-    TimeWindow& run = windows[index];
-    run.open = false;
-    run.draining = true;
-    run.emitted = 0;
-    std::swap(run.closing, run.current);
-}
-
-bool Engine::Impl::drain(std::uint32_t index, std::size_t rows_max, Output& out) {
-    TimeWindow& run = windows[index];
-    for (; run.emitted < run.closing.series.size() && rows_max > 0; ++run.emitted, --rows_max) {
-        arena.reset();
-        emit_closing(index, run.closing.series[run.emitted], out);
+    if (decode_key(tables[window.table].key(series), {components.data(), width}) &&
+        (!rule.having || evaluate(scope, *rule.having).is_true())) {
+        if (span != nullptr)
+            emit_row(index, base::from_ms(span->end_ms), span->at, nullptr, out);
+        else
+            emit_row(index, reading->arrived, reading->at, reading, out);
     }
-    run.draining = run.emitted < run.closing.series.size();
-    return !run.draining;
+    counters[index].bad_value += scope.bad_values;
+    workspace.lend(scope);
+    scope.bad_values = bad_before;
+    scope.reading = present;
 }
 
-void Engine::Impl::close_due(base::Monotonic now, Output& out) {
+bool Engine::Impl::advance(std::uint32_t index, const WindowPlan& window, Output& out) {
+    const Value time = evaluate(scope, *window.event_time);
+    scope.bad_values = 0;  // what is wrong with the time counts once
+    if (!time.is_numeric() || !(std::fabs(time.as_double()) <= kTimeMax)) return false;
+    event_ms = time.kind() == json::Kind::integer ? time.as_integer() : static_cast<std::int64_t>(std::floor(time.as_double()));
+    std::int64_t& watermark = window.form == WindowForm::timed     ? timed[index]->watermark
+                              : window.form == WindowForm::session ? sessions[index]->watermark
+                                                                   : slidings[index]->watermark;
+    watermark = std::max(watermark, event_ms - window.lateness_ms);
+    if (silent) {  // in a replay only what is known to have been put out goes: replay_time()
+        any_draining = true;
+        return true;
+    }
+    switch (window.form) {
+        case WindowForm::timed:
+            pass_timed(index, out);
+            break;
+        case WindowForm::session:
+            any_draining |= !end_sessions(index, watermark, kSliceRows, out);
+            break;
+        default:
+            any_draining |= !pass_sliding(index, watermark, kSliceRows, out);
+    }
+    return true;
+}
+
+/// Before a reading: it belongs to what is open then. The rows of what closes come later. (A session is ended by the next reading of its
+/// key, or by time.)
+void Engine::Impl::close_due(base::Monotonic now) {
     for (const std::uint32_t index : timed_rules) {
-        const TimeWindow& run = windows[index];
-        if (!run.open || run.current.deadline > now) continue;
-        // A whole window has passed and the rows of the one before are not all out: nobody called on_time. They go now.
-        if (run.draining) (void)drain(index, SIZE_MAX, out);
-        begin_close(index);
+        TimedRun* run = timed[index].get();
+        if (run == nullptr || data.rules[index].window->event_time) continue;
+        if (!run->draining && !run->open.empty() && run->open.front().span.at <= now) begin_close(index);
+    }
+    find_next_due();
+}
+
+void Engine::Impl::find_next_due() {
+    next_due = base::Monotonic::max();
+    any_draining = false;
+    for (const std::uint32_t index : timed_rules) {
+        const bool event_time = data.rules[index].window->event_time.has_value();
+        if (timed[index] != nullptr) {
+            const TimedRun& run = *timed[index];
+            any_draining = any_draining || run.draining || (event_time && run.has_ended());
+            if (!event_time && !run.open.empty()) note_due(run.open.front().span.at);
+        } else if (sessions[index] != nullptr) {
+            const SessionRun& run = *sessions[index];
+            any_draining = any_draining || (event_time && run.has_ended());
+            if (!event_time && !run.due.empty()) note_due(base::Monotonic(std::chrono::nanoseconds(run.due.front().at)));
+        } else {
+            any_draining = any_draining || slidings[index]->has_ended();
+        }
     }
 }
 
@@ -190,31 +206,49 @@ void Engine::on_time(base::Monotonic now, base::WallTime, Output& out) {
     Impl& engine = *impl_;
     ++engine.turn;
     for (const std::uint32_t index : engine.timed_rules) {
-        if (engine.windows[index].draining && !engine.drain(index, kSliceRows, out)) continue;
-        const TimeWindow& run = engine.windows[index];
-        if (!run.open || run.current.deadline > now) continue;
+        const bool event_time = engine.data.rules[index].window->event_time.has_value();
+        if (const SessionRun* run = engine.sessions[index].get(); run != nullptr) {
+            (void)engine.end_sessions(index, event_time ? run->watermark : now.time_since_epoch().count(), kSliceRows, out);
+            continue;
+        }
+        if (const SlidingRun* run = engine.slidings[index].get(); run != nullptr) {
+            (void)engine.pass_sliding(index, run->watermark, kSliceRows, out);
+            continue;
+        }
+        TimedRun& run = *engine.timed[index];
+        if (run.draining && !engine.drain(index, kSliceRows, out)) continue;
+        if (event_time ? !run.has_ended() : run.open.empty() || run.open.front().span.at > now) continue;
         engine.begin_close(index);
         (void)engine.drain(index, kSliceRows, out);  // what is left comes with the next call
     }
+    engine.find_next_due();
 }
 
+bool Engine::draining() const { return impl_->any_draining; }
+std::uint64_t Engine::windows_closed() const { return impl_->windows_closed; }
+
 std::optional<base::Monotonic> Engine::next_deadline() const {
-    std::optional<base::Monotonic> next;
-    for (const std::uint32_t index : impl_->timed_rules) {
-        const TimeWindow& run = impl_->windows[index];
-        if (run.draining) next = std::min(next.value_or(run.closing.deadline), run.closing.deadline);
-        if (run.open) next = std::min(next.value_or(run.current.deadline), run.current.deadline);
-    }
-    return next;
+    if (impl_->any_draining) return base::Monotonic::min();
+    if (impl_->next_due == base::Monotonic::max()) return std::nullopt;
+    return impl_->next_due;
 }
 
 void Engine::finish(Output& out) {
-    for (const std::uint32_t index : impl_->timed_rules) {
-        (void)impl_->drain(index, SIZE_MAX, out);
-        if (!impl_->windows[index].open) continue;
-        impl_->begin_close(index);
-        (void)impl_->drain(index, SIZE_MAX, out);
+    Impl& engine = *impl_;
+    constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
+    for (std::uint32_t index = 0; index < engine.data.rules.size(); ++index) {
+        if (engine.data.rules[index].paused) continue;
+        if (engine.timed[index] != nullptr) {
+            (void)engine.drain(index, SIZE_MAX, out);
+            while (!engine.timed[index]->open.empty()) {
+                engine.begin_close(index);
+                (void)engine.drain(index, SIZE_MAX, out);
+            }
+        }
+        if (engine.sessions[index] != nullptr) (void)engine.end_sessions(index, kEnd, SIZE_MAX, out);
+        if (engine.slidings[index] != nullptr) (void)engine.pass_sliding(index, kEnd, SIZE_MAX, out);
     }
+    engine.find_next_due();
 }
 
 }  // namespace sluice::rules

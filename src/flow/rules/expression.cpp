@@ -2,6 +2,10 @@
 
 #include <cmath>
 
+#include "flow/rules/arguments.hpp"
+#include "flow/rules/lookups.hpp"
+#include "flow/rules/utf8.hpp"
+
 namespace sluice::rules {
 namespace {
 
@@ -135,6 +139,7 @@ Value like_test(Scope& scope, const Node& node) {
     const Value pattern = evaluate(scope, arguments[1]);
     const Value escape = node.b > 2 ? evaluate(scope, arguments[2]) : Value::text("");
     if (!text.is_text() || !pattern.is_text() || !escape.is_text()) return Value::null();
+    if (node.b > 2 && characters(escape.as_view()) != 1) return bad_value(scope);
     bool decided = true;
     const bool matches = like(text.as_view(), pattern.as_view(), escape.as_view(), decided);
     return decided ? Value::boolean(matches != node.negated) : bad_value(scope);
@@ -161,22 +166,6 @@ Value negated(Scope& scope, const Value& a) {
 
 }  // namespace
 
-std::string_view type_name(Type type) {
-    switch (type) {
-        case Type::any:
-            return "anything";
-        case Type::null:
-            return "NULL";
-        case Type::boolean:
-            return "a condition";
-        case Type::number:
-            return "a number";
-        case Type::text:
-            return "text";
-    }
-    return "";
-}
-
 Value bad_value(Scope& scope) {
     ++scope.bad_values;
     return Value::null();
@@ -199,6 +188,12 @@ Order compare(const Value& a, const Value& b) {
     }
     if (a.kind() == Kind::boolean) return a.is_true() == b.is_true() ? Order::equal : a.is_true() ? Order::greater : Order::less;
     return Order::unknown;
+}
+
+bool is_same(const Value& a, const Value& b) {
+    if (a.is_null() || b.is_null()) return a.is_null() && b.is_null();
+    if (a.kind() == Kind::raw && b.kind() == Kind::raw) return a.as_view() == b.as_view();
+    return compare(a, b) == Order::equal;
 }
 
 Value subtract(Scope& scope, const Value& a, const Value& b) { return arithmetic(scope, Op::sub, a, b); }
@@ -263,9 +258,29 @@ Value evaluate(Scope& scope, NodeId id) {
         case Op::cast_integer:
         case Op::cast_text:
         case Op::cast_boolean:
-            return cast(scope, node.op, evaluate(scope, node.a));
+        case Op::cast_array:
+        case Op::cast_record: {
+            const Value a = evaluate(scope, node.a);
+            const std::uint64_t bad_values = scope.bad_values;
+            const Value result = cast(scope, node.op, a);
+            if (node.negated) scope.bad_values = bad_values;
+            return result;
+        }
         case Op::function:
-            return call_function(scope, node);
+            return info(node.function).call(scope, Arguments(scope, node));
+        case Op::element:
+            return scope.elements[node.a];
+        case Op::distinct:
+        case Op::not_distinct: {
+            const Value a = evaluate(scope, node.a);
+            return Value::boolean(is_same(a, evaluate(scope, node.b)) == (node.op == Op::not_distinct));
+        }
+        case Op::joined:
+            return scope.lookups->value(scope, node.a, node.b);
+        case Op::matched:
+            return Value::boolean(scope.lookups->row(scope, node.a) != nullptr);
+        case Op::pattern:
+            break;
     }
     return Value::null();
 }

@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "flow/rules/rule_compiler.hpp"
+#include "flow/rules/utf8.hpp"
 
 namespace sluice::rules {
 namespace {
@@ -15,57 +16,32 @@ struct Operator {
     Type result;
 };
 constexpr std::array kOperators{
-    Operator{"+", Op::add, Type::number, Type::number},      Operator{"-", Op::sub, Type::number, Type::number},
-    Operator{"*", Op::mul, Type::number, Type::number},      Operator{"/", Op::div, Type::number, Type::number},
-    Operator{"%", Op::mod, Type::number, Type::number},      Operator{"||", Op::concat, Type::any, Type::text},
-    Operator{"=", Op::eq, Type::any, Type::boolean},         Operator{"<>", Op::ne, Type::any, Type::boolean},
-    Operator{"<", Op::lt, Type::any, Type::boolean},         Operator{"<=", Op::le, Type::any, Type::boolean},
-    Operator{">", Op::gt, Type::any, Type::boolean},         Operator{">=", Op::ge, Type::any, Type::boolean},
-    Operator{"and", Op::and_, Type::boolean, Type::boolean}, Operator{"or", Op::or_, Type::boolean, Type::boolean},
+    Operator{"+", Op::add, Type::number, Type::number},
+    Operator{"-", Op::sub, Type::number, Type::number},
+    Operator{"*", Op::mul, Type::number, Type::number},
+    Operator{"/", Op::div, Type::number, Type::number},
+    Operator{"%", Op::mod, Type::number, Type::number},
+    Operator{"||", Op::concat, Type::any, Type::text},
+    Operator{"=", Op::eq, Type::any, Type::boolean},
+    Operator{"<>", Op::ne, Type::any, Type::boolean},
+    Operator{"<", Op::lt, Type::any, Type::boolean},
+    Operator{"<=", Op::le, Type::any, Type::boolean},
+    Operator{">", Op::gt, Type::any, Type::boolean},
+    Operator{">=", Op::ge, Type::any, Type::boolean},
+    Operator{"and", Op::and_, Type::boolean, Type::boolean},
+    Operator{"or", Op::or_, Type::boolean, Type::boolean},
+    Operator{"is distinct from", Op::distinct, Type::any, Type::boolean},
+    Operator{"is not distinct from", Op::not_distinct, Type::any, Type::boolean},
 };
 
 bool known(Type type) { return type != Type::any && type != Type::null; }
 
-std::string column_text(const Expr& expr) {
-    std::string text;
-    for (const json::PathStep& step : expr.path) {
-        if (const auto* key = std::get_if<std::string>(&step))
-            text += (text.empty() ? "" : ".") + *key;
-        else
-            text += "[" + std::to_string(std::get<std::uint32_t>(step)) + "]";
-    }
-    return text;
-}
-
-Type result_type(Function function) {
-    switch (function) {
-        case Function::upper:
-        case Function::lower:
-        case Function::trim:
-        case Function::substr:
-        case Function::replace:
-        case Function::concat:
-        case Function::topic:
-        case Function::clientid:
-        case Function::payload:
-            return Type::text;
-        case Function::greatest:
-        case Function::least:
-        case Function::coalesce:
-        case Function::ifnull:
-        case Function::nullif:
-            return Type::any;
-        default:
-            return Type::number;
-    }
-}
-
 }  // namespace
 
 bool same(const Expr& a, const Expr& b) {
-    if (a.kind != b.kind || a.name != b.name || a.path != b.path || a.negated != b.negated || a.truth != b.truth || a.whole != b.whole ||
-        a.real != b.real || a.has_operand != b.has_operand || a.has_else != b.has_else || a.args.size() != b.args.size() ||
-        (a.over == nullptr) != (b.over == nullptr))
+    if (a.kind != b.kind || a.name != b.name || a.path != b.path || a.join != b.join || a.negated != b.negated || a.truth != b.truth ||
+        a.whole != b.whole || a.real != b.real || a.has_operand != b.has_operand || a.has_else != b.has_else ||
+        a.args.size() != b.args.size() || (a.over == nullptr) != (b.over == nullptr))
         return false;
     const auto all_same = [](const std::vector<ExprPtr>& x, const std::vector<ExprPtr>& y) {
         return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const ExprPtr& p, const ExprPtr& q) { return same(*p, *q); });
@@ -135,19 +111,31 @@ RuleCompiler::Compiled RuleCompiler::compile(const Expr& expr, Place place) {
     const Compiled a = compile(*expr.args[0], place);
     if (!a) return std::nullopt;
     if (expr.kind == Expr::Kind::is_null) return program_.unary(Op::is_null, Type::boolean, *a, expr.negated);
-    if (expr.kind == Expr::Kind::cast) {
-        if (expr.name == "double") return program_.unary(Op::cast_number, Type::number, *a);
-        if (expr.name == "integer") return program_.unary(Op::cast_integer, Type::number, *a);
-        return expr.name == "text" ? program_.unary(Op::cast_text, Type::text, *a) : program_.unary(Op::cast_boolean, Type::boolean, *a);
-    }
+    if (expr.kind == Expr::Kind::cast) return compile_cast(expr, *a);
     const bool negate = expr.kind == Expr::Kind::negate;
     const Type type = negate ? Type::number : Type::boolean;
     if (!require(*a, type, *expr.args[0], negate ? "the sign -" : "NOT")) return std::nullopt;
     return program_.unary(negate ? Op::negate : Op::not_, type, *a);
 }
 
+RuleCompiler::Compiled RuleCompiler::compile_cast(const Expr& expr, NodeId value) {
+    struct Cast {
+        std::string_view name;
+        Op op;
+        Type type;
+    };
+    constexpr std::array kCasts{
+        Cast{"double", Op::cast_number, Type::number}, Cast{"integer", Op::cast_integer, Type::number},
+        Cast{"text", Op::cast_text, Type::text},       Cast{"boolean", Op::cast_boolean, Type::boolean},
+        Cast{"array", Op::cast_array, Type::json},     Cast{"record", Op::cast_record, Type::json},
+    };
+    const auto* found = std::find_if(kCasts.begin(), kCasts.end(), [&](const Cast& known) { return known.name == expr.name; });
+    base::check(found != kCasts.end(), "rules: the parser knows a type that the compiler does not");
+    return program_.unary(found->op, found->type, value, expr.negated);
+}
+
 const SelectItem* RuleCompiler::alias(const Expr& expr) const {
-    if (expr.kind != Expr::Kind::column || expr.path.size() != 1) return nullptr;
+    if (expr.kind != Expr::Kind::column || expr.path.size() != 1 || expr.qualified) return nullptr;
     const auto& name = std::get<std::string>(expr.path[0]);
     for (const SelectItem& item : query_.items) {
         if (item.aliased && item.name == name && item.expr != nullptr) return &item;
@@ -166,10 +154,12 @@ RuleCompiler::Compiled RuleCompiler::compile_column(const Expr& expr, Place plac
     const SelectItem* renamed = alias(expr);
     if (place == Place::having && renamed != nullptr) return compile(*renamed->expr, Place::grouped);
     if (place == Place::grouped || place == Place::having) {
-        const std::string name = column_text(expr);
+        const std::string name = sql_of(expr);
         problems_.error(expr.offset, "column " + name + " must stand in GROUP BY or inside an aggregate, such as last(" + name + ")");
         return std::nullopt;
     }
+    if (expr.join != 0) return compile_joined(expr);
+    warn_about_columns_of_tables(expr);
     const auto note_slot = [&] {
         const std::uint32_t slot = program_.slot(expr.path);
         if (std::find(rule_.slots.begin(), rule_.slots.end(), slot) == rule_.slots.end()) rule_.slots.push_back(slot);
@@ -200,6 +190,10 @@ RuleCompiler::Compiled RuleCompiler::compile_binary(const Expr& expr, Place plac
     if (found->op >= Op::eq && found->op <= Op::ge) {
         if (type_a == Type::null || type_b == Type::null)
             problems_.warning(expr.offset, "a comparison with NULL is always NULL; use IS NULL");
+        else if (type_a == Type::json || type_b == Type::json)
+            problems_.warning(expr.offset,
+                              "a comparison of arrays and objects is always NULL; IS NOT DISTINCT FROM tells whether they are "
+                              "written alike");
         else if (known(type_a) && known(type_b) && type_a != type_b)
             problems_.warning(expr.offset, "compares " + std::string(type_name(type_a)) + " with " + std::string(type_name(type_b)) +
                                                ": always NULL; use CAST");
@@ -226,6 +220,12 @@ RuleCompiler::Compiled RuleCompiler::compile_list(const Expr& expr, Place place)
         for (std::size_t i = 0; i < arguments->size(); ++i) {
             if (!require((*arguments)[i], Type::text, *expr.args[i], "LIKE")) return std::nullopt;
         }
+        const bool known =
+            arguments->size() > 2 && program_.is_constant((*arguments)[2]) && program_.constant_value((*arguments)[2]).is_text();
+        if (known && characters(program_.constant_value((*arguments)[2]).as_view()) != 1) {
+            problems_.error(expr.args[2]->offset, "ESCAPE needs one character, such as '!'");
+            return std::nullopt;
+        }
         return program_.with_arguments(Op::like, Type::boolean, *arguments, expr.negated);
     }
     return program_.with_arguments(expr.kind == Expr::Kind::in ? Op::in : Op::between, Type::boolean, *arguments, expr.negated);
@@ -248,72 +248,6 @@ RuleCompiler::Compiled RuleCompiler::compile_case(const Expr& expr, Place place)
         type = type == Type::null || type == result ? result : Type::any;
     }
     return program_.with_arguments(expr.has_operand ? Op::case_simple : Op::case_search, type, *arguments);
-}
-
-RuleCompiler::Compiled RuleCompiler::compile_call(const Expr& expr, Place place) {
-    const FunctionInfo* function = find_function(expr.name);
-    if (function == nullptr) {
-        if (expr.name.ends_with("window")) {
-            problems_.error(expr.offset, "windows stand in GROUP BY only");
-            return std::nullopt;
-        }
-        problems_.error(expr.offset, "there is no function " + expr.name + did_you_mean(expr.name, function_names()));
-        return std::nullopt;
-    }
-    if (expr.args.size() < function->arguments_min || expr.args.size() > function->arguments_max) {
-        problems_.error(expr.offset, "wrong number of arguments: " + std::string(function->signature));
-        return std::nullopt;
-    }
-    const bool keeps_state = function->kind == FunctionKind::stateful || function->kind == FunctionKind::aggregate;
-    if (expr.over != nullptr && !keeps_state) {
-        problems_.error(expr.over->offset, "OVER belongs to functions that keep state; " + expr.name + " keeps none");
-        return std::nullopt;
-    }
-    switch (function->kind) {
-        case FunctionKind::external:
-            problems_.not_built(expr.offset, expr.name + "() is not built yet");
-            return std::nullopt;
-        case FunctionKind::stateful:
-            return compile_stateful(expr, *function, place);
-        case FunctionKind::aggregate:
-            return compile_aggregate(expr, *function, place);
-        case FunctionKind::window:
-            if ((place != Place::grouped && place != Place::having) || !rule_.window) {
-                problems_.error(expr.offset, expr.name + "() belongs to SELECT and HAVING of a query with a window");
-                return std::nullopt;
-            }
-            break;
-        case FunctionKind::context:
-            if (place == Place::grouped || place == Place::having) {
-                problems_.error(expr.offset,
-                                expr.name + "() must stand in GROUP BY or inside an aggregate, such as last(" + expr.name + "(…))");
-                return std::nullopt;
-            }
-            break;
-        case FunctionKind::scalar:
-            break;
-    }
-    return compile_plain_call(expr, *function, place);
-}
-
-RuleCompiler::Compiled RuleCompiler::compile_plain_call(const Expr& expr, const FunctionInfo& function, Place place) {
-    const auto arguments = compile_all(expr.args, place);
-    if (!arguments || !check_arguments(expr, function, *arguments)) return std::nullopt;
-    if (function.id == Function::topic && !expr.args.empty() && !whole_parameter(*expr.args[0], 1, 65'535, "the level of topic(n)"))
-        return std::nullopt;
-    const bool digits = (function.id == Function::round || function.id == Function::trunc) && expr.args.size() > 1;
-    if (digits && !whole_parameter(*expr.args[1], 0, 15, "digits")) return std::nullopt;
-    return program_.with_arguments(Op::function, result_type(function.id), *arguments, false, function.id);
-}
-
-bool RuleCompiler::check_arguments(const Expr& expr, const FunctionInfo& function, const std::vector<NodeId>& arguments) {
-    bool good = true;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const char wanted = function.arguments[std::min(i, function.arguments.size() - 1)];
-        const Type type = wanted == 't' ? Type::text : wanted == 'b' ? Type::boolean : wanted == 'x' ? Type::any : Type::number;
-        good = require(arguments[i], type, *expr.args[i], expr.name) && good;
-    }
-    return good;
 }
 
 }  // namespace sluice::rules

@@ -178,9 +178,16 @@ ExprPtr ExpressionParser::parse_comparison() {
 ExprPtr ExpressionParser::parse_test(ExprPtr left) {
     const std::size_t offset = left->offset;
     if (cursor_.take_word("is")) {
+        const bool is_not = cursor_.take_word("not");
+        if (cursor_.take_word("distinct")) {
+            if (!cursor_.take_word("from")) return expected("FROM after IS DISTINCT");
+            ExprPtr right = parse_level(0);
+            if (right == nullptr) return nullptr;
+            return binary(is_not ? "is not distinct from" : "is distinct from", std::move(left), std::move(right));
+        }
         ExprPtr expr = make(Expr::Kind::is_null, offset);
-        expr->negated = cursor_.take_word("not");
-        if (!cursor_.take_word("null")) return expected("NULL after IS");
+        expr->negated = is_not;
+        if (!cursor_.take_word("null")) return expected("NULL or DISTINCT FROM after IS");
         expr->args.push_back(std::move(left));
         return finish(std::move(expr));
     }
@@ -302,7 +309,12 @@ ExprPtr ExpressionParser::parse_primary() {
         return finish(std::move(expr));
     }
     if (cursor_.is_word("case")) return parse_case();
-    if (cursor_.is_word("cast") && cursor_.next_is_symbol("(")) return parse_cast();
+    if ((cursor_.is_word("cast") || cursor_.is_word("try_cast")) && cursor_.next_is_symbol("(")) return parse_cast();
+    if (cursor_.is_word("select")) {
+        problems_.error(offset, "there are no subqueries: let a rule of its own publish its rows to a topic, and read that");
+        cursor_.skip_to_end();
+        return nullptr;
+    }
     if (is_reserved(token.text)) {
         problems_.error(offset, "expected an expression, found " + cursor_.describe() + "; a column of this name goes in double quotes");
         return nullptr;
@@ -354,6 +366,7 @@ ExprPtr ExpressionParser::parse_case() {
 
 ExprPtr ExpressionParser::parse_cast() {
     ExprPtr expr = make(Expr::Kind::cast, cursor_.offset());
+    expr->negated = cursor_.is_word("try_cast");
     cursor_.advance();
     cursor_.advance();
     expr->args.push_back(parse());
@@ -361,16 +374,25 @@ ExprPtr ExpressionParser::parse_cast() {
     // CAST(x AS type), and eKuiper's cast(x, 'type')
     if (!cursor_.take_word("as") && !cursor_.take_symbol(",")) return expected("AS and a type");
     const Token& type = cursor_.peek();
-    if (type.kind != Token::Kind::name && type.kind != Token::Kind::text) return expected("a type: double, integer, text or boolean");
-    expr->name = lower_case(type.text);
-    constexpr std::array<std::array<std::string_view, 6>, 4> kTypes{{{"double", "float", "real", "number", "numeric", "decimal"},
-                                                                     {"integer", "int", "bigint", "long", "smallint", "int64"},
-                                                                     {"text", "string", "varchar", "nvarchar", "char", "nvarchar(max)"},
-                                                                     {"boolean", "bool", "bit", "", "", ""}}};
-    const auto* found = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& names) { return contains(names, expr->name); });
-    if (found == kTypes.end()) return expected("a type: double, integer, text or boolean");
+    constexpr std::string_view kWanted = "a type: double, integer, text, boolean, array or record";
+    if (type.kind != Token::Kind::name && type.kind != Token::Kind::text) return expected(kWanted);
+    const std::string name = lower_case(type.text.substr(0, type.text.find('(')));
+    constexpr std::array<std::array<std::string_view, 8>, 6> kTypes{
+        {{"double", "float", "real", "number", "numeric", "decimal", "float8", "float4"},
+         {"integer", "int", "bigint", "long", "smallint", "int64", "int4", "int8"},
+         {"text", "string", "varchar", "nvarchar", "char", "nchar", "", ""},
+         {"boolean", "bool", "bit", "", "", "", "", ""},
+         {"array", "", "", "", "", "", "", ""},
+         {"record", "object", "struct", "", "", "", "", ""}}};
+    const auto* found = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& names) { return contains(names, name); });
+    if (name.empty() || found == kTypes.end()) return expected(kWanted);
     expr->name = found->front();
     cursor_.advance();
+    // A size says nothing here: nvarchar(max), decimal(10, 2).
+    if (cursor_.take_symbol("(")) {
+        while (cursor_.peek().kind == Token::Kind::number || cursor_.is_word("max") || cursor_.is_symbol(",")) cursor_.advance();
+        if (!cursor_.expect_symbol(")", problems_)) return nullptr;
+    }
     if (!cursor_.expect_symbol(")", problems_)) return nullptr;
     return finish(std::move(expr));
 }
@@ -385,7 +407,8 @@ ExprPtr ExpressionParser::parse_call() {
         cursor_.advance();
     } else if (!cursor_.is_symbol(")")) {
         if (cursor_.is_word("distinct")) {
-            problems_.not_built(cursor_.offset(), "DISTINCT is not built yet");
+            problems_.error(cursor_.offset(),
+                            "there is no DISTINCT inside a function: array_length(array_distinct(collect(x))) counts different values");
             return nullptr;
         }
         do {

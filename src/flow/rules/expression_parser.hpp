@@ -35,6 +35,10 @@ public:
     [[nodiscard]] bool next_is_symbol(std::string_view symbol) const {
         return at_ + 1 < tokens_.size() && tokens_[at_ + 1].kind == Token::Kind::symbol && tokens_[at_ + 1].text == symbol;
     }
+    [[nodiscard]] bool next_is_word(std::string_view word) const {
+        return at_ + 1 < tokens_.size() && tokens_[at_ + 1].kind == Token::Kind::name && same_word(tokens_[at_ + 1].text, word);
+    }
+    [[nodiscard]] bool next_is_end() const { return at_ + 1 >= tokens_.size() || tokens_[at_ + 1].kind == Token::Kind::end; }
     bool take_word(std::string_view word);
     bool take_symbol(std::string_view symbol);
     bool expect_symbol(std::string_view symbol, Problems& problems);
@@ -44,6 +48,9 @@ public:
 
     /// To the next ',' outside of parentheses, or the next clause, or the end.
     void skip_to_item();
+    void skip_to_end() {
+        while (!at_end()) advance();
+    }
     /// To FROM, WHERE, GROUP, HAVING or WITH outside of parentheses, or the end.
     void skip_to_clause();
 

@@ -1,4 +1,5 @@
-// The table of all functions: the planner checks calls against it, docs/sql.md is made from it.
+// The table of all functions, a row each. Calls are checked against it, evaluated through it, and described by it: docs/sql.md, the command
+// line's help and the tests are made from it. A family's rows stand beside their code, in `<family>_functions.cpp`.
 #pragma once
 
 #include <array>
@@ -9,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "codec/json/value.hpp"
+
 namespace sluice::rules {
 
 enum class FunctionKind : std::uint8_t {
@@ -17,10 +20,17 @@ enum class FunctionKind : std::uint8_t {
     window,     ///< of the window: its start and end
     stateful,   ///< of this and earlier readings of one key; needs OVER (PARTITION BY …) for more than one state
     aggregate,  ///< of the readings of a window, or of OVER (… ROWS n PRECEDING)
+    expansion,  ///< puts out a row for each element
     external,   ///< of something outside of the rules
 };
 
-enum class Function : std::uint8_t {
+/// What an expression can turn out as, as far as the SQL tells. `json` is an object or array.
+enum class Type : std::uint8_t { any, null, boolean, number, text, json };
+[[nodiscard]] std::string_view type_name(Type type);
+
+/// Family after family, in the order of their rows. Nothing that is saved depends on the numbers.
+enum class Function : std::uint16_t {
+    // math_functions.cpp
     abs,
     ceil,
     floor,
@@ -37,24 +47,139 @@ enum class Function : std::uint8_t {
     cos,
     tan,
     atan2,
+    acos,
+    asin,
+    atan,
+    sinh,
+    cosh,
+    tanh,
+    cot,
+    degrees,
+    radians,
+    pi,
+    cbrt,
+    log2,
+    log,
+    square,
+    clamp,
+    bit_and,
+    bit_or,
+    bit_xor,
+    bit_not,
+    shift_left,
+    shift_right,
+    isinf,
+    // conditional_functions.cpp
     greatest,
     least,
     coalesce,
     ifnull,
     nullif,
+    iif,
+    nvl2,
+    decode,
+    isnull,
+    isnotnull,
+    isundefined,
+    // text_functions.cpp
     upper,
     lower,
     trim,
-    length,
+    ltrim,
+    rtrim,
     substr,
+    left,
+    right,
+    lpad,
+    rpad,
+    repeat,
+    reverse,
     replace,
     concat,
+    concat_ws,
+    chr,
+    format,
+    // search_functions.cpp
+    length,
+    numbytes,
+    ascii,
+    startswith,
+    endswith,
+    contains,
+    indexof,
+    strpos,
+    charindex,
+    split_part,
+    split_value,
+    // regexp_functions.cpp
+    regexp_matches,
+    regexp_substr,
+    regexp_replace,
+    // time_functions.cpp
+    now,
+    to_timestamp,
+    format_time,
+    iso8601,
+    date_part,
+    date_trunc,
+    date_add,
+    date_diff,
+    year,
+    month,
+    day,
+    hour,
+    minute,
+    second,
+    day_of_week,
+    day_of_year,
+    // encoding_functions.cpp
+    md5,
+    sha1,
+    sha256,
+    sha384,
+    sha512,
+    crc32,
+    base64_encode,
+    base64_decode,
+    hex_encode,
+    hex_decode,
+    url_encode,
+    url_decode,
+    // json_functions.cpp
+    to_json,
+    parse_json,
+    json_value,
+    get,
+    object,
+    object_keys,
+    object_values,
+    object_size,
+    type_of,
+    // array_functions.cpp
+    array,
+    array_length,
+    element_at,
+    array_contains,
+    array_position,
+    array_min,
+    array_max,
+    array_sum,
+    array_avg,
+    array_sort,
+    array_distinct,
+    array_slice,
+    array_join,
+    array_concat,
+    sequence,
+    unnest,
+    // reading_functions.cpp
     topic,
     timestamp,
     clientid,
     payload,
     window_start,
     window_end,
+    // state_functions.cpp
     zscore,
     every,
     lag,
@@ -66,6 +191,31 @@ enum class Function : std::uint8_t {
     kurtosis,
     crest,
     episode,
+    last_hit_time,
+    last_hit_count,
+    // detection_functions.cpp
+    robust_z,
+    beyond,
+    adaptive,
+    adaptive_alarm,
+    adaptive_average,
+    adaptive_baseline,
+    adaptive_limit,
+    stuck,
+    gap,
+    // waveform_functions.cpp
+    wave_rms,
+    wave_peak,
+    wave_crest,
+    wave_kurtosis,
+    wave_band_rms,
+    wave_velocity_rms,
+    envelope_line,
+    bearing_line,
+    bearing_fault,
+    // machine_functions.cpp
+    iso20816_zone,
+    // aggregate_functions.cpp
     count,
     sum,
     avg,
@@ -80,103 +230,105 @@ enum class Function : std::uint8_t {
     first,
     last,
     collect,
+    // external_functions.cpp
     infer,
     call,
     shadow,
 };
+inline constexpr std::size_t kFunctionCount = static_cast<std::size_t>(Function::shadow) + 1;
 
-/// What an argument must be. A letter each in FunctionInfo::arguments; the last one repeats.
-///   n a number   t text   b a condition   x anything   i a whole number written out   c a number written out
-inline constexpr std::uint8_t kAnyNumber = std::numeric_limits<std::uint8_t>::max();
+struct Scope;
+class Arguments;
+using Call = json::Value (*)(Scope& scope, const Arguments& arguments);
+
+/// A letter for each argument; those in brackets may be left out; * repeats the last one.
+///   n a number   t text   b a condition   j an array or object   x anything
+///   m a moment: a number or text   i a whole number written out   c a number written out
+/// Texts that are checked with the rule, where they are written out:
+///   u a unit of time, also a bare word   f a format of time   z an offset from UTC   p a path into JSON   r a pattern, always written out
+///   g a bearing's geometry   k a class of machine (or a number)
+class ArgumentList {
+public:
+    static constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
+
+    constexpr ArgumentList() = default;
+    constexpr ArgumentList(const char* letters) : letters_(letters) {}  // NOLINT(google-explicit-constructor): a row writes its letters
+
+    [[nodiscard]] constexpr std::size_t least() const { return count_letters(letters_.substr(0, letters_.find('['))); }
+    [[nodiscard]] constexpr std::size_t most() const { return letters_.ends_with('*') ? kAnyNumber : count_letters(letters_); }
+    /// Of the argument with this index, below most().
+    [[nodiscard]] constexpr char letter(std::size_t index) const {
+        char found = 'x';
+        std::size_t at = 0;
+        for (const char c : letters_) {
+            if (!is_letter(c)) continue;
+            found = c;
+            if (at++ == index) break;
+        }
+        return found;
+    }
+    [[nodiscard]] constexpr Type type(std::size_t index) const {
+        switch (letter(index)) {
+            case 'n':
+            case 'i':
+            case 'c':
+                return Type::number;
+            case 't':
+            case 'u':
+            case 'f':
+            case 'z':
+            case 'p':
+            case 'r':
+            case 'g':
+                return Type::text;
+            case 'b':
+                return Type::boolean;
+            case 'j':
+                return Type::json;
+            default:
+                return Type::any;
+        }
+    }
+
+private:
+    static constexpr bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
+    static constexpr std::size_t count_letters(std::string_view letters) {
+        std::size_t count = 0;
+        for (const char c : letters) count += static_cast<std::size_t>(is_letter(c));
+        return count;
+    }
+
+    std::string_view letters_;
+};
 
 struct FunctionInfo {
     Function id;
     std::string_view name;
+    std::string_view aliases;  ///< other dialects' names, with blanks between
     FunctionKind kind;
-    std::uint8_t arguments_min;
-    std::uint8_t arguments_max;
-    std::string_view arguments;
+    ArgumentList arguments;
+    Type result;
     std::string_view signature;
     std::string_view text;
     std::string_view example;
+    std::string_view gives;  ///< the example's value as JSON; empty where it needs earlier readings or a window
+    Call call = nullptr;     ///< nullptr: not evaluated as an expression (state, aggregates)
 };
 
-// clang-format off
-inline constexpr std::array kFunctions{
-    FunctionInfo{Function::abs, "abs", FunctionKind::scalar, 1, 1, "n", "abs(x)", "without the sign", "abs(-2) = 2"},
-    FunctionInfo{Function::ceil, "ceil", FunctionKind::scalar, 1, 1, "n", "ceil(x)", "up to a whole number", "ceil(1.2) = 2"},
-    FunctionInfo{Function::floor, "floor", FunctionKind::scalar, 1, 1, "n", "floor(x)", "down to a whole number", "floor(-1.2) = -2"},
-    FunctionInfo{Function::round, "round", FunctionKind::scalar, 1, 2, "ni", "round(x[, digits])", "to the nearest; halves away from zero; digits behind the point, 0 to 15", "round(2.345, 1) = 2.3"},
-    FunctionInfo{Function::trunc, "trunc", FunctionKind::scalar, 1, 2, "ni", "trunc(x[, digits])", "towards zero; digits behind the point, 0 to 15", "trunc(-1.7) = -1"},
-    FunctionInfo{Function::sqrt, "sqrt", FunctionKind::scalar, 1, 1, "n", "sqrt(x)", "square root; NULL below 0", "sqrt(9) = 3"},
-    FunctionInfo{Function::power, "power", FunctionKind::scalar, 2, 2, "n", "power(x, y)", "x to the power of y", "power(2, 10) = 1024"},
-    FunctionInfo{Function::exp, "exp", FunctionKind::scalar, 1, 1, "n", "exp(x)", "e to the power of x", "exp(0) = 1"},
-    FunctionInfo{Function::ln, "ln", FunctionKind::scalar, 1, 1, "n", "ln(x)", "natural logarithm; NULL for 0 and below", "ln(1) = 0"},
-    FunctionInfo{Function::log10, "log10", FunctionKind::scalar, 1, 1, "n", "log10(x)", "logarithm to the base of 10; NULL for 0 and below", "log10(1000) = 3"},
-    FunctionInfo{Function::sign, "sign", FunctionKind::scalar, 1, 1, "n", "sign(x)", "-1, 0 or 1", "sign(-3) = -1"},
-    FunctionInfo{Function::mod, "mod", FunctionKind::scalar, 2, 2, "n", "mod(x, y)", "the rest of x / y with the sign of x, as x % y; NULL where y is 0", "mod(7, 3) = 1"},
-    FunctionInfo{Function::sin, "sin", FunctionKind::scalar, 1, 1, "n", "sin(x)", "sine of x in radians", "sin(0) = 0"},
-    FunctionInfo{Function::cos, "cos", FunctionKind::scalar, 1, 1, "n", "cos(x)", "cosine of x in radians", "cos(0) = 1"},
-    FunctionInfo{Function::tan, "tan", FunctionKind::scalar, 1, 1, "n", "tan(x)", "tangent of x in radians", "tan(0) = 0"},
-    FunctionInfo{Function::atan2, "atan2", FunctionKind::scalar, 2, 2, "n", "atan2(y, x)", "angle of the point (x, y), in radians", "atan2(0, 1) = 0"},
-    FunctionInfo{Function::greatest, "greatest", FunctionKind::scalar, 1, kAnyNumber, "x", "greatest(a, b, …)", "the greatest; NULLs ignored; NULL where types differ", "greatest(1, 3, 2) = 3"},
-    FunctionInfo{Function::least, "least", FunctionKind::scalar, 1, kAnyNumber, "x", "least(a, b, …)", "the least; NULLs ignored; NULL where types differ", "least(1, 3, 2) = 1"},
-    FunctionInfo{Function::coalesce, "coalesce", FunctionKind::scalar, 1, kAnyNumber, "x", "coalesce(a, b, …)", "the first that is not NULL", "coalesce(NULL, 5) = 5"},
-    FunctionInfo{Function::ifnull, "ifnull", FunctionKind::scalar, 2, 2, "x", "ifnull(a, b)", "a, or b where a is NULL", "ifnull(NULL, 0) = 0"},
-    FunctionInfo{Function::nullif, "nullif", FunctionKind::scalar, 2, 2, "x", "nullif(a, b)", "NULL where a = b, else a", "nullif(3, 0) = 3"},
-    FunctionInfo{Function::upper, "upper", FunctionKind::scalar, 1, 1, "t", "upper(text)", "ASCII letters in upper case", "upper('ab') = 'AB'"},
-    FunctionInfo{Function::lower, "lower", FunctionKind::scalar, 1, 1, "t", "lower(text)", "ASCII letters in lower case", "lower('AB') = 'ab'"},
-    FunctionInfo{Function::trim, "trim", FunctionKind::scalar, 1, 1, "t", "trim(text)", "without blanks, tabs and line breaks at both ends", "trim(' a ') = 'a'"},
-    FunctionInfo{Function::length, "length", FunctionKind::scalar, 1, 1, "t", "length(text)", "number of characters (Unicode code points)", "length('abc') = 3"},
-    FunctionInfo{Function::substr, "substr", FunctionKind::scalar, 2, 3, "tn", "substr(text, from[, count])", "characters from a place (the first is 1) on", "substr('sensor-7', 8) = '7'"},
-    FunctionInfo{Function::replace, "replace", FunctionKind::scalar, 3, 3, "t", "replace(text, what, by)", "each `what` replaced", "replace('a-b', '-', '_') = 'a_b'"},
-    FunctionInfo{Function::concat, "concat", FunctionKind::scalar, 1, kAnyNumber, "x", "concat(a, b, …)", "joined as text; NULLs left out (a || b is NULL where one is)", "concat('a', 1) = 'a1'"},
+/// By id.
+extern const std::array<const FunctionInfo*, kFunctionCount> kFunctions;
+[[nodiscard]] inline const FunctionInfo& info(Function id) { return *kFunctions[static_cast<std::size_t>(id)]; }
 
-    FunctionInfo{Function::topic, "topic", FunctionKind::context, 0, 1, "i", "topic([n])", "the topic, or its n-th level (from 1); NULL where there are fewer", "topic(2)"},
-    FunctionInfo{Function::timestamp, "timestamp", FunctionKind::context, 0, 0, "", "timestamp()", "arrival of the reading, milliseconds since 1970", "timestamp()"},
-    FunctionInfo{Function::clientid, "clientid", FunctionKind::context, 0, 0, "", "clientid()", "client id of who published; NULL for the gateway itself", "clientid()"},
-    FunctionInfo{Function::payload, "payload", FunctionKind::context, 0, 0, "", "payload()", "the payload as text, JSON or not; NULL where it is not UTF-8", "length(payload())"},
-
-    FunctionInfo{Function::window_start, "window_start", FunctionKind::window, 0, 0, "", "window_start()", "start of the window, milliseconds since 1970; NULL for COUNTWINDOW", "window_start()"},
-    FunctionInfo{Function::window_end, "window_end", FunctionKind::window, 0, 0, "", "window_end()", "end of the window, milliseconds since 1970; NULL for COUNTWINDOW", "window_end()"},
-
-    FunctionInfo{Function::zscore, "zscore", FunctionKind::stateful, 2, 2, "ni", "zscore(x, n)", "standard deviations (sample, n - 1) of x from the mean of the n valid values before it; NULL until there are n; without spread 0 or ±infinity", "zscore(vibration, 100) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::every, "every", FunctionKind::stateful, 1, 1, "i", "every(n)", "true for each n-th reading", "every(1000) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::lag, "lag", FunctionKind::stateful, 1, 2, "xi", "lag(x[, k])", "the k-th value before this one (k = 1)", "lag(state) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::delta, "delta", FunctionKind::stateful, 1, 1, "n", "delta(x)", "x less the value before it", "delta(counter) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::rate, "rate", FunctionKind::stateful, 1, 1, "n", "rate(x)", "delta(x) per second of arrival time; NULL where no time has passed", "rate(energy) OVER (PARTITION BY meter)"},
-    FunctionInfo{Function::changed, "changed", FunctionKind::stateful, 1, 2, "xc", "changed(x[, deadband])", "true for the first and when |x - last value for which it was true| > deadband (0); text and booleans: when different", "changed(level, 0.5) OVER (PARTITION BY tank)"},
-    FunctionInfo{Function::ewma, "ewma", FunctionKind::stateful, 2, 2, "nc", "ewma(x, a)", "a * x + (1 - a) * previous; the first is x; 0 < a <= 1", "ewma(temperature, 0.1) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::rms, "rms", FunctionKind::stateful, 2, 2, "ni", "rms(x, n)", "root mean square of the last n; NULL until there are n", "rms(acceleration, 256) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::kurtosis, "kurtosis", FunctionKind::stateful, 2, 2, "ni", "kurtosis(x, n)", "m4 / m2² of the last n (3 for a normal distribution); NULL until there are n, and without spread", "kurtosis(acceleration, 256) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::crest, "crest", FunctionKind::stateful, 2, 2, "ni", "crest(x, n)", "max |x| / rms of the last n; NULL until there are n", "crest(acceleration, 256) OVER (PARTITION BY device)"},
-    FunctionInfo{Function::episode, "episode", FunctionKind::stateful, 3, 3, "bi", "episode(c, on, off)", "'onset' when c has held for `on` readings in a row, 'clear' when it has been false for `off` in a row, else NULL", "episode(temperature > 80, 5, 5) OVER (PARTITION BY device)"},
-
-    FunctionInfo{Function::count, "count", FunctionKind::aggregate, 1, 1, "x", "count(*), count(x)", "number of readings, or of values that are not NULL", "count(*)"},
-    FunctionInfo{Function::sum, "sum", FunctionKind::aggregate, 1, 1, "n", "sum(x)", "sum; whole numbers stay exact up to 2^63", "sum(energy)"},
-    FunctionInfo{Function::avg, "avg", FunctionKind::aggregate, 1, 1, "n", "avg(x)", "mean", "avg(vibration)"},
-    FunctionInfo{Function::min, "min", FunctionKind::aggregate, 1, 1, "x", "min(x)", "the least", "min(temperature)"},
-    FunctionInfo{Function::max, "max", FunctionKind::aggregate, 1, 1, "x", "max(x)", "the greatest", "max(temperature)"},
-    FunctionInfo{Function::stddev, "stddev", FunctionKind::aggregate, 1, 1, "n", "stddev(x)", "standard deviation of the population (n)", "stddev(vibration)"},
-    FunctionInfo{Function::stddevs, "stddevs", FunctionKind::aggregate, 1, 1, "n", "stddevs(x)", "standard deviation of a sample (n - 1); NULL below two values", "stddevs(vibration)"},
-    FunctionInfo{Function::var, "var", FunctionKind::aggregate, 1, 1, "n", "var(x)", "variance of the population (n)", "var(vibration)"},
-    FunctionInfo{Function::vars, "vars", FunctionKind::aggregate, 1, 1, "n", "vars(x)", "variance of a sample (n - 1); NULL below two values", "vars(vibration)"},
-    FunctionInfo{Function::median, "median", FunctionKind::aggregate, 1, 1, "n", "median(x)", "median; of an even count the mean of the middle two", "median(vibration)"},
-    FunctionInfo{Function::percentile, "percentile", FunctionKind::aggregate, 2, 2, "nc", "percentile(x, p)", "p in 0…1, interpolated between the neighbours", "percentile(latency, 0.99)"},
-    FunctionInfo{Function::first, "first", FunctionKind::aggregate, 1, 1, "x", "first(x)", "the first that is not NULL", "first(ts)"},
-    FunctionInfo{Function::last, "last", FunctionKind::aggregate, 1, 1, "x", "last(x)", "the last that is not NULL", "last(ts)"},
-    FunctionInfo{Function::collect, "collect", FunctionKind::aggregate, 1, 1, "x", "collect(x)", "all that are not NULL, as an array", "collect(code)"},
-
-    FunctionInfo{Function::infer, "infer", FunctionKind::external, 1, kAnyNumber, "x", "infer('model', x, …)", "runs a model; not built yet", "infer('anomaly', x, y)"},
-    FunctionInfo{Function::call, "call", FunctionKind::external, 1, kAnyNumber, "x", "call('function', x)", "calls a function; not built yet", "call('convert', x)"},
-    FunctionInfo{Function::shadow, "shadow", FunctionKind::external, 2, 2, "t", "shadow('thing', 'reported.x')", "reads a shadow; not built yet", "shadow('pump-1', 'desired.limit')"},
+/// A family as people see it.
+struct FunctionFamily {
+    std::string_view title;
+    std::span<const FunctionInfo> functions;
 };
-// clang-format on
+[[nodiscard]] std::span<const FunctionFamily> function_families();
 
-[[nodiscard]] constexpr const FunctionInfo& info(Function id) { return kFunctions[static_cast<std::size_t>(id)]; }
-
-/// nullptr: no such function. `name` in lower case.
+/// By name or alias, in lower case; nullptr: no such function.
 [[nodiscard]] const FunctionInfo* find_function(std::string_view name);
+/// Names and aliases.
 [[nodiscard]] std::span<const std::string_view> function_names();
 
 /// The functions section of docs/sql.md, in Markdown.

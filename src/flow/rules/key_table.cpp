@@ -15,7 +15,7 @@ using json::Value;
 enum Tag : unsigned char { kNull = 1, kInteger, kNumber, kFalse, kTrue, kText, kRaw, kSeveral };
 constexpr unsigned char kPlainTextFrom = 0x20;
 
-/// Rows are allocated in blocks of about this size: large enough to be rare, small for the many rules that have one key.
+/// Rows are allocated in blocks of about this size: large enough to be rare.
 constexpr std::size_t kChunkBytes = std::size_t{16} * 1024;
 constexpr std::size_t kSlotsMin = 16;
 
@@ -133,6 +133,7 @@ KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t 
 }
 
 std::string_view KeyTable::key(std::uint32_t series) const {
+    static_assert(kSlotBytes == 2 * sizeof(Slot));  // at most half of the slots are used
     const auto* head_of = reinterpret_cast<const Head*>(head(series));
     if (head_of->size <= Head::kInlineBytes) return {head_of->inline_bytes, head_of->size};
     const char* at = nullptr;
@@ -154,10 +155,11 @@ std::optional<std::uint32_t> KeyTable::add(std::string_view wanted) {
     if (const auto known = find(wanted, hashed)) return known;
     if (size_ >= keys_max_ || wanted.size() > kKeyBytesMax) return std::nullopt;
     const bool is_long = wanted.size() > Head::kInlineBytes;
-    if (!budget_.take(stride_ + (is_long ? wanted.size() : 0) + 2 * sizeof(Slot))) return std::nullopt;
+    if (!budget_.take(stride_ + (is_long ? wanted.size() : 0) + kSlotBytes)) return std::nullopt;
     if ((size_ + 1) * 2 > slots_.size()) grow();
     const auto series = static_cast<std::uint32_t>(size_);
-    if ((series & (rows_per_chunk_ - 1)) == 0) chunks_.push_back(std::make_unique<std::byte[]>(stride_ * rows_per_chunk_));
+    if (series >= rows_per_chunk_ ? (series & (rows_per_chunk_ - 1)) == 0 : series == std::bit_floor(series))
+        chunks_.push_back(std::make_unique<std::byte[]>(stride_ * std::clamp(std::bit_floor(series), 1U, rows_per_chunk_)));
     auto* head_of = reinterpret_cast<Head*>(head(series));
     head_of->size = static_cast<std::uint32_t>(wanted.size());
     if (is_long) {

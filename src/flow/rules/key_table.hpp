@@ -1,6 +1,7 @@
 // Keys (of GROUP BY or PARTITION BY) to rows of state.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,6 +46,8 @@ public:
     [[nodiscard]] std::size_t size() const { return size_; }
     /// Before a row stands its key, or where it is.
     static constexpr std::size_t kHeadBytes = 32;
+    /// What a key takes beside its row.
+    static constexpr std::size_t kSlotBytes = 16;
 
 private:
     struct Head {
@@ -58,8 +61,10 @@ private:
         std::uint32_t series = 0;  ///< plus one; 0: free
     };
 
+    /// The first chunks have 1, 1, 2, 4, … rows until these are a whole chunk: thousands of tables with one key each are small.
     [[nodiscard]] std::byte* head(std::uint32_t series) const {
-        return chunks_[series >> shift_].get() + (series & (rows_per_chunk_ - 1)) * stride_;
+        if (series >= rows_per_chunk_) return chunks_[shift_ + (series >> shift_)].get() + (series & (rows_per_chunk_ - 1)) * stride_;
+        return chunks_[static_cast<std::size_t>(std::bit_width(series))].get() + (series - std::bit_floor(series)) * stride_;
     }
     [[nodiscard]] std::uint64_t hash(std::string_view key) const { return base::hash64(key, seed_); }
     [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key, std::uint64_t hash) const;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "flow/rules/expression_parser.hpp"
+#include "flow/rules/qualified_names.hpp"
 
 namespace sluice::rules {
 namespace {
@@ -31,7 +32,9 @@ public:
             const bool order = cursor_.is_word("where") || cursor_.is_word("group") || cursor_.is_word("having") || cursor_.is_word("from");
             const std::string hint =
                 order ? " here: the order is SELECT, FROM, WHERE, GROUP BY, HAVING" : did_you_mean(cursor_.peek().text, kClauses);
-            problems_.error(cursor_.offset(), "expected the end of the query, found " + cursor_.describe() + hint);
+            const std::string_view instead = instead_of(cursor_.peek());
+            problems_.error(cursor_.offset(),
+                            instead.empty() ? "expected the end of the query, found " + cursor_.describe() + hint : std::string(instead));
         }
         return std::move(query_);
     }
@@ -45,16 +48,32 @@ private:
         if (cursor_.take_word(word)) (this->*parse)();
     }
 
+    /// What other dialects have here, and what does the same in a stream.
+    [[nodiscard]] static std::string_view instead_of(const Token& token) {
+        struct Clause {
+            std::string_view word;
+            std::string_view message;
+        };
+        static constexpr std::array kClauses{
+            Clause{"order", "there is no ORDER BY: rows go out as they come; array_sort(collect(x)) sorts what a window has taken"},
+            Clause{"limit", "there is no LIMIT: every(n), changed(x) and last_hit_time() let fewer rows through"},
+            Clause{"union", "there is no UNION: FROM 'a', 'b' reads several topics, and several rules may have one destination"},
+            Clause{"offset", "there is no OFFSET: rows go out as they come"},
+            Clause{"fetch", "there is no FETCH: every(n), changed(x) and last_hit_time() let fewer rows through"},
+        };
+        if (token.kind != Token::Kind::name) return {};
+        const auto* found =
+            std::find_if(kClauses.begin(), kClauses.end(), [&](const Clause& known) { return same_word(known.word, token.text); });
+        return found == kClauses.end() ? std::string_view{} : found->message;
+    }
+
     void select() {
-        if (cursor_.is_symbol("*")) {
-            query_.star = true;
-            query_.star_offset = cursor_.offset();
+        if (cursor_.is_word("distinct") && !cursor_.next_is_symbol(",") && !cursor_.next_is_symbol(".") && !cursor_.next_is_word("from") &&
+            !cursor_.next_is_word("as")) {
+            problems_.error(
+                cursor_.offset(),
+                "there is no SELECT DISTINCT: rows come one by one; WHERE changed(x) lets through what differs from the one before");
             cursor_.advance();
-            if (cursor_.is_symbol(",")) {
-                problems_.not_built(cursor_.offset(), "SELECT * together with other columns is not built yet: name the columns");
-                cursor_.skip_to_clause();
-            }
-            return;
         }
         do {
             item();
@@ -67,8 +86,11 @@ private:
         SelectItem item;
         item.offset = cursor_.offset();
         if (cursor_.is_symbol("*")) {
-            problems_.not_built(cursor_.offset(), "SELECT * together with other columns is not built yet: name the columns");
+            if (query_.star) problems_.error(cursor_.offset(), "one * is enough: it stands for all fields of the payload");
+            query_.star = true;
+            query_.star_offset = cursor_.offset();
             cursor_.advance();
+            expect_item_end("");
             return;
         }
         item.expr = expressions_.parse();
@@ -92,18 +114,20 @@ private:
         } else {
             item.name = default_name(*item.expr);
         }
-        if (!cursor_.at_end() && !cursor_.is_symbol(",") && !cursor_.is_word("from")) {
-            const bool name = cursor_.peek().kind == Token::Kind::name || cursor_.peek().kind == Token::Kind::quoted_name;
-            std::string hint;
-            if (name) {
-                constexpr std::array<std::string_view, 2> kWords{"FROM", "AS"};
-                hint = did_you_mean(cursor_.peek().text, kWords);
-                if (hint.empty()) hint = "; to rename a column write AS " + cursor_.peek().text;
-            }
-            problems_.error(cursor_.offset(), "expected ',' or FROM, found " + cursor_.describe() + hint);
-            cursor_.skip_to_item();
-        }
+        expect_item_end("; to rename a column write AS ");
         query_.items.push_back(std::move(item));
+    }
+
+    void expect_item_end(std::string_view before_name) {
+        if (cursor_.at_end() || cursor_.is_symbol(",") || cursor_.is_word("from")) return;
+        std::string hint;
+        if (cursor_.peek().kind == Token::Kind::name || cursor_.peek().kind == Token::Kind::quoted_name) {
+            constexpr std::array<std::string_view, 2> kWords{"FROM", "AS"};
+            hint = did_you_mean(cursor_.peek().text, kWords);
+            if (hint.empty() && !before_name.empty()) hint = std::string(before_name) + cursor_.peek().text;
+        }
+        problems_.error(cursor_.offset(), "expected ',' or FROM, found " + cursor_.describe() + hint);
+        cursor_.skip_to_item();
     }
 
     [[nodiscard]] std::string default_name(const Expr& expr) const {
@@ -120,6 +144,11 @@ private:
         do {
             const Token& token = cursor_.peek();
             if (token.kind != Token::Kind::text) {
+                if (cursor_.is_symbol("(") && cursor_.next_is_word("select")) {
+                    problems_.error(token.offset,
+                                    "there are no subqueries: let a rule of its own publish its rows to a topic, and read that");
+                    return cursor_.skip_to_end();
+                }
                 const bool name = token.kind == Token::Kind::name || token.kind == Token::Kind::quoted_name;
                 problems_.error(token.offset, "expected a topic filter in single quotes, found " + cursor_.describe() +
                                                   (name ? "; write FROM '" + token.text + "'" : ""));
@@ -129,6 +158,71 @@ private:
             query_.from.push_back({.filter = token.text, .offset = token.offset});
             cursor_.advance();
         } while (cursor_.take_symbol(","));
+        if (!alias(query_.stream)) return cursor_.skip_to_clause();
+        while (begins_join(cursor_.peek().text) && cursor_.peek().kind == Token::Kind::name) {
+            if (!join()) return cursor_.skip_to_clause();
+        }
+    }
+
+    [[nodiscard]] static bool begins_join(std::string_view word) {
+        constexpr std::array<std::string_view, 8> kWords{"join", "inner", "left", "right", "full", "cross", "natural", "outer"};
+        return std::any_of(kWords.begin(), kWords.end(), [word](std::string_view known) { return same_word(word, known); });
+    }
+
+    /// [AS] name. Without AS only a name that something follows which can follow a name: others are mistakes of another kind.
+    bool alias(std::string& name) {
+        const bool announced = cursor_.take_word("as");
+        const Token& token = cursor_.peek();
+        const bool is_name = token.kind == Token::Kind::quoted_name ||
+                             (token.kind == Token::Kind::name && !is_reserved(token.text) && (announced || !begins_join(token.text)));
+        if (!announced) {
+            constexpr std::array<std::string_view, 14> kBehind{"join", "inner", "left",  "right",  "full", "cross", "natural",
+                                                               "on",   "where", "group", "having", "with", "using", "outer"};
+            const bool ends = cursor_.next_is_end() || std::any_of(kBehind.begin(), kBehind.end(),
+                                                                   [this](std::string_view word) { return cursor_.next_is_word(word); });
+            if (!is_name || !ends || cursor_.is_word("on")) return true;
+        }
+        if (!is_name) {
+            problems_.error(token.offset, "expected a name after AS, found " + cursor_.describe());
+            return false;
+        }
+        name = token.text;
+        cursor_.advance();
+        return true;
+    }
+
+    bool join() {
+        Join join;
+        const std::size_t offset = cursor_.offset();
+        const bool inner = cursor_.take_word("inner");
+        join.left = !inner && cursor_.take_word("left");
+        if (join.left) (void)cursor_.take_word("outer");
+        if (!cursor_.take_word("join")) {
+            problems_.error(inner || join.left ? cursor_.offset() : offset,
+                            inner || join.left ? "expected JOIN, found " + cursor_.describe()
+                                               : "there is no " + cursor_.describe() +
+                                                     " JOIN: a reading looks for its row in a table, by JOIN "
+                                                     "or LEFT JOIN");
+            return false;
+        }
+        const Token& table = cursor_.peek();
+        if (table.kind != Token::Kind::quoted_name && (table.kind != Token::Kind::name || is_reserved(table.text))) {
+            problems_.error(table.offset, "expected the name of a table, found " + cursor_.describe() +
+                                              (table.kind == Token::Kind::text ? "; topics cannot be joined with each other" : ""));
+            return false;
+        }
+        join.table = join.alias = table.text;
+        join.offset = table.offset;
+        cursor_.advance();
+        if (!alias(join.alias)) return false;
+        if (!cursor_.take_word("on")) {
+            problems_.error(cursor_.offset(), "expected ON " + join.alias + ".key = …, found " + cursor_.describe());
+            return false;
+        }
+        join.on = expressions_.parse();
+        const bool good = join.on != nullptr;
+        query_.joins.push_back(std::move(join));
+        return good;
     }
 
     void where() {
@@ -203,9 +297,45 @@ private:
     }
 
     void with() {
-        query_.with_offset = cursor_.offset();
-        problems_.not_built(cursor_.offset(), "WITH (timestamp = …), event time, is not built yet: windows run on the arrival time");
+        EventTime time;
+        time.offset = cursor_.offset();
+        cursor_.advance();
+        if (options(time)) {
+            if (time.timestamp == nullptr)
+                problems_.error(time.offset, "WITH needs a timestamp: WITH (timestamp = ts, lateness = '5s')");
+            else
+                query_.event_time = std::move(time);
+            return;
+        }
         while (!cursor_.at_end()) cursor_.advance();
+    }
+
+    /// (name = value, …)
+    bool options(EventTime& time) {
+        if (!cursor_.expect_symbol("(", problems_)) return false;
+        do {
+            if (cursor_.is_word("timestamp") && time.timestamp == nullptr) {
+                cursor_.advance();
+                if (!cursor_.expect_symbol("=", problems_)) return false;
+                time.timestamp = expressions_.parse();
+                if (time.timestamp == nullptr) return false;
+            } else if (cursor_.is_word("lateness") && time.lateness.empty()) {
+                cursor_.advance();
+                if (!cursor_.expect_symbol("=", problems_)) return false;
+                const Token& token = cursor_.peek();
+                time.lateness_offset = token.offset;
+                if (token.kind != Token::Kind::text || token.text.empty()) {
+                    problems_.error(token.offset, "expected a time in single quotes, such as '5s', found " + cursor_.describe());
+                    return false;
+                }
+                time.lateness = token.text;
+                cursor_.advance();
+            } else {
+                problems_.error(cursor_.offset(), "expected timestamp = … or lateness = '…', each once, found " + cursor_.describe());
+                return false;
+            }
+        } while (cursor_.take_symbol(","));
+        return cursor_.expect_symbol(")", problems_);
     }
 
     TokenCursor& cursor_;
@@ -221,7 +351,9 @@ private:
 Query parse(std::string_view sql, const Limits& limits, Problems& problems) {
     TokenCursor cursor(tokenize(sql, problems));
     ExpressionParser expressions(cursor, limits, problems);
-    return QueryParser(cursor, expressions, sql, limits, problems).run();
+    Query query = QueryParser(cursor, expressions, sql, limits, problems).run();
+    resolve_names(query, problems);
+    return query;
 }
 
 }  // namespace sluice::rules

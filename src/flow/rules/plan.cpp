@@ -1,6 +1,7 @@
 #include "flow/rules/plan.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "codec/json/scanner.hpp"
 #include "flow/rules/parser.hpp"
@@ -19,9 +20,56 @@ void place_rings(PlanData& data) {
     };
     for (StateOp& op : data.ops) op.ring = reserve(op.table, ring_bytes(op));
     for (RulePlan& rule : data.rules) {
-        if (!rule.window || !rule.window->by_count || rule.window->hop == rule.window->length) continue;
+        if (!rule.window || rule.window->form != WindowForm::hopping_count) continue;
         WindowPlan& window = *rule.window;
         window.ring = reserve(window.table, std::size_t{window.length} * window.accumulators.size() * sizeof(StoredValue));
+    }
+}
+
+/// Tables of one rule belong together, and so do rules with a table in common.
+void group_states(PlanData& data, std::span<const RuleSpec> specs) {
+    std::vector<std::uint32_t> first(data.tables.size());  // union-find: a table of the same group, at last the first of them
+    std::iota(first.begin(), first.end(), 0U);
+    const auto root = [&first](std::uint32_t table) {
+        while (first[table] != table) table = first[table] = first[first[table]];
+        return table;
+    };
+    const auto tables_of = [](const RulePlan& rule) {
+        std::vector<std::uint32_t> tables = rule.tables;
+        if (rule.window) tables.push_back(rule.window->table);
+        return tables;
+    };
+    for (const RulePlan& rule : data.rules) {
+        const auto tables = tables_of(rule);
+        for (const std::uint32_t table : tables) first[std::max(root(table), root(tables[0]))] = std::min(root(table), root(tables[0]));
+    }
+    std::vector<std::uint32_t> groups(data.tables.size());
+    for (std::uint32_t table = 0; table < data.tables.size(); ++table) {
+        if (root(table) == table) {
+            groups[table] = static_cast<std::uint32_t>(data.groups.size());
+            data.groups.push_back({.rules = {}, .whole = !data.partitions[data.tables[table].owner].whole.empty()});
+        }
+        data.tables[table].group = groups[root(table)];
+    }
+    for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
+        const auto tables = tables_of(data.rules[i]);
+        if (tables.empty()) continue;
+        StateGroup& group = data.groups[data.tables[tables[0]].group];
+        data.rules[i].group = data.tables[tables[0]].group;
+        group.rules.push_back(i);
+        group.bytes_max = specs[i].state_bytes_max;  // of several it is 0: who has one is alone
+    }
+}
+
+/// What only paused rules need is not done: they stay in the plan for the sake of their state.
+void rest(PlanData& data, std::span<const RuleSpec> specs) {
+    if (std::none_of(specs.begin(), specs.end(), [](const RuleSpec& spec) { return spec.paused; })) return;
+    for (std::size_t i = 0; i < specs.size(); ++i) data.rules[i].paused = specs[i].paused;
+    const auto is_paused = [&data](std::uint32_t rule) { return data.rules[rule].paused; };
+    for (StateOp& op : data.ops) std::erase_if(op.rules, is_paused);
+    for (PartitionPlan& partition : data.partitions) {
+        std::erase_if(partition.rules, is_paused);
+        std::erase_if(partition.ops, [&data](std::uint32_t op) { return data.ops[op].rules.empty(); });
     }
 }
 
@@ -32,10 +80,12 @@ Plan::~Plan() = default;
 
 std::span<const RuleInfo> Plan::rules() const { return data_->infos; }
 
-Compiled compile(std::span<const RuleSpec> specs, const Limits& limits) {
+Compiled compile(std::span<const RuleSpec> specs, const Limits& limits, const Catalog& catalog) {
     Compiled result;
     auto data = std::make_unique<PlanData>();
     data->limits = limits;
+    data->program.machine_classes = catalog.machine_classes;
+    for (const NamedTable& table : catalog.tables) data->references.push_back({.table = table, .columns = {}});
     PlanBuilder builder(*data);
     bool good = true;
     for (std::size_t i = 0; i < specs.size(); ++i) {
@@ -59,6 +109,8 @@ Compiled compile(std::span<const RuleSpec> specs, const Limits& limits) {
     }
     if (!good) return result;
     place_rings(*data);
+    group_states(*data, specs);
+    rest(*data, specs);
     data->infos = result.rules;
     result.plan = std::make_shared<const Plan>(std::move(data));
     return result;

@@ -18,7 +18,7 @@ Type type_of(const Value& value) {
         case json::Kind::text:
             return Type::text;
         case json::Kind::raw:
-            return Type::any;
+            return Type::json;
         default:
             return Type::number;
     }
@@ -43,28 +43,32 @@ std::string path_text(const json::Path& path) {
     return text;
 }
 
-NodeId ProgramBuilder::add(const Node& node, const std::string& identity, std::span<const NodeId> children, bool foldable) {
+NodeId ProgramBuilder::add(const Node& node, Type type, const std::string& identity, std::span<const NodeId> children, bool foldable) {
     std::string key = std::to_string(static_cast<int>(node.op)) + (node.negated ? "!" : ":") + identity;
     std::string canonical = key;
     bool constant = foldable;
+    bool of_table = node.op == Op::joined || node.op == Op::matched;
     for (const NodeId child : children) {
         key += "," + std::to_string(child);
         canonical += "," + std::to_string(fingerprints_[child]);
         constant = constant && is_constant(child);
+        of_table = of_table || of_table_[child];
     }
     const auto [at, fresh] = known_.try_emplace(key, static_cast<NodeId>(data_.program.nodes.size()));
     if (!fresh) return at->second;
     data_.program.nodes.push_back(node);
     fingerprints_.push_back(base::hash64(canonical));
+    types_.push_back(type);
+    of_table_.push_back(of_table);
     if (constant) at->second = folded(at->second);
     return at->second;
 }
 
 NodeId ProgramBuilder::folded(NodeId id) {
-    arena_.reset();
+    workspace_.arena.reset();
     Scope scope;
     scope.program = &data_.program;
-    scope.arena = &arena_;
+    workspace_.lend(scope);
     const Value value = evaluate(scope, id);
     if (scope.bad_values != 0) return id;  // it counts as bad each time it is evaluated
     return constant(value);
@@ -83,46 +87,56 @@ NodeId ProgramBuilder::constant(const Value& value) {
     }
     const auto index = static_cast<std::uint32_t>(data_.program.constants.size());
     data_.program.constants.push_back(kept);
-    return add({.op = Op::constant, .type = type_of(value), .a = index}, std::string(base::as_text(identity)), {}, false);
+    return add({.op = Op::constant, .a = index}, type_of(value), std::string(base::as_text(identity)), {}, false);
 }
 
 std::uint32_t ProgramBuilder::slot(const json::Path& path) {
-    const auto known = std::find(data_.fields.begin(), data_.fields.end(), path);
-    if (known != data_.fields.end()) return static_cast<std::uint32_t>(known - data_.fields.begin());
-    data_.fields.push_back(path);
-    return static_cast<std::uint32_t>(data_.fields.size() - 1);
+    const auto [at, fresh] = slots_.try_emplace(path_text(path), static_cast<std::uint32_t>(data_.fields.size()));
+    if (fresh) data_.fields.push_back(path);
+    return at->second;
 }
 
 NodeId ProgramBuilder::field(const json::Path& path) {
-    return add({.op = Op::slot, .type = Type::any, .a = slot(path)}, path_text(path), {}, false);
+    return add({.op = Op::slot, .a = slot(path)}, Type::any, path_text(path), {}, false);
 }
 
 NodeId ProgramBuilder::field_or(const json::Path& path, NodeId other) {
     const NodeId children[] = {other};
-    return add({.op = Op::slot_or, .type = Type::any, .a = slot(path), .b = other}, path_text(path), children, false);
+    return add({.op = Op::slot_or, .a = slot(path), .b = other}, Type::any, path_text(path), children, false);
+}
+
+NodeId ProgramBuilder::pattern(std::string_view text, std::shared_ptr<const Pattern> compiled) {
+    auto& patterns = data_.program.patterns;
+    const NodeId node =
+        add({.op = Op::pattern, .a = static_cast<std::uint32_t>(patterns.size())}, Type::text, std::string(text), {}, false);
+    if (data_.program.nodes[node].a == patterns.size()) patterns.push_back(std::move(compiled));
+    return node;
 }
 
 NodeId ProgramBuilder::indexed(Op op, Type type, std::uint32_t index, std::uint64_t identity) {
-    return add({.op = op, .type = type, .a = index}, std::to_string(index) + "#" + std::to_string(identity), {}, false);
+    return add({.op = op, .a = index}, type, std::to_string(index) + "#" + std::to_string(identity), {}, false);
+}
+
+NodeId ProgramBuilder::of_row(Op op, std::uint32_t lookup, std::uint32_t column, const std::string& identity, std::span<const NodeId> key) {
+    return add({.op = op, .a = lookup, .b = column}, op == Op::matched ? Type::boolean : Type::any, identity, key, false);
 }
 
 NodeId ProgramBuilder::unary(Op op, Type type, NodeId a, bool negated) {
     const NodeId children[] = {a};
-    return add({.op = op, .type = type, .negated = negated, .a = a}, "", children, true);
+    return add({.op = op, .negated = negated, .a = a}, type, "", children, true);
 }
 
 NodeId ProgramBuilder::binary(Op op, Type type, NodeId a, NodeId b) {
     const NodeId children[] = {a, b};
-    return add({.op = op, .type = type, .a = a, .b = b}, "", children, true);
+    return add({.op = op, .a = a, .b = b}, type, "", children, true);
 }
 
 NodeId ProgramBuilder::with_arguments(Op op, Type type, std::span<const NodeId> arguments, bool negated, Function function) {
     const auto first = static_cast<std::uint32_t>(data_.program.arguments.size());
     data_.program.arguments.insert(data_.program.arguments.end(), arguments.begin(), arguments.end());
     const bool pure = op != Op::function || info(function).kind == FunctionKind::scalar;
-    return add(
-        {.op = op, .type = type, .negated = negated, .function = function, .a = first, .b = static_cast<std::uint32_t>(arguments.size())},
-        op == Op::function ? std::string(info(function).name) : "", arguments, pure);
+    return add({.op = op, .negated = negated, .function = function, .a = first, .b = static_cast<std::uint32_t>(arguments.size())}, type,
+               op == Op::function ? std::string(info(function).name) : "", arguments, pure);
 }
 
 }  // namespace sluice::rules

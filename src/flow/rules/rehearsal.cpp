@@ -27,20 +27,37 @@ void Rehearsal::make_engines() {
             std::make_unique<Engine>(plan_, Engine::Options{.shard = shard, .shards = options_.shards, .keys_max = options_.keys_max}));
 }
 
-void Rehearsal::reading(std::string_view topic, std::string_view payload) {
+void Rehearsal::take_payload(std::string_view payload) {
     payload_.assign(payload.begin(), payload.end());
     payload_.resize(payload.size() + data::kReadablePadding);
-    const base::ByteView bytes = base::ByteView(payload_).first(payload.size());
+    payload_size_ = payload.size();
+}
+
+void Rehearsal::reading(std::string_view topic, std::string_view payload) {
+    take_payload(payload);
     json::Value ts;
-    if (scanner_.scan(bytes, time_field_, {&ts, 1}) && ts.is_numeric() && std::abs(ts.as_double()) <= static_cast<double>(kTimeMax)) {
-        wall_ = base::from_ms(static_cast<std::int64_t>(ts.as_double()));
+    // Written as it is, or with escapes.
+    const bool known = (payload.find("ts") != std::string_view::npos || payload.find('\\') != std::string_view::npos) &&
+                       scanner_.scan(base::ByteView(payload_).first(payload_size_), time_field_, {&ts, 1}).has_value();
+    run(topic, known && ts.is_numeric() ? std::optional(ts.as_double()) : std::nullopt);
+}
+
+void Rehearsal::reading(std::string_view topic, std::string_view payload, std::optional<double> ts) {
+    take_payload(payload);
+    run(topic, ts);
+}
+
+void Rehearsal::run(std::string_view topic, std::optional<double> ts) {
+    if (ts && std::abs(*ts) <= static_cast<double>(kTimeMax)) {
+        wall_ = base::from_ms(static_cast<std::int64_t>(*ts));
         const base::Monotonic at(wall_.time_since_epoch());
         // The first time sets the clock, whatever it is.
         now_ = timed_ ? std::max(now_, at) : at;
         timed_ = true;
     }
     run_timers();
-    const data::Reading reading{.topic = topic, .payload = bytes, .client = {}, .arrived = wall_, .at = now_};
+    const data::Reading reading{
+        .topic = topic, .payload = base::ByteView(payload_).first(payload_size_), .client = {}, .arrived = wall_, .at = now_};
     // A gateway hands a connection to a shard by its client id; any shard must do.
     const unsigned first = base::shard_of(base::hash64(topic), options_.shards);
     engines_[first]->process(reading, kAllPartitions, *this);
@@ -65,7 +82,7 @@ void Rehearsal::restart() {
     std::vector<base::Bytes> saved(engines_.size());
     for (std::size_t i = 0; i < engines_.size(); ++i) {
         SaveCursor cursor;
-        while (engines_[i]->save_some(cursor, 100, now_, saved[i])) {
+        while (engines_[i]->save_some(cursor, 100, now_, wall_, saved[i])) {
         }
     }
     make_engines();
@@ -85,6 +102,14 @@ void Rehearsal::emit(const OutputRow& row) {
 
 void Rehearsal::forward(data::ShardIndex owner, PartitionMask partitions, const data::Reading& reading) {
     forwarded_.push_back({.to = owner, .partitions = partitions, .reading = reading});
+}
+
+std::uint64_t Rehearsal::malformed() const {
+    std::uint64_t sum = 0;
+    for (const auto& engine : engines_) {
+        for (const RuleCounters& rule : engine->counters()) sum += rule.malformed;
+    }
+    return sum;
 }
 
 std::vector<RuleCounters> Rehearsal::counters() const {

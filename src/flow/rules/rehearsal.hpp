@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,12 +38,16 @@ public:
     /// One reading. Its time is its field `ts` (milliseconds since 1970) where it has one, else that of the row before it. Where `ts` goes
     /// back the monotonic clock stands still, as a gateway's would. `client` is empty.
     void reading(std::string_view topic, std::string_view payload);
+    /// The same for a caller who knows the field `ts`.
+    void reading(std::string_view topic, std::string_view payload, std::optional<double> ts);
 
     /// Emits open time windows as they are.
     void finish();
 
     /// Sums over all shards; of rows since the last restart.
     [[nodiscard]] std::vector<RuleCounters> counters() const;
+    /// Of all rules and shards, likewise.
+    [[nodiscard]] std::uint64_t malformed() const;
 
 private:
     struct Forwarded {
@@ -53,6 +58,8 @@ private:
 
     void emit(const OutputRow& row) override;
     void forward(data::ShardIndex owner, PartitionMask partitions, const data::Reading& reading) override;
+    void take_payload(std::string_view payload);
+    void run(std::string_view topic, std::optional<double> ts);
     void make_engines();
     void run_timers();
     void restart();
@@ -65,7 +72,8 @@ private:
     base::WallTime wall_;
     base::Monotonic now_{};
     bool timed_ = false;
-    base::Bytes payload_;
+    base::Bytes payload_;  ///< with what must be readable behind it
+    std::size_t payload_size_ = 0;
     base::Bytes line_;
     json::FieldSet time_field_;
     json::Scanner scanner_;

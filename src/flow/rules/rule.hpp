@@ -15,6 +15,10 @@ struct RuleSpec {
     /// taken out of the payload and is an output column of that name. Others must name their columns in the SQL; who checks the
     /// destinations compares with RuleInfo::columns.
     std::vector<std::string> columns_wanted;
+    /// Planned with its state, which stays as it is, but not evaluated.
+    bool paused = false;
+    /// Bytes of its state on all shards; such a rule shares no state with others. 0: the default, and it shares.
+    std::size_t state_bytes_max = 0;
 };
 
 enum class Severity : std::uint8_t {

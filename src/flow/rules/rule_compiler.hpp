@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,12 +25,29 @@ struct PlanBuilder {
     [[nodiscard]] std::uint32_t key(const std::vector<NodeId>& nodes);
     [[nodiscard]] std::uint32_t filter_set(std::vector<std::string> filters);
     [[nodiscard]] std::uint32_t partition(std::uint32_t key, const std::string& whole, std::uint32_t filter_set);
-    [[nodiscard]] std::uint32_t table(std::uint32_t key, std::uint32_t owner);
+    [[nodiscard]] std::uint32_t lookup(std::uint32_t reference, const std::vector<NodeId>& key);
+    /// A column of what a lookup finds.
+    [[nodiscard]] NodeId joined(std::uint32_t lookup, const std::string& column);
+    /// Has the lookup found a row?
+    [[nodiscard]] NodeId matched(std::uint32_t lookup);
+    /// `apart`: for one rule alone, by its id; empty: for all.
+    [[nodiscard]] std::uint32_t table(std::uint32_t key, std::uint32_t owner, const std::string& apart);
     /// Room in the rows of a table.
     [[nodiscard]] std::uint32_t reserve(std::uint32_t table, std::size_t bytes);
+    /// The operator with this fingerprint in this table; added where there is none.
+    [[nodiscard]] StateOp& op(StateOp wanted, std::uint32_t owner);
 
     PlanData& data;
     ProgramBuilder program;
+
+private:
+    // What is there already; ten thousand rules must not be compared with each other.
+    std::map<std::vector<NodeId>, std::uint32_t> keys_;
+    std::map<std::pair<std::uint32_t, std::vector<NodeId>>, std::uint32_t> lookups_;
+    std::map<std::vector<std::string>, std::uint32_t> filter_sets_;
+    std::map<std::tuple<std::uint32_t, std::string, std::uint32_t>, std::uint32_t> partitions_;
+    std::map<std::tuple<std::uint32_t, std::uint32_t, std::string>, std::uint32_t> tables_;
+    std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint32_t> ops_;
 };
 
 class RuleCompiler {
@@ -48,7 +66,7 @@ private:
         where,
         grouped,  ///< SELECT of a query with a window: group expressions and aggregates
         having,
-        key,       ///< GROUP BY and PARTITION BY: no state
+        key,       ///< GROUP BY, PARTITION BY and WITH (timestamp = …): no state
         argument,  ///< of an aggregate: rows, but no further aggregate
     };
 
@@ -61,8 +79,18 @@ private:
     void compile_window();
     void count_window(const WindowCall& call, WindowPlan& window);
     void time_window(const WindowCall& call, WindowPlan& window);
+    void compile_event_time(WindowPlan& window);
     void place_window();
     void warn_about_aliases();
+
+    // join_compiler.cpp
+    void compile_joins();
+    [[nodiscard]] std::optional<std::uint32_t> find_reference(const Join& join);
+    [[nodiscard]] bool compile_on(const Expr& on, std::uint32_t number, std::uint32_t reference, std::vector<Compiled>& key);
+    [[nodiscard]] Compiled compile_joined(const Expr& expr);
+    void warn_about_columns_of_tables(const Expr& expr);
+    /// A reading without a row is held back, as by WHERE.
+    void require_matches();
 
     // expression_compiler.cpp
     [[nodiscard]] Compiled compile(const Expr& expr, Place place);
@@ -71,11 +99,18 @@ private:
     [[nodiscard]] Compiled compile_binary(const Expr& expr, Place place);
     [[nodiscard]] Compiled compile_list(const Expr& expr, Place place);
     [[nodiscard]] Compiled compile_case(const Expr& expr, Place place);
+    [[nodiscard]] Compiled compile_cast(const Expr& expr, NodeId value);
+    [[nodiscard]] std::optional<std::vector<NodeId>> compile_all(const std::vector<ExprPtr>& exprs, Place place);
+    [[nodiscard]] bool require(NodeId node, Type wanted, const Expr& expr, std::string_view user);
+
+    // call_compiler.cpp
     [[nodiscard]] Compiled compile_call(const Expr& expr, Place place);
     [[nodiscard]] Compiled compile_plain_call(const Expr& expr, const FunctionInfo& function, Place place);
-    [[nodiscard]] std::optional<std::vector<NodeId>> compile_all(const std::vector<ExprPtr>& exprs, Place place);
-    [[nodiscard]] bool check_arguments(const Expr& expr, const FunctionInfo& function, const std::vector<NodeId>& arguments);
-    [[nodiscard]] bool require(NodeId node, Type wanted, const Expr& expr, std::string_view user);
+    [[nodiscard]] Compiled compile_unnest(const Expr& expr, Place place);
+    [[nodiscard]] Compiled compile_argument(const Expr& expr, char letter, Place place);
+    [[nodiscard]] Compiled compile_pattern(const Expr& expr);
+    [[nodiscard]] bool check_written(const Expr& expr, char letter, std::string_view text);
+    [[nodiscard]] bool check_parameters(const Expr& expr, const FunctionInfo& function);
 
     // state_compiler.cpp: calls with state
     [[nodiscard]] Compiled compile_stateful(const Expr& expr, const FunctionInfo& function, Place place);
@@ -85,8 +120,15 @@ private:
     [[nodiscard]] std::optional<std::int64_t> whole_parameter(const Expr& expr, std::int64_t least, std::int64_t most,
                                                               std::string_view what);
     [[nodiscard]] std::optional<double> real_parameter(const Expr& expr, double least, double most, std::string_view what);
+    [[nodiscard]] Compiled add_view(StateOp op, const Expr& expr, Type type);
     void warn_without_over(const Expr& expr);
+    [[nodiscard]] std::string sql_of(const Expr& expr) const { return spec_.sql.substr(expr.offset, expr.stop - expr.offset); }
 
+    // detection_functions.cpp
+    [[nodiscard]] bool read_detection_parameters(StateOp& op, const Expr& expr);
+
+    /// Whom its tables are for, as PlanBuilder::table() wants it.
+    [[nodiscard]] std::string apart() const { return spec_.state_bytes_max == 0 ? std::string() : spec_.id; }
     [[nodiscard]] bool is_group_expression(const Expr& expr, std::uint32_t& component) const;
     [[nodiscard]] const SelectItem* alias(const Expr& expr) const;
 
@@ -100,7 +142,15 @@ private:
     std::uint32_t index_ = 0;
     std::uint32_t owner_ = 0;
     std::vector<NodeId> group_;  ///< of GROUP BY
-    std::size_t compiled_ = 0;   ///< expressions so far, against Limits::nodes_max
+    /// A join compiled so far; what is missing is so because of a mistake.
+    struct Joined {
+        std::optional<std::uint32_t> reference;
+        std::optional<std::uint32_t> lookup;
+    };
+    std::vector<Joined> joined_;
+    bool joining_ = false;      ///< the ON of the last of them is being compiled
+    bool expands_ = false;      ///< unnest() may stand here: among the columns
+    std::size_t compiled_ = 0;  ///< expressions so far, against Limits::nodes_max
 };
 
 /// The same expression, wherever it stands.

@@ -9,6 +9,17 @@ namespace sluice::rules {
 using json::Kind;
 using json::Value;
 
+namespace {
+
+bool is_json(std::string_view text) {
+    base::Bytes padded(text.begin(), text.end());
+    padded.resize(text.size() + sizeof(std::uint64_t));
+    json::Scanner scanner({.bytes_max = text.size(), .depth_max = json::ScanLimits::kDepthMax});
+    return scanner.scan(base::ByteView(padded).first(text.size()), {}, {}).has_value();
+}
+
+}  // namespace
+
 void save_value(base::Bytes& out, const Value& value) {
     out.push_back(static_cast<base::Byte>(value.kind()));
     switch (value.kind()) {
@@ -49,7 +60,8 @@ Value StateReader::value() {
         case Kind::raw: {
             const auto size = number<std::uint32_t>();
             const std::string_view text = base::as_text(bytes(size));
-            if (!ok_ || !json::is_utf8(text)) {
+            // What walks over raw values later believes that they are JSON.
+            if (!ok_ || (static_cast<Kind>(kind) == Kind::text ? !json::is_utf8(text) : !is_json(text))) {
                 fail();
                 return Value{};
             }

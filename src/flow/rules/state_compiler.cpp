@@ -2,29 +2,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/hash.hpp"
 #include "flow/rules/rule_compiler.hpp"
+#include "flow/rules/state_methods.hpp"
 
 namespace sluice::rules {
 namespace {
-
-Type result_type(Function function) {
-    switch (function) {
-        case Function::every:
-        case Function::changed:
-            return Type::boolean;
-        case Function::episode:
-            return Type::text;
-        case Function::lag:
-        case Function::min:
-        case Function::max:
-        case Function::first:
-        case Function::last:
-        case Function::collect:
-            return Type::any;
-        default:
-            return Type::number;
-    }
-}
 
 std::string number_text(double value) {
     std::string text = std::to_string(value);
@@ -68,6 +51,7 @@ bool RuleCompiler::read_parameters(StateOp& op, const Expr& expr, const Function
         op.n = static_cast<std::uint32_t>(n.value_or(1));
         return n.has_value();
     };
+    if (op.methods != nullptr) return op.methods->hit != nullptr || read_detection_parameters(op, expr);
     switch (function.id) {
         case Function::every:
             return n_from(0, 1, kCountMax, "n of every");
@@ -121,6 +105,11 @@ RuleCompiler::Compiled RuleCompiler::compile_stateful(const Expr& expr, const Fu
         problems_.error(expr.offset, expr.name + " keeps state: it cannot make up a key or a parameter");
         return std::nullopt;
     }
+    if (query_.grouped && (function.id == Function::last_hit_time || function.id == Function::last_hit_count)) {
+        problems_.error(expr.offset,
+                        expr.name + " belongs to a query without a window: a rule that reads the rows of this one can have it");
+        return std::nullopt;
+    }
     if (place == Place::grouped || place == Place::having) {
         problems_.error(expr.offset,
                         expr.name +
@@ -134,18 +123,20 @@ RuleCompiler::Compiled RuleCompiler::compile_stateful(const Expr& expr, const Fu
     }
     StateOp op;
     op.function = function.id;
-    op.has_argument = function.id != Function::every;
+    op.methods = methods_of(function.id);
+    // gap looks at the arrival unless it is given a time, behind its limit.
+    const std::size_t argument_at = function.id == Function::gap ? 1 : 0;
+    op.has_argument = function.id != Function::every && argument_at < expr.args.size();
     if (op.has_argument) {
-        const Compiled argument = compile(*expr.args[0], Place::argument);
+        const Compiled argument = compile(*expr.args[argument_at], Place::argument);
         if (!argument) return std::nullopt;
-        const char wanted = function.arguments.front();
-        const Type type = wanted == 'n' ? Type::number : wanted == 'b' ? Type::boolean : Type::any;
-        if (!require(*argument, type, *expr.args[0], expr.name)) return std::nullopt;
+        if (!require(*argument, function.arguments.type(argument_at), *expr.args[argument_at], expr.name)) return std::nullopt;
         op.argument = *argument;
     }
     if (!read_parameters(op, expr, function)) return std::nullopt;
     if (expr.over == nullptr) warn_without_over(expr);
-    return add_state(std::move(op), expr, result_type(function.id));
+    if (op.methods == &kAdaptiveViews) return add_view(std::move(op), expr, function.result);
+    return add_state(std::move(op), expr, function.result);
 }
 
 RuleCompiler::Compiled RuleCompiler::compile_aggregate(const Expr& expr, const FunctionInfo& function, Place place) {
@@ -181,8 +172,7 @@ RuleCompiler::Compiled RuleCompiler::compile_aggregate(const Expr& expr, const F
     op.has_argument = !star;
     if (!star) {
         const Compiled argument = compile(*expr.args[0], Place::argument);
-        if (!argument || !require(*argument, function.arguments.front() == 'n' ? Type::number : Type::any, *expr.args[0], expr.name))
-            return std::nullopt;
+        if (!argument || !require(*argument, function.arguments.type(0), *expr.args[0], expr.name)) return std::nullopt;
         op.argument = *argument;
     }
     if (!read_parameters(op, expr, function)) return std::nullopt;
@@ -194,20 +184,31 @@ RuleCompiler::Compiled RuleCompiler::compile_aggregate(const Expr& expr, const F
             return std::nullopt;
         }
         op.n = static_cast<std::uint32_t>(rows + 1);
-        return add_state(std::move(op), expr, result_type(function.id));
+        return add_state(std::move(op), expr, function.result);
     }
     if (!rule_.window) return std::nullopt;  // reported where GROUP BY is
     WindowPlan& window = *rule_.window;
-    const Accumulator kind = accumulator_of(function.id, star);
+    const Accumulator kind = accumulator_of(function.id, star, window.event_time.has_value());
     const auto accumulator = std::find_if(window.accumulators.begin(), window.accumulators.end(), [&](const AccumulatorPlan& known) {
         return known.kind == kind && known.argument == op.argument;
     });
     const auto at = static_cast<std::uint32_t>(accumulator - window.accumulators.begin());
     if (accumulator == window.accumulators.end()) window.accumulators.push_back({.kind = kind, .argument = op.argument});
-    window.aggregates.push_back({.function = function.id, .p = op.a, .accumulator = at});
+    window.aggregates.push_back({.function = function.id, .p = op.a, .accumulator = at, .text = sql_of(expr)});
     const auto index = static_cast<std::uint32_t>(window.aggregates.size() - 1);
     // The rule is part of the identity: aggregates of two rules are never the same node.
-    return program_.indexed(Op::aggregate, result_type(function.id), index, mix({index_, index}));
+    return program_.indexed(Op::aggregate, function.result, index, mix({index_, index}));
+}
+
+/// A function that reads the state of adaptive with the same arguments, which runs before it.
+RuleCompiler::Compiled RuleCompiler::add_view(StateOp op, const Expr& expr, Type type) {
+    StateOp source = op;
+    source.function = Function::adaptive;
+    source.methods = &kAdaptiveMethods;
+    const Compiled added = add_state(std::move(source), expr, Type::number);
+    if (!added) return std::nullopt;
+    op.source = plan_.data.program.nodes[*added].a;
+    return add_state(std::move(op), expr, type);
 }
 
 RuleCompiler::Compiled RuleCompiler::add_state(StateOp op, const Expr& expr, Type type) {
@@ -217,22 +218,18 @@ RuleCompiler::Compiled RuleCompiler::add_state(StateOp op, const Expr& expr, Typ
         if (!nodes) return std::nullopt;
         partition = std::move(*nodes);
     }
-    op.table = plan_.table(plan_.key(partition), owner_);
-    op.fingerprint = mix({static_cast<std::uint64_t>(op.function), op.has_argument ? program_.fingerprint(op.argument) : 0, op.n, op.off,
+    op.table = plan_.table(plan_.key(partition), owner_, apart());
+    op.fingerprint = mix({base::hash64(info(op.function).name), op.has_argument ? program_.fingerprint(op.argument) : 0, op.n, op.off,
                           std::bit_cast<std::uint64_t>(op.a), plan_.data.tables[op.table].fingerprint});
-    auto& ops = plan_.data.ops;
-    auto known = std::find_if(ops.begin(), ops.end(),
-                              [&](const StateOp& other) { return other.fingerprint == op.fingerprint && other.table == op.table; });
-    if (known == ops.end()) {
-        op.reg = static_cast<std::uint32_t>(ops.size());
-        op.offset = plan_.reserve(op.table, state_bytes(op));
-        plan_.data.partitions[owner_].ops.push_back(op.reg);
-        ops.push_back(std::move(op));
-        known = ops.end() - 1;
-    }
-    if (std::find(known->rules.begin(), known->rules.end(), index_) == known->rules.end()) known->rules.push_back(index_);
-    if (std::find(rule_.tables.begin(), rule_.tables.end(), known->table) == rule_.tables.end()) rule_.tables.push_back(known->table);
-    return program_.indexed(Op::reg, type, known->reg, known->fingerprint);
+    if (op.more != 0) op.fingerprint = mix({op.fingerprint, op.more});
+    const bool hit = op.methods != nullptr && op.methods->hit != nullptr;
+    if (hit) op.fingerprint = mix({op.fingerprint, base::hash64(spec_.id)});
+    op.text = sql_of(expr);
+    StateOp& known = plan_.op(std::move(op), owner_);
+    if (known.rules.empty() || known.rules.back() != index_) known.rules.push_back(index_);
+    if (std::find(rule_.tables.begin(), rule_.tables.end(), known.table) == rule_.tables.end()) rule_.tables.push_back(known.table);
+    if (hit && std::find(rule_.hits.begin(), rule_.hits.end(), known.reg) == rule_.hits.end()) rule_.hits.push_back(known.reg);
+    return program_.indexed(Op::reg, type, known.reg, known.fingerprint);
 }
 
 }  // namespace sluice::rules

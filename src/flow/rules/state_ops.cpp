@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "flow/rules/state_bytes.hpp"
+#include "flow/rules/state_methods.hpp"
 #include "sluice/device/statistics.hpp"
 
 namespace sluice::rules {
@@ -32,7 +33,7 @@ using json::Kind;
 struct Previous {
     StoredValue value;
     std::int64_t at;         ///< nanoseconds of the monotonic clock
-    std::uint64_t has_time;  ///< 0 after a restart: the clock then began anew
+    std::uint64_t has_time;  ///< 0 before the first reading, and after saved state that has no times
 };
 
 struct Smoothed {
@@ -106,6 +107,7 @@ Value run_every(const StateOp& op, std::byte* row) {
 }  // namespace
 
 std::size_t state_bytes(const StateOp& op) {
+    if (op.methods != nullptr) return op.methods->bytes(op);
     if (is_aggregate(op)) return sizeof(Ring);
     switch (op.function) {
         case Function::zscore:
@@ -130,6 +132,7 @@ std::size_t state_bytes(const StateOp& op) {
 }
 
 std::size_t ring_bytes(const StateOp& op) {
+    if (op.methods != nullptr) return op.methods->ring_bytes(op);
     if (is_aggregate(op) || op.function == Function::lag) return op.n * sizeof(StoredValue);
     const bool numbers = op.function == Function::zscore || op.function == Function::rms || op.function == Function::kurtosis ||
                          op.function == Function::crest;
@@ -137,6 +140,7 @@ std::size_t ring_bytes(const StateOp& op) {
 }
 
 Value StateRunner::run(const StateOp& op, std::byte* row, const Value& x, base::Monotonic at, Scope& scope) {
+    if (op.methods != nullptr) return op.methods->run(op, row, x, at, scope);
     if (is_aggregate(op)) return run_rows(op, row, x, scope);
     switch (op.function) {
         case Function::every:
@@ -244,7 +248,8 @@ Value StateRunner::run_rows(const StateOp& op, std::byte* row, const Value& x, S
     return result;
 }
 
-void StateRunner::save(const StateOp& op, const std::byte* row, base::Bytes& out) const {
+void StateRunner::save(const StateOp& op, const std::byte* row, base::Monotonic now, base::Bytes& out) const {
+    if (op.methods != nullptr) return op.methods->save(op, row, now, out);
     const auto save_ring = [&](const Ring& ring) {
         base::append_le(out, ring.count);
         if (is_aggregate(op) && accumulator_of(op) == Accumulator::rows) return;
@@ -270,8 +275,13 @@ void StateRunner::save(const StateOp& op, const std::byte* row, base::Bytes& out
             return save_ring(as<Ring>(row, op.offset));
         case Function::delta:
         case Function::changed:
-        case Function::rate:
             return save_value(out, pool_.load(as<StoredValue>(row, op.offset)));
+        case Function::rate: {
+            const auto& last = as<Previous>(row, op.offset);
+            save_value(out, pool_.load(last.value));
+            save_time(out, last.has_time != 0 ? last.at : now.time_since_epoch().count(), now);
+            return out.push_back(last.has_time != 0 ? 1 : 0);
+        }
         case Function::ewma:
             save_real(out, as<Smoothed>(row, op.offset).value);
             return base::append_le(out, as<Smoothed>(row, op.offset).started);
@@ -305,9 +315,11 @@ void StateRunner::restore_ring(const StateOp& op, StateReader& reader, std::byte
     }
 }
 
-bool StateRunner::restore(const StateOp& op, base::ByteView in, std::byte* row) {
-    StateReader reader(in);
-    if (is_aggregate(op)) {
+bool StateRunner::restore(const StateOp& op, base::ByteView in, const StateClock& clock, std::byte* row) {
+    StateReader reader(in, clock);
+    if (op.methods != nullptr) {
+        op.methods->restore(op, reader, row);
+    } else if (is_aggregate(op)) {
         restore_ring(op, reader, row, as<Ring>(row, op.offset));
     } else {
         switch (op.function) {
@@ -334,6 +346,11 @@ bool StateRunner::restore(const StateOp& op, base::ByteView in, std::byte* row) 
                 const Value value = reader.value();
                 if (reader.ok() && !value.is_missing() && (!is_valid(value) || !pool_.store(value, as<StoredValue>(row, op.offset))))
                     reader.fail();
+                if (op.function == Function::rate && reader.has_times()) {
+                    auto& last = as<Previous>(row, op.offset);
+                    last.at = reader.time();
+                    last.has_time = reader.number<base::Byte>() != 0 ? 1 : 0;
+                }
                 break;
             }
             case Function::ewma:

@@ -14,7 +14,7 @@ using json::Kind;
 using json::Value;
 
 // Handle 0 stands for "none".
-ValuePool::ValuePool(StateBudget& budget) : budget_(budget), texts_(1), lists_(1) {}
+ValuePool::ValuePool(StateBudget& budget) : budget_(&budget), texts_(1), lists_(1) {}
 
 bool ValuePool::store(const Value& value, StoredValue& to) {
     switch (value.kind()) {
@@ -24,8 +24,8 @@ bool ValuePool::store(const Value& value, StoredValue& to) {
             if (text.size() > kTextBytesMax) return false;
             // A short text lies in the string itself; for the budget every text counts with what it holds.
             const std::size_t before = to.handle == 0 ? 0 : texts_[to.handle].size();
-            if (text.size() > before && !budget_.take(text.size() - before)) return false;
-            if (text.size() < before) budget_.give(before - text.size());
+            if (text.size() > before && !budget_->take(text.size() - before)) return false;
+            if (text.size() < before) budget_->give(before - text.size());
             if (to.handle == 0) {
                 if (free_texts_.empty()) {
                     to.handle = static_cast<std::uint32_t>(texts_.size());
@@ -70,7 +70,7 @@ Value ValuePool::load(const StoredValue& value) const {
 
 void ValuePool::free(StoredValue& value) {
     if (value.handle != 0) {
-        budget_.give(texts_[value.handle].size());
+        budget_->give(texts_[value.handle].size());
         texts_[value.handle] = std::string();
         free_texts_.push_back(value.handle);
     }
@@ -91,7 +91,7 @@ bool ValuePool::append(std::uint32_t handle, const Value& value) {
     List& list = lists_[handle];
     if (list.size() == list.capacity()) {
         const std::size_t more = std::max<std::size_t>(16, list.capacity());
-        if (!budget_.take(more * sizeof(StoredValue))) return false;
+        if (!budget_->take(more * sizeof(StoredValue))) return false;
         list.reserve(list.capacity() + more);
     }
     StoredValue stored;
@@ -105,14 +105,14 @@ void ValuePool::clear_list(std::uint32_t handle) {
     for (StoredValue& value : list) free(value);
     list.clear();
     if (list.capacity() > kListKept) {
-        budget_.give(list.capacity() * sizeof(StoredValue));
+        budget_->give(list.capacity() * sizeof(StoredValue));
         List().swap(list);
     }
 }
 
 void ValuePool::free_list(std::uint32_t handle) {
     clear_list(handle);
-    budget_.give(lists_[handle].capacity() * sizeof(StoredValue));
+    budget_->give(lists_[handle].capacity() * sizeof(StoredValue));
     List().swap(lists_[handle]);
     free_lists_.push_back(handle);
 }

@@ -23,16 +23,24 @@ struct StoredValue {
 };
 static_assert(sizeof(StoredValue) == 16);
 
-/// How much state an engine holds, against its limit.
+/// How much state an engine, or some rules of it, hold against their limit.
 struct StateBudget {
     std::size_t bytes = 0;
     std::size_t bytes_max = 0;
+    StateBudget* whole = nullptr;  ///< of which this is a part: what is taken here is taken there, too
+    std::uint64_t refused = 0;     ///< how often there was no room
     [[nodiscard]] bool take(std::size_t more) {
-        if (more > bytes_max - (bytes < bytes_max ? bytes : bytes_max)) return false;
+        if (more > bytes_max - (bytes < bytes_max ? bytes : bytes_max) || (whole != nullptr && !whole->take(more))) {
+            ++refused;
+            return false;
+        }
         bytes += more;
         return true;
     }
-    void give(std::size_t less) { bytes -= less; }
+    void give(std::size_t less) {
+        bytes -= less;
+        if (whole != nullptr) whole->give(less);
+    }
 };
 
 /// Texts and lists by handle; a handle stays valid until it is freed. Owned by one engine.
@@ -42,6 +50,9 @@ public:
     static constexpr std::size_t kTextBytesMax = 4096;
 
     explicit ValuePool(StateBudget& budget);
+    /// Whose state is at work from here on: what is stored and freed is theirs.
+    void charge(StateBudget& budget) { budget_ = &budget; }
+    [[nodiscard]] StateBudget& charged() { return *budget_; }
 
     /// False: a text that is too long, or no room; `to` is then unchanged.
     bool store(const json::Value& value, StoredValue& to);
@@ -61,7 +72,7 @@ public:
     void free_list(std::uint32_t handle);
 
 private:
-    StateBudget& budget_;
+    StateBudget* budget_;
     std::deque<std::string> texts_;  ///< they do not move: a text of the pool can be stored into the pool
     std::vector<std::uint32_t> free_texts_;
     std::vector<List> lists_;

@@ -27,7 +27,7 @@ public:
     }
 
     void reset() {
-        if (total_ == 0) return;
+        if (used_ == 0 && chunk_ == 0) return;  // nothing was made, not even an empty text
         // One ordinary chunk is kept; what a rare huge text needed goes back.
         if (chunks_.size() > 1 || chunks_.front().size > kChunkBytes) chunks_.resize(chunks_.front().size > kChunkBytes ? 0 : 1);
         chunk_ = used_ = total_ = 0;

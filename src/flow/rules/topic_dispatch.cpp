@@ -14,9 +14,31 @@ constexpr std::size_t kTextChunk = std::size_t{64} * 1024;  // at least one topi
 
 }  // namespace
 
-TopicDispatch::TopicDispatch(const PlanData& plan, std::uint64_t seed) : plan_(plan), seed_(seed), entries_(kEntriesMin) {}
+TopicDispatch::TopicDispatch(const PlanData& plan, std::uint64_t seed)
+    : plan_(plan),
+      seed_(seed),
+      sets_max_(std::max(kSetsMin, 4 * plan.rules.size())),
+      rules_(plan.filter_sets.size()),
+      partitions_(plan.filter_sets.size()),
+      entries_(kEntriesMin) {
+    for (std::uint32_t i = 0; i < plan.rules.size(); ++i) {
+        if (!plan.rules[i].paused) rules_[plan.rules[i].filter_set].push_back(i);
+    }
+    for (std::uint32_t i = 0; i < plan.filter_sets.size(); ++i) {
+        if (rules_[i].empty()) continue;
+        const auto& filters = plan.filter_sets[i];
+        const auto is_wild = [](const std::string& filter) { return filter.find_first_of("+#") != std::string::npos; };
+        if (std::any_of(filters.begin(), filters.end(), is_wild))
+            wild_.push_back(i);
+        else
+            for (const std::string& filter : filters) exact_[filter].push_back(i);
+    }
+    for (std::uint32_t i = 0; i < plan.partitions.size(); ++i) {
+        if (!plan.partitions[i].rules.empty()) partitions_[plan.partitions[i].filter_set].push_back(i);
+    }
+}
 
-const MatchSet* TopicDispatch::find(std::string_view topic) {
+MatchSet* TopicDispatch::find(std::string_view topic) {
     const std::uint64_t hash = base::hash64(topic, seed_);
     for (std::size_t at = (hash >> 16) & (entries_.size() - 1);; at = (at + 1) & (entries_.size() - 1)) {
         Entry& entry = entries_[at];
@@ -33,9 +55,9 @@ const MatchSet* TopicDispatch::find(std::string_view topic) {
     }
 }
 
-const MatchSet* TopicDispatch::add(std::string_view topic, std::uint64_t hash) {
-    if (size_ >= kTopicsMax || bytes_ + topic.size() > kTopicBytesMax || sets_.size() >= kSetsMax) forget();
-    const MatchSet* set = match(topic);
+MatchSet* TopicDispatch::add(std::string_view topic, std::uint64_t hash) {
+    if (is_full()) forget();
+    MatchSet* set = match(topic);
     if (topic.size() > kTextChunk) return set;
     if ((size_ + 1) * 2 > entries_.size()) grow();
     if (topic.size() > text_left_) {
@@ -72,29 +94,33 @@ void TopicDispatch::forget() {
     text_left_ = size_ = bytes_ = 0;
 }
 
-const MatchSet* TopicDispatch::match(std::string_view topic) {
+MatchSet* TopicDispatch::match(std::string_view topic) {
     std::vector<std::uint32_t> matching;
-    for (std::uint32_t i = 0; i < plan_.filter_sets.size(); ++i) {
+    if (const auto exact = exact_.find(topic); exact != exact_.end()) matching = exact->second;
+    for (const std::uint32_t i : wild_) {
         const auto& filters = plan_.filter_sets[i];
         if (std::any_of(filters.begin(), filters.end(), [topic](const std::string& filter) { return data::filter_matches(filter, topic); }))
             matching.push_back(i);
     }
+    std::sort(matching.begin(), matching.end());
     if (matching.empty()) return nullptr;
     std::unique_ptr<MatchSet>& set = sets_[matching];
     if (set != nullptr) return set.get();
     set = std::make_unique<MatchSet>();
-    const auto matches = [&matching](std::uint32_t filter_set) { return std::binary_search(matching.begin(), matching.end(), filter_set); };
-    for (std::uint32_t i = 0; i < plan_.rules.size(); ++i) {
+    for (const std::uint32_t i : matching) {
+        set->rules.insert(set->rules.end(), rules_[i].begin(), rules_[i].end());
+        set->partitions.insert(set->partitions.end(), partitions_[i].begin(), partitions_[i].end());
+    }
+    std::sort(set->rules.begin(), set->rules.end());
+    std::sort(set->partitions.begin(), set->partitions.end());
+    std::vector<std::uint32_t> stateless;
+    for (const std::uint32_t i : set->rules) {
         const RulePlan& rule = plan_.rules[i];
-        if (!matches(rule.filter_set)) continue;
-        set->rules.push_back(i);
-        if (!rule.partition) set->stateless.push_back(i);
+        if (!rule.partition) stateless.push_back(i);
         set->needs_json = set->needs_json || rule.needs_json();
         for (const std::uint32_t slot : rule.slots) set->fields.add_at(plan_.fields[slot], slot);
     }
-    for (std::uint32_t i = 0; i < plan_.partitions.size(); ++i) {
-        if (!plan_.partitions[i].rules.empty() && matches(plan_.partitions[i].filter_set)) set->partitions.push_back(i);
-    }
+    set->stateless = RuleGates(plan_, stateless);
     return set.get();
 }
 

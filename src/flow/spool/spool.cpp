@@ -78,6 +78,16 @@ void Spool::count_dropped(data::ClassIndex event_class, base::DropReason reason,
 
 Status Spool::commit() { return parts_->commit(); }
 
+std::optional<Spool::FirstBlock> Spool::first_to_commit() const {
+    for (const std::size_t i : parts_->by_priority) {
+        const auto& pending = parts_->logs[i].pending;
+        if (pending.empty()) continue;
+        return FirstBlock{data::ClassIndex(static_cast<std::uint8_t>(i)), data::Sequence(pending.front().first()),
+                          data::Sequence(pending.front().end())};
+    }
+    return std::nullopt;
+}
+
 Result<ReadResult> Spool::read(data::ClassIndex event_class, data::Sequence from, ReadLimits limits, EventVisitor& visitor) {
     return parts_->read(parts_->log_of(event_class), event_class, from.value(), limits, visitor);
 }

@@ -132,6 +132,14 @@ public:
     /// Errors: io, disk_full, permission: events stay pending (acknowledge nothing); the next call tries again, in new files.
     base::Status commit();
 
+    /// The block that the next commit() writes first: on disk as a whole or not at all, and before everything else of that commit.
+    struct FirstBlock {
+        data::ClassIndex event_class;
+        data::Sequence first;
+        data::Sequence end;
+    };
+    [[nodiscard]] std::optional<FirstBlock> first_to_commit() const;
+
     /// Reads durable events from a position on. Skips nothing: a hole is reported as a gap. A gap is reported only once it is durable.
     /// `from` below the acknowledged position counts as the position after it. Errors: io (try again later).
     base::Result<ReadResult> read(data::ClassIndex event_class, data::Sequence from, ReadLimits limits, EventVisitor& visitor);

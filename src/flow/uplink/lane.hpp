@@ -8,8 +8,8 @@
 
 #include "base/ledger.hpp"
 #include "base/time.hpp"
-#include "codec/wire/batch.hpp"
 #include "data/reading.hpp"
+#include "flow/uplink/dialect.hpp"
 #include "flow/uplink/ports.hpp"
 
 namespace sluice::uplink {
@@ -26,10 +26,10 @@ struct Lane {
     bool more = false;                       ///< the last batch ended because it was full: the next need not wait for company
 };
 
-/// Fills one batch from the spool.
+/// Fills one message from the spool.
 class BatchFiller final : public EventVisitor {
 public:
-    BatchFiller(wire::Encoder& encoder, const std::string& class_name) : encoder_(encoder), class_name_(class_name) {}
+    BatchFiller(Dialect& dialect, const std::string& class_name) : dialect_(dialect), class_name_(class_name) {}
 
     void event(data::Sequence sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) override;
     void gap(data::Sequence first, data::Sequence last, base::DropReason reason) override;
@@ -37,14 +37,15 @@ public:
     [[nodiscard]] bool empty() const { return !begun_; }
     [[nodiscard]] std::size_t events() const { return events_; }
     [[nodiscard]] data::Sequence first() const { return first_; }
-    [[nodiscard]] data::Sequence last() const { return data::Sequence(encoder_.end().value() - 1); }
+    [[nodiscard]] data::Sequence last() const { return data::Sequence(end_.value() - 1); }
 
 private:
     void begin_at(data::Sequence sequence);
-    wire::Encoder& encoder_;
+    Dialect& dialect_;
     const std::string& class_name_;
     std::size_t events_ = 0;
     data::Sequence first_;
+    data::Sequence end_;  // one past the last item
     bool begun_ = false;
 };
 

@@ -5,7 +5,6 @@
 #include <array>
 
 #include "base/check.hpp"
-#include "codec/wire/topics.hpp"
 
 namespace sluice::uplink {
 
@@ -16,31 +15,40 @@ namespace {
 /// After so many stalls in a row the patience no longer grows: 8 times ack_timeout, for one large batch over a very slow link.
 constexpr unsigned kStallDoublingsMax = 3;
 
+std::span<const mqtt::VersionChoice::Attempt> attempts(Protocol protocol) {
+    using Attempt = mqtt::VersionChoice::Attempt;
+    static constexpr std::array kAll{Attempt{.version = mqtt::Version::v5}, Attempt{.version = mqtt::Version::v311}};
+    const std::span<const Attempt> all(kAll);
+    return protocol == Protocol::v5 ? all.first(1) : protocol == Protocol::v311 ? all.last(1) : all;
+}
+
 }  // namespace
 
-Uplink::Machine::Machine(Options options, EventSource& source, StatusSource& status, Transport& transport, env::Entropy& entropy)
+Uplink::Machine::Machine(Options options, std::unique_ptr<Dialect> dialect, EventSource& source, StatusSource& status, Transport& transport,
+                         env::Entropy& entropy)
     : options_(std::move(options)),
+      dialect_(std::move(dialect)),
       source_(source),
       status_(status),
       transport_(transport),
       entropy_(entropy),
-      client_id_(wire::client_id(options_.gateway)),
-      events_topic_(wire::topic(options_.gateway, wire::Channel::events)),
-      status_topic_(wire::topic(options_.gateway, wire::Channel::status)),
+      versions_(attempts(options_.protocol)),
+      batch_items_max_(std::min<std::size_t>(options_.batch_events_max, dialect_->items_max())),
       window_(options_.queue_target),
       bucket_(options_.drain_rate),
+      message_bucket_(options_.message_rate),
+      byte_bucket_(options_.byte_rate),
       back_off_(options_.retry_min, options_.retry_max) {
     base::check(!options_.classes.empty() && options_.classes.size() <= data::kClassesMax, "uplink: number of classes");
     base::check(options_.in_flight >= 2 && options_.in_flight <= 1024, "uplink: in_flight");
-    base::check(options_.batch_events_max >= 1 && options_.batch_events_max <= wire::kItemsMax / 2 && options_.batch_bytes_max >= 1,
-                "uplink: batch limits");
+    base::check(batch_items_max_ >= 1 && options_.batch_bytes_max >= 1, "uplink: batch limits");
     for (const auto& row : options_.classes) {
-        base::check(!row.name.empty() && row.name.size() <= wire::kClassNameBytesMax, "uplink: class name's length");
+        base::check(!row.name.empty() && row.name.size() <= 64, "uplink: class name's length");
         Lane lane;
         lane.index = row.index;
         lane.name = row.name;
         lane.priority = row.priority;
-        lane.batch_bytes = std::min(options_.batch_bytes_max, wire::kFillBytesMax);
+        lane.batch_bytes = std::min(options_.batch_bytes_max, dialect_->fill_bytes_max());
         lanes_.push_back(std::move(lane));
     }
     std::stable_sort(lanes_.begin(), lanes_.end(), [](const Lane& a, const Lane& b) { return a.priority < b.priority; });
@@ -83,20 +91,14 @@ void Uplink::Machine::on_connected(Monotonic now) {
 
 void Uplink::Machine::begin_session(Monotonic now) {
     phase_ = Phase::greeting;  // due_ stays: it bounds the whole way to CONNACK
-    session_over_ = false;
+    over_.reset();
     out_.clear();
     mqtt::ClientSession::Options connect;
-    connect.client_id = client_id_;
+    dialect_->greet(connect);
+    connect.version = versions_.current().version;
     connect.keep_alive = std::chrono::duration_cast<std::chrono::seconds>(options_.keep_alive);
     connect.answer_timeout = std::max(std::chrono::seconds(1), std::chrono::duration_cast<std::chrono::seconds>(options_.ack_timeout));
     connect.in_flight_max = static_cast<std::uint16_t>(options_.in_flight + 1);  // one more: a status never waits for batches
-    connect.user = options_.gateway;
-    if (!options_.token.empty()) connect.password = base::as_bytes(options_.token);
-    mqtt::Will will;
-    will.topic = status_topic_;
-    will.payload = base::as_bytes(wire::kOfflineStatus);
-    will.qos = mqtt::Qos::at_least_once;
-    connect.will = will;
     session_.connect(connect, now, out_);
     flush();
 }
@@ -112,7 +114,8 @@ std::size_t Uplink::Machine::on_bytes(base::ByteView bytes, Monotonic now) {
 
 void Uplink::Machine::on_closed(Monotonic now) {
     if (phase_ == Phase::stopped || phase_ == Phase::pausing) return;
-    lose(now, false);
+    if (phase_ == Phase::greeting) versions_.hung_up();
+    lose(now, phase_ == Phase::opening ? Trouble::unreachable : Trouble::closed, false);
 }
 
 void Uplink::Machine::on_events(Monotonic now) {
@@ -127,17 +130,17 @@ void Uplink::Machine::on_tick(Monotonic now) {
             if (now >= due_) open(now);
             return;
         case Phase::opening:
-            if (now >= due_) lose(now, true);
+            if (now >= due_) lose(now, Trouble::unreachable);
             return;
         case Phase::greeting:
-            if (now >= due_) return lose(now, true);
+            if (now >= due_) return lose(now, Trouble::no_answer);
             break;
         case Phase::connected:
             if (!in_flight_.empty() && now >= stall_at()) {
                 ++stats_.stalls;
                 ++stalls_in_a_row_;
                 window_.on_stall();
-                return lose(now, true);
+                return lose(now, Trouble::stalled);
             }
             break;
     }
@@ -158,9 +161,9 @@ std::optional<Monotonic> Uplink::Machine::next_deadline() const {
 
 /// Acts on what the session has noted, then sends what there is to send.
 void Uplink::Machine::settle(Monotonic now) {
-    if (session_over_) {
+    if (over_) {
         flush();
-        return lose(now, true);
+        return lose(now, *over_);
     }
     if (phase_ == Phase::connected) {
         pump(now);
@@ -177,17 +180,19 @@ void Uplink::Machine::flush() {
 }
 
 /// What was in flight is sent again on the next connection, from the first position that the cloud has not acknowledged.
-void Uplink::Machine::lose(Monotonic now, bool close_transport) {
+void Uplink::Machine::lose(Monotonic now, Trouble trouble, bool close_transport) {
     if (close_transport) transport_.close(false);
+    if (phase_ != Phase::greeting) versions_.begin_again();  // a broker that is another one now may know more
     session_.on_lost();
     in_flight_.clear();
     out_.clear();
-    session_over_ = false;
+    over_.reset();
     status_in_flight_ = false;
     lower_bytes_ = 0;
     lower_messages_ = 0;
     ++stats_.failures;
     stats_.connected = false;
+    stats_.trouble = trouble;
     stats_.in_flight = 0;
     std::array<base::Byte, 8> random{};
     entropy_.fill(random);
@@ -201,8 +206,15 @@ Monotonic Uplink::Machine::stall_at() const {
 
 void Uplink::Machine::on_connected(const mqtt::Connack& connack) {
     (void)connack;  // its limits are kept by the session; a refusal comes as on_closed()
+    const mqtt::Version version = versions_.current().version;
+    if (!versions_.answered()) {  // the best version once more
+        back_off_.reset();
+        return note(Trouble::closed);
+    }
     phase_ = Phase::connected;
     stats_.connected = true;
+    stats_.trouble = Trouble::none;
+    stats_.version = version;
     ++stats_.connections;
     window_.on_connected();
     status_due_ = now_;
@@ -225,10 +237,9 @@ void Uplink::Machine::on_acked(mqtt::PacketId id, base::ByteView codes) {
     if (!codes.empty() && codes[0] >= 0x80) {  // taken by nobody: keep everything, and come back later
         ++stats_.refusals;
         stats_.refusal = codes[0];
-        session_over_ = true;
-        return;
+        return note(Trouble::not_taken);
     }
-    if (session_over_) return;
+    if (over_) return;
     back_off_.reset();  // not at CONNACK: a cloud that welcomes but stores nothing must not be hammered
     stalls_in_a_row_ = 0;
     progress_ = now_;
@@ -266,11 +277,21 @@ void Uplink::Machine::forget_acked() {
 }
 
 void Uplink::Machine::on_closed(mqtt::ReasonCode why) {
-    if (phase_ == Phase::greeting || static_cast<std::uint8_t>(why) >= 0x80) {
+    const bool greeting = phase_ == Phase::greeting;
+    if (greeting || static_cast<std::uint8_t>(why) >= 0x80) {
         ++stats_.refusals;
         stats_.refusal = static_cast<std::uint8_t>(why);
     }
-    session_over_ = true;
+    const bool version = why == mqtt::ReasonCode::unsupported_protocol_version || why == mqtt::ReasonCode::protocol_error;
+    if (greeting && version && versions_.refused()) back_off_.reset();  // it is there, and was not asked for the next yet
+    if (why == mqtt::ReasonCode::keep_alive_timeout)
+        note(greeting ? Trouble::no_answer : Trouble::stalled);
+    else
+        note(greeting ? Trouble::refused : Trouble::closed);
+}
+
+void Uplink::Machine::note(Trouble trouble) {
+    if (!over_) over_ = trouble;
 }
 
 }  // namespace sluice::uplink

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "codec/mqtt/client_session.hpp"
-#include "codec/wire/batch.hpp"
 #include "flow/uplink/lane.hpp"
 #include "flow/uplink/pacing.hpp"
 #include "flow/uplink/uplink.hpp"
@@ -16,7 +16,8 @@ namespace sluice::uplink {
 
 class Uplink::Machine final : public mqtt::ClientListener {
 public:
-    Machine(Options options, EventSource& source, StatusSource& status, Transport& transport, env::Entropy& entropy);
+    Machine(Options options, std::unique_ptr<Dialect> dialect, EventSource& source, StatusSource& status, Transport& transport,
+            env::Entropy& entropy);
 
     void start(base::Monotonic now);
     void stop(base::Monotonic now);
@@ -57,7 +58,9 @@ private:
 
     void open(base::Monotonic now);
     void begin_session(base::Monotonic now);
-    void lose(base::Monotonic now, bool close_transport);
+    void lose(base::Monotonic now, Trouble trouble, bool close_transport = true);
+    /// Ends the session when the call that noted it returns.
+    void note(Trouble trouble);
     void settle(base::Monotonic now);
     void flush();
     [[nodiscard]] base::Monotonic stall_at() const;
@@ -67,6 +70,7 @@ private:
     bool send_from(std::size_t lane, base::Monotonic now);
     void publish_batch(std::size_t lane, const BatchFiller& filled, data::Epoch epoch, base::Monotonic now);
     void send_status(bool online, base::Monotonic now);
+    base::Result<mqtt::PacketId> publish(const Outgoing& outgoing, base::Monotonic now);
     [[nodiscard]] std::size_t waiting_events(const Lane& lane) const;
     [[nodiscard]] std::size_t slots_free(const Lane& lane) const;
     [[nodiscard]] bool has_company(const Lane& lane, base::Monotonic now) const;
@@ -74,25 +78,25 @@ private:
     void forget_acked();
 
     Options options_;
+    std::unique_ptr<Dialect> dialect_;
     EventSource& source_;
     StatusSource& status_;
     Transport& transport_;
     env::Entropy& entropy_;
-    std::string client_id_;
-    std::string events_topic_;
-    std::string status_topic_;
 
     mqtt::ClientSession session_;
-    wire::Encoder encoder_;
-    base::Bytes message_;
+    mqtt::VersionChoice versions_;
     base::Bytes out_;
     std::vector<Lane> lanes_;
     std::vector<std::size_t> order_;  // of lanes_: the most urgent first; equal priorities take turns
     std::deque<Sent> in_flight_;
     std::size_t lower_bytes_ = 0;     // in flight of lanes that are not top
     std::size_t lower_messages_ = 0;  // the same in messages
+    std::size_t batch_items_max_ = 1;
     ByteWindow window_;
-    RateBucket bucket_;
+    RateBucket bucket_;  // of events
+    RateBucket message_bucket_;
+    RateBucket byte_bucket_;
     BackOff back_off_;
     Stats stats_;
 
@@ -104,7 +108,7 @@ private:
     std::optional<base::Monotonic> wake_;  // when pump() may have more to do than now
     unsigned stalls_in_a_row_ = 0;
     bool status_in_flight_ = false;
-    bool session_over_ = false;  // noted by on_closed(ReasonCode)
+    std::optional<Trouble> over_;  // noted: the session ends
 };
 
 }  // namespace sluice::uplink

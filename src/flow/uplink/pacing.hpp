@@ -1,4 +1,4 @@
-// How fast and how much: the byte window that follows the link, the bucket that bounds the rate, the pause between attempts.
+// How fast and how much: the byte window that follows the link, the bucket that bounds the rate.
 // Small machines of their own, so that each can be read and tested alone.
 #pragma once
 
@@ -8,9 +8,12 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/retry.hpp"
 #include "base/time.hpp"
 
 namespace sluice::uplink {
+
+using base::BackOff;
 
 /// Bytes that may be in flight so that they wait about `target` in queues on the way, whatever the link's speed: what an alert waits at
 /// most behind lower classes. Delay-based as LEDBAT (RFC 6817): grows while acknowledgements come within target of the fastest one of this
@@ -94,28 +97,6 @@ private:
     double burst_;
     double tokens_;
     std::optional<base::Monotonic> last_;
-};
-
-/// Pauses between attempts: doubled each time up to a limit, and somewhere between half of that and all of it, so that gateways that lost
-/// their cloud together do not come back together.
-class BackOff {
-public:
-    BackOff(std::chrono::nanoseconds least, std::chrono::nanoseconds most) : least_(least), most_(std::max(least, most)) {}
-    void reset() { failures_ = 0; }
-    /// `random`: any 64 bits.
-    [[nodiscard]] std::chrono::nanoseconds next(std::uint64_t random) {
-        constexpr unsigned kDoublingsMax = 16;  // retry_min of a second would be 18 hours then: past every retry_max, and far from overflow
-        const auto full = std::min(most_, least_ * (std::int64_t{1} << std::min(failures_, kDoublingsMax)));
-        ++failures_;
-        const auto half = full / 2;
-        return half +
-               std::chrono::nanoseconds(static_cast<std::int64_t>(random % static_cast<std::uint64_t>(full.count() - half.count() + 1)));
-    }
-
-private:
-    std::chrono::nanoseconds least_;
-    std::chrono::nanoseconds most_;
-    unsigned failures_ = 0;
 };
 
 }  // namespace sluice::uplink

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "codec/wire/topics.hpp"
 #include "flow/uplink/machine.hpp"
 
 namespace sluice::uplink {
@@ -24,12 +23,12 @@ void Uplink::Machine::pump(Monotonic now) {
         if (!status_in_flight_) send_status(true, now);
         status_due_ = now + options_.status_interval;
     }
-    while (!session_over_ && pump_lanes(now)) {
+    while (!over_ && pump_lanes(now)) {
     }
     stats_.window_bytes = window_.bytes();
     stats_.in_flight = in_flight_.size();
     flush();
-    if (session_over_) lose(now, true);
+    if (over_) lose(now, *over_);
 }
 
 /// Sends one message of the most urgent lane that has something due. False: nothing more can go now.
@@ -52,8 +51,10 @@ bool Uplink::Machine::pump_lanes(Monotonic now) {
         }
         // What holds this lane back holds the less urgent ones back too: nobody overtakes.
         if (slots_free(lane) == 0) return false;
-        const auto wanted = lane.top ? 1 : std::min({waiting_events(lane), std::size_t{options_.batch_events_max}, bucket_.batch_max()});
-        if (const auto at = bucket_.ready_at(wanted, lane.top, now); at > now) {
+        const auto wanted = lane.top ? 1 : std::min({waiting_events(lane), batch_items_max_, bucket_.batch_max()});
+        const auto at = std::max(
+            {bucket_.ready_at(wanted, lane.top, now), message_bucket_.ready_at(1, lane.top, now), byte_bucket_.ready_at(1, lane.top, now)});
+        if (at > now) {
             wake_by(at);
             return false;
         }
@@ -72,7 +73,7 @@ bool Uplink::Machine::pump_lanes(Monotonic now) {
 std::size_t Uplink::Machine::waiting_events(const Lane& lane) const { return source_.readable_end(lane.index).value() - lane.next.value(); }
 
 bool Uplink::Machine::has_company(const Lane& lane, Monotonic now) const {
-    return lane.top || lane.more || now - *lane.waiting >= kCompany || waiting_events(lane) >= options_.batch_events_max;
+    return lane.top || lane.more || now - *lane.waiting >= kCompany || waiting_events(lane) >= batch_items_max_;
 }
 
 std::size_t Uplink::Machine::slots_free(const Lane& lane) const {
@@ -88,10 +89,10 @@ std::size_t Uplink::Machine::slots_free(const Lane& lane) const {
 /// One message. False: this lane has to wait (the spool could not be read), others may go.
 bool Uplink::Machine::send_from(std::size_t index, Monotonic now) {
     auto& lane = lanes_[index];
-    const auto events_max = std::min({std::size_t{options_.batch_events_max}, bucket_.available(lane.top, now), bucket_.batch_max()});
+    const auto events_max = std::min({batch_items_max_, bucket_.available(lane.top, now), bucket_.batch_max()});
     // JSON shrinks to a fraction in a message, so a batch of a window's size keeps well within it.
     const auto bytes_max = lane.top ? lane.batch_bytes : std::min(lane.batch_bytes, window_.bytes());
-    BatchFiller filler(encoder_, lane.name);
+    BatchFiller filler(*dialect_, lane.name);
     const auto read = source_.read(lane.index, lane.next, {.events = events_max, .bytes = bytes_max}, filler);
     if (!read || filler.empty()) {
         if (!read) ++stats_.source_errors;
@@ -112,35 +113,33 @@ bool Uplink::Machine::send_from(std::size_t index, Monotonic now) {
 void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled, data::Epoch epoch, Monotonic now) {
     auto& lane = lanes_[index];
     const auto last = filled.last();
-    message_.clear();
-    encoder_.finish(epoch, message_);
-    mqtt::ClientSession::Message publish;
-    publish.topic = events_topic_;
-    publish.payload = message_;
-    publish.qos = mqtt::Qos::at_least_once;
-    const auto id = session_.publish(publish, now, out_);
+    const std::size_t filled_bytes = dialect_->bytes();
+    const Outgoing outgoing = dialect_->finish(session_.version(), epoch);
+    const std::size_t bytes = outgoing.payload.size();
+    const auto id = publish(outgoing, now);
     if (!id) {
         // The cloud takes smaller packets than we make: halve until they fit. What cannot be halved cannot be delivered to this cloud:
         // nothing is skipped silently, so the class stands still, visibly, until one of the two is configured otherwise.
         if (id.error().code == base::Errc::too_large && lane.batch_bytes > 1) {
-            lane.batch_bytes = std::max<std::size_t>(1, std::min(lane.batch_bytes, encoder_.body_bytes()) / 2);
+            lane.batch_bytes = std::max<std::size_t>(1, std::min(lane.batch_bytes, filled_bytes) / 2);
             return;
         }
         ++stats_.refusals;
         stats_.refusal = static_cast<std::uint8_t>(mqtt::ReasonCode::packet_too_large);
-        session_over_ = true;
+        note(Trouble::not_taken);
         return;
     }
     if (in_flight_.empty()) progress_ = now;
     const bool more = source_.readable_end(lane.index).value() > last.value() + 1;
-    in_flight_.push_back(
-        {.id = *id, .lane = index, .last = last, .events = filled.events(), .bytes = message_.size(), .at = now, .limited = false});
+    in_flight_.push_back({.id = *id, .lane = index, .last = last, .events = filled.events(), .bytes = bytes, .at = now, .limited = false});
     if (!lane.top) {
-        lower_bytes_ += message_.size();
+        lower_bytes_ += bytes;
         ++lower_messages_;
         in_flight_.back().limited = more && lower_bytes_ * 2 > window_.bytes();
     }
     bucket_.take(filled.events());
+    message_bucket_.take(1);
+    byte_bucket_.take(bytes);
     ++stats_.messages_sent;
     stats_.events_sent += filled.events();
     lane.next = last.next();
@@ -149,25 +148,24 @@ void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled
     lane.waiting.reset();
 }
 
-/// Also proves, right after CONNACK and on a quiet line, that the cloud's store answers.
 void Uplink::Machine::send_status(bool online, Monotonic now) {
-    message_.clear();
-    if (online) {
-        base::append(message_, std::string_view(R"({"online":true,"ledger":)"));
-        status_.append_ledger(message_);
-        message_.push_back('}');
-    } else {
-        base::append(message_, wire::kOfflineStatus);
-    }
-    mqtt::ClientSession::Message publish;
-    publish.topic = status_topic_;
-    publish.payload = message_;
-    publish.qos = mqtt::Qos::at_least_once;
-    const auto id = session_.publish(publish, now, out_);
+    const auto outgoing = dialect_->status(online, status_);
+    if (!outgoing) return;
+    const std::size_t bytes = outgoing->payload.size();
+    const auto id = publish(*outgoing, now);
     if (!id) return;  // no room now: the next one has newer figures anyway
     if (in_flight_.empty()) progress_ = now;
     status_in_flight_ = true;
-    in_flight_.push_back({.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = message_.size(), .at = now, .limited = false});
+    in_flight_.push_back({.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = bytes, .at = now, .limited = false});
+}
+
+base::Result<mqtt::PacketId> Uplink::Machine::publish(const Outgoing& outgoing, Monotonic now) {
+    const mqtt::ClientSession::Message message{.topic = outgoing.topic,
+                                               .payload = outgoing.payload,
+                                               .qos = mqtt::Qos::at_least_once,
+                                               .retain = outgoing.retain,
+                                               .properties = outgoing.properties};
+    return session_.publish(message, now, out_);
 }
 
 void Uplink::Machine::wake_by(Monotonic at) {

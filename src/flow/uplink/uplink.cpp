@@ -1,11 +1,21 @@
 #include "flow/uplink/uplink.hpp"
 
+#include <array>
+#include <utility>
+
 #include "flow/uplink/machine.hpp"
 
 namespace sluice::uplink {
 
-Uplink::Uplink(Options options, EventSource& source, StatusSource& status, Transport& transport, env::Entropy& entropy)
-    : machine_(std::make_unique<Machine>(std::move(options), source, status, transport, entropy)) {}
+std::string_view name(Trouble trouble) {
+    static constexpr std::array<std::string_view, 7> kNames{"none",   "unreachable", "no_answer", "refused",
+                                                            "closed", "stalled",     "not_taken"};
+    return kNames[static_cast<std::size_t>(trouble)];
+}
+
+Uplink::Uplink(Options options, std::unique_ptr<Dialect> dialect, EventSource& source, StatusSource& status, Transport& transport,
+               env::Entropy& entropy)
+    : machine_(std::make_unique<Machine>(std::move(options), std::move(dialect), source, status, transport, entropy)) {}
 Uplink::~Uplink() = default;
 
 void Uplink::start(base::Monotonic now) { machine_->start(now); }

@@ -1,5 +1,5 @@
-// The uplink: carries what the spool holds to a Sluice cloud, by priority, and forgets it only when the cloud says that it is stored.
-// A machine without I/O: bytes, time and events come in, bytes go out through ports.hpp. Wire format: docs/formats/wire.md.
+// The uplink: carries what the spool holds to a cloud that speaks MQTT, by priority, and forgets it only when the cloud says that it has
+// it. A machine without I/O: bytes, time and events come in, bytes go out through ports.hpp. What is said to which cloud: dialect.hpp.
 #pragma once
 
 #include <chrono>
@@ -11,8 +11,10 @@
 
 #include "base/bytes.hpp"
 #include "base/time.hpp"
+#include "codec/mqtt/version_choice.hpp"
 #include "data/reading.hpp"
 #include "env/entropy.hpp"
+#include "flow/uplink/dialect.hpp"
 #include "flow/uplink/ports.hpp"
 
 namespace sluice::uplink {
@@ -23,10 +25,12 @@ struct ClassOptions {
     std::uint8_t priority = 0;  ///< 0 goes first; classes of equal priority take turns
 };
 
+/// Which versions of MQTT the cloud is asked for, in which order.
+enum class Protocol : std::uint8_t { automatic, v5, v311 };
+
 struct Options {
-    std::string gateway;                ///< [A-Za-z0-9_-]{1,64}
-    std::string token;                  ///< empty: sign in without one
     std::vector<ClassOptions> classes;  ///< 1 to data::kClassesMax
+    Protocol protocol = Protocol::v5;
     std::chrono::milliseconds keep_alive{30'000};
     std::chrono::milliseconds connect_timeout{10'000};  ///< from open() to CONNACK
     std::chrono::milliseconds ack_timeout{20'000};  ///< the oldest message in flight unacknowledged for so long: the connection is remade
@@ -35,15 +39,31 @@ struct Options {
     std::chrono::milliseconds status_interval{5'000};
     std::uint32_t in_flight = 16;            ///< unacknowledged messages, 2 to 1,024; lower classes use all but a quarter of them
     std::uint32_t drain_rate = 100'000;      ///< events a second of all classes; 0: no limit
+    std::uint32_t message_rate = 0;          ///< messages a second that the cloud takes; 0: no limit
+    std::uint32_t byte_rate = 0;             ///< the same of payload bytes
     std::uint32_t batch_events_max = 1'000;  ///< events in a message
     std::size_t batch_bytes_max = 128 * 1024;
     /// What lower classes may have in flight follows the link, so that about this much time of it is theirs when an alert comes.
     std::chrono::milliseconds queue_target{250};
 };
 
+/// Why there is no connection, or why the last one ended.
+enum class Trouble : std::uint8_t {
+    none,
+    unreachable,  ///< the name cannot be looked up, nobody listens, or TLS fails: the transport did not connect
+    no_answer,    ///< connected, but no CONNACK in time: half-open, a black hole, a captive portal, something that is no MQTT server
+    refused,      ///< CONNACK with an error: Stats::refusal
+    closed,       ///< the cloud or the line ended it
+    stalled,      ///< nothing was acknowledged in ack_timeout
+    not_taken,    ///< an event was refused: Stats::refusal
+};
+[[nodiscard]] std::string_view name(Trouble trouble);
+
 /// For the status page and the metrics; a plain copy.
 struct Stats {
-    bool connected = false;         ///< CONNACK came; still true while a dead link has not been noticed
+    bool connected = false;  ///< CONNACK came; still true while a dead link has not been noticed
+    Trouble trouble = Trouble::none;
+    mqtt::Version version = mqtt::Version::v5;
     std::uint64_t connections = 0;  ///< CONNACKs
     std::uint64_t failures = 0;     ///< attempts and connections that ended other than by stop()
     std::uint64_t refusals = 0;     ///< CONNACK or PUBACK with an error; `refusal` is the last reason code
@@ -63,7 +83,8 @@ struct Stats {
 /// Every on_… call may send, open or close through the transport before it returns.
 class Uplink {
 public:
-    Uplink(Options options, EventSource& source, StatusSource& status, Transport& transport, env::Entropy& entropy);
+    Uplink(Options options, std::unique_ptr<Dialect> dialect, EventSource& source, StatusSource& status, Transport& transport,
+           env::Entropy& entropy);
     ~Uplink();
     Uplink(const Uplink&) = delete;
     Uplink& operator=(const Uplink&) = delete;

@@ -11,6 +11,8 @@
 #include "codec/mqtt/framing.hpp"
 #include "codec/wire/batch.hpp"
 #include "codec/wire/topics.hpp"
+#include "flow/uplink/broker_dialect.hpp"
+#include "flow/uplink/sluice_dialect.hpp"
 #include "flow/uplink/uplink.hpp"
 
 namespace sluice::uplink::testing {
@@ -215,7 +217,8 @@ private:
 /// Everything joined. Classes: 0 alert (priority 0), 1 aggregate (1), 2 sample (2).
 class Rig {
 public:
-    explicit Rig(Options changed = {}) : uplink(prepare(std::move(changed)), spool, status, transport, entropy) {}
+    explicit Rig(Options changed = {}, std::unique_ptr<Dialect> dialect = std::make_unique<SluiceDialect>("plant-7", ""))
+        : uplink(prepare(std::move(changed)), std::move(dialect), spool, status, transport, entropy) {}
 
     void settle() { cloud.take(transport.sent); }
     void connect(std::uint32_t packet_bytes_max = 0) {
@@ -268,7 +271,6 @@ public:
 
 private:
     static Options prepare(Options options) {
-        options.gateway = "plant-7";
         options.classes = {{data::ClassIndex(0), "alert", 0}, {data::ClassIndex(1), "aggregate", 1}, {data::ClassIndex(2), "sample", 2}};
         return options;
     }

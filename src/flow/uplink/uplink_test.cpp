@@ -13,9 +13,7 @@ constexpr unsigned kAggregate = 1;
 constexpr unsigned kSample = 2;
 
 TEST(Uplink, signs_in_as_the_format_page_says) {
-    Options options;
-    options.token = "secret";
-    Rig rig(options);
+    Rig rig({}, std::make_unique<SluiceDialect>("plant-7", "secret"));
     rig.uplink.start(rig.now);
     EXPECT_EQ(rig.transport.opens, 1U);
     rig.uplink.on_connected(rig.now);

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "data/topic_pattern.hpp"
@@ -67,9 +68,10 @@ struct Question {
 /// that forbids forbids everything. A pattern with %u means nothing for who has no name.
 class Acl {
 public:
-    explicit Acl(std::vector<Row> rows) : rows_(std::move(rows)) {}
+    explicit Acl(std::vector<Row> rows);
 
-    /// The rows that can match this identity, whatever its client id: asked once a sign-in, so that a long list costs a message nothing.
+    /// The rows that match this identity, whatever its client id: asked once a sign-in, so that a long list costs a message nothing. Rows
+    /// that only name client ids are not among them: they are kept once, by client id, not once an identity.
     [[nodiscard]] std::vector<std::uint32_t> rows_for(const Identity& who) const;
 
     /// `rows` from rows_for(who); `scratch` is the caller's, so that asking does not allocate.
@@ -82,7 +84,14 @@ public:
     [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
 
 private:
+    struct Hash {
+        using is_transparent = void;  // look-up by a view
+        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    };
+    [[nodiscard]] static bool decide_by(const Row& row, const Identity& who, const Question& asked, std::string& scratch, Decision& out);
+
     std::vector<Row> rows_;
+    std::unordered_map<std::string, std::vector<std::uint32_t>, Hash, std::equal_to<>> by_client_;  // `client:` rows, in order
 };
 
 }  // namespace sluice::access

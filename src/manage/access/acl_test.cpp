@@ -128,6 +128,22 @@ TEST(Acl, wildcards_do_not_reach_topics_that_begin_with_a_dollar) {
 
 /// What matters, on random lists: a subscription that is allowed never delivers a topic that the same list, asked for that topic alone,
 /// denies. And the list is not merely deny-all.
+TEST(Acl, rows_of_client_ids_are_not_among_those_of_an_identity_and_keep_their_place_in_the_order) {
+    std::vector<Row> rows;
+    for (int i = 0; i < 1000; ++i) rows.push_back(row({{Who::Kind::client, "c" + std::to_string(i)}}, true, "ps", {"own/#"}));
+    rows.push_back(row({{Who::Kind::user, "ana"}}, false, "p", {"own/#", "late/#"}));
+    rows.push_back(row({{Who::Kind::client, "c7"}, {Who::Kind::user, "bob"}, {Who::Kind::client, "c7"}}, true, "p", {"late/#"}));
+    const Acl acl(std::move(rows));
+    EXPECT_EQ(acl.rows_for(user("ana")).size(), 1U) << "not a thousand numbers for each user";
+    EXPECT_EQ(acl.rows_for(user("bob")).size(), 1U);
+    EXPECT_TRUE(publish(acl, user("ana"), "own/x", "c999")) << "before the row that forbids";
+    EXPECT_FALSE(publish(acl, user("ana"), "own/x", "stranger"));
+    EXPECT_FALSE(publish(acl, user("ana"), "late/x", "c7")) << "behind it";
+    EXPECT_TRUE(publish(acl, user("eve"), "late/x", "c7"));
+    EXPECT_TRUE(publish(acl, user("bob"), "late/x", "stranger"));
+    EXPECT_FALSE(publish(acl, user("eve"), "late/x", "c8"));
+}
+
 TEST(Acl, no_allowed_subscription_delivers_a_denied_topic) {
     const auto seed = std::random_device{}();
     SCOPED_TRACE(seed);

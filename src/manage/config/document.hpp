@@ -13,7 +13,7 @@
 namespace sluice::config {
 
 inline constexpr std::size_t kDepthMax = 32;       ///< nesting of collections; the deepest key of ours has 7
-inline constexpr std::size_t kNodesMax = 200'000;  ///< about what a file of kFileBytesMax full of tiny values holds
+inline constexpr std::size_t kNodesMax = 200'000;  ///< 20 for each of ten thousand rules; a file of tiny values has no more memory
 
 struct Entry;
 

@@ -2,6 +2,7 @@
 // described in docs/configuration.md.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "manage/config/access_files.hpp"
+#include "manage/config/bridge_config.hpp"
 #include "manage/config/listen.hpp"
 #include "manage/config/located_text.hpp"
 
@@ -41,23 +43,38 @@ struct Auth {
 /// Every limit has a reaction and, where it refuses or drops something, a counter; docs/configuration.md names them.
 struct Limits {
     std::uint32_t connections = 20'000;                         ///< MQTT connections at a time, all listeners and shards
+    std::uint32_t connect_rate = 5'000;                         ///< new connections a second; 0: any
+    std::uint32_t connect_rate_address = 1'000;                 ///< the same of one address that is not this machine's
     std::chrono::milliseconds connect_timeout{10'000};          ///< from the TCP connection to a complete CONNECT
     std::chrono::milliseconds keep_alive_max{64'800'000};       ///< 18 h; at most 65,535 s, what the protocol can say
     std::uint64_t payload = 256 * 1024;                         ///< bytes of one PUBLISH payload
+    std::uint64_t will_payload = 256 * 1024;                    ///< bytes of one will's payload; that of `payload` if it is less
+    std::uint64_t will_bytes = 16 * 1024 * 1024;                ///< of all wills: topics, payloads, properties
+    std::uint32_t message_rate = 0;                             ///< PUBLISH packets a second of one client; 0: any
+    std::uint64_t byte_rate = 0;                                ///< the same in bytes
+    std::uint32_t topic_length = 65'535;                        ///< bytes of a topic or filter
+    std::uint32_t topic_levels = 65'536;                        ///< of a topic; a filter has at most 64
     std::uint16_t topic_aliases = 16;                           ///< MQTT 5, towards the gateway, each client
+    std::uint16_t topic_aliases_out = 32;                       ///< MQTT 5, towards each client
     std::uint16_t receive_maximum = 4'096;                      ///< QoS 1 and 2 of one client, not yet acknowledged by the gateway
     std::uint16_t in_flight = 256;                              ///< QoS 1 and 2 towards one client, not yet acknowledged by it
     std::uint32_t subscriptions = 1'000;                        ///< of one client
+    std::uint32_t subscriptions_total = 500'000;                ///< of all sessions
     std::uint32_t queue_messages = 1'000;                       ///< waiting for one client behind those in flight
     std::uint64_t queue_bytes = 1024 * 1024;                    ///< the same in bytes
+    std::uint64_t queue_bytes_total = 64 * 1024 * 1024;         ///< in flight to, or waiting for, all clients
     std::uint64_t output_bytes = 1024 * 1024;                   ///< written to one connection, not yet taken by its socket
     std::uint32_t sessions = 50'000;                            ///< with those of clients that are away
     std::chrono::milliseconds session_expiry_max{604'800'000};  ///< 7 d
     std::uint32_t retained_messages = 100'000;
     std::uint64_t retained_bytes = 64 * 1024 * 1024;
+    std::uint64_t memory = 0;                            ///< bytes of the broker, all of the above; 0: half of what the machine has
     std::uint32_t rule_keys = 100'000;                   ///< keys with state in one rule; reaction: state_full
     std::uint64_t rule_state_bytes = 256 * 1024 * 1024;  ///< of all rules and shards; reaction: state_full
+    std::uint64_t rule_state = 64 * 1024 * 1024;         ///< of each rule, all shards; reaction: state_full
     std::uint32_t json_depth = 32;                       ///< nesting of a payload that a rule reads
+    std::uint32_t table_rows = 100'000;                  ///< of one table
+    std::uint64_t table_bytes = 64 * 1024 * 1024;        ///< of all tables together; reaction: the file is refused
     friend bool operator==(const Limits&, const Limits&) = default;
 };
 
@@ -76,7 +93,26 @@ struct RuleConfig {
     LocatedText sql;
     std::vector<Destination> to;
     Place at;
+    std::uint64_t state_bytes_max = 0;  ///< 0: limits.rule_state
+    bool paused = false;                ///< no key of the file: who changes rules at run time sets it
     friend bool operator==(const RuleConfig&, const RuleConfig&) = default;
+};
+
+/// A file that rules can JOIN.
+struct TableConfig {
+    Located name;
+    Path file;
+    std::vector<Located> key;  ///< columns
+    Place at;
+    friend bool operator==(const TableConfig&, const TableConfig&) = default;
+};
+
+/// Upper limits of zones A, B and C of a class of machines: velocity in mm/s (rms), ascending.
+struct MachineClassConfig {
+    std::string name;
+    std::array<double, 3> limits{};
+    Place at;
+    friend bool operator==(const MachineClassConfig&, const MachineClassConfig&) = default;
 };
 
 enum class FunctionRuntime : std::uint8_t { python3, exec };
@@ -151,13 +187,29 @@ struct ClassConfig {
     friend bool operator==(const ClassConfig&, const ClassConfig&) = default;
 };
 
+enum class UplinkKind : std::uint8_t { sluice, mqtt, aws };
+enum class UplinkPayload : std::uint8_t { batch, envelope, data };
+enum class UplinkVersion : std::uint8_t { automatic, v5, v311 };
+
 /// `uplink`. Without a url nothing leaves; events for the cloud still wait in the spool.
 struct Uplink {
     std::string url;  ///< as written; empty: no cloud
     std::string scheme;
+    UplinkKind kind = UplinkKind::sluice;
+    bool tls = false;
     std::string host;
     std::uint16_t port = 0;
     std::string token;  ///< from `token` or the contents of `token_file`
+    // Of brokers
+    std::string user;
+    std::string password;  ///< from `password` or the contents of `password_file`
+    std::string client_id;
+    std::string topic;
+    std::string status_topic;
+    UplinkPayload payload = UplinkPayload::batch;
+    UplinkVersion version = UplinkVersion::automatic;
+    std::uint64_t message_bytes = 128 * 1024;  ///< of a message's payload, but for an event that is larger alone
+    std::string alpn = "mqtt";                 ///< what is asked for through TLS
     Path cert;
     Path key;
     Path ca;
@@ -179,6 +231,14 @@ struct Spool {
     friend bool operator==(const Spool&, const Spool&) = default;
 };
 
+/// `state`: how the rules' state outlives the process.
+struct State {
+    bool journal = true;
+    std::chrono::milliseconds checkpoint{std::chrono::minutes(5)};
+    std::uint64_t journal_bytes = 64 * 1024 * 1024;
+    friend bool operator==(const State&, const State&) = default;
+};
+
 struct Cost {
     double price_per_million = 50'000.0 / 25'920.0;  ///< USD; 25.92 billion readings a month (10,000 a second) for 50,000
     friend bool operator==(const Cost&, const Cost&) = default;
@@ -190,13 +250,17 @@ struct GatewayConfig {
     Listen listen;
     Auth auth;
     Limits limits;
+    std::vector<TableConfig> tables;
+    std::vector<MachineClassConfig> machine_classes;
     std::vector<RuleConfig> rules;
+    std::vector<BridgeConfig> bridges;
     std::vector<FunctionConfig> functions;
     std::vector<ModuleConfig> modules;
     std::vector<ModelConfig> models;
     Shadows shadows;
     Uplink uplink;
     Spool spool;
+    State state;
     Cost cost;
     Log log;
     friend bool operator==(const GatewayConfig&, const GatewayConfig&) = default;

@@ -139,6 +139,7 @@ TEST(GatewayConfig, defaults_of_the_table_are_those_of_the_values) {
     EXPECT_EQ(loaded.config.uplink.in_flight, expected.uplink.in_flight);
     EXPECT_EQ(loaded.config.uplink.classes, expected.uplink.classes);
     EXPECT_EQ(loaded.config.spool, expected.spool);
+    EXPECT_EQ(loaded.config.state, expected.state);
     EXPECT_EQ(loaded.config.cost, expected.cost);
     EXPECT_EQ(loaded.config.shadows, expected.shadows);
     EXPECT_EQ(loaded.config.log, expected.log);
@@ -317,7 +318,9 @@ TEST(GatewayConfig, listener_urls_are_checked) {
     EXPECT_EQ(problems_behind_head("listen: {mqtt: [{url: tls://127.0.0.1:1, cert: c}]}\n"),
               "g.yaml:2:17: error: missing key `key`: a tls:// listener needs `cert` and `key`\n");
     EXPECT_EQ(problems_behind_head("listen: {mqtt: [tcp://127.0.0.1:65536]}\n"),
-              "g.yaml:2:17: error: url: expected a URL, found `tcp://127.0.0.1:65536`\n");
+              "g.yaml:2:17: error: url: expected a URL, found `tcp://127.0.0.1:65536`: a port is at most 65535\n");
+    EXPECT_EQ(problems_behind_head("listen: {http: '[::1]:999999'}\n"),
+              "g.yaml:2:16: error: http: expected HOST:PORT, found `[::1]:999999`: a port is at most 65535\n");
     EXPECT_EQ(problems_behind_head("listen: {http: 8080}\n"), "g.yaml:2:16: error: http: expected HOST:PORT, found `8080`\n");
 }
 
@@ -334,6 +337,43 @@ TEST(GatewayConfig, the_uplink_is_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {token: a, token_file: b}\n"),
               "g.yaml:2:20: error: `token` and `token_file`: only one of them can be the token\n");
     EXPECT_EQ(read_gateway("gateway: {id: x}\nuplink: {url: 'sluice://[::1]'}\n", "g", nullptr, nullptr).config.uplink.port, 1884);
+}
+
+TEST(GatewayConfig, a_broker_as_the_cloud_is_read_and_checked) {
+    const auto read = [](const std::string& uplink) {
+        return read_gateway("gateway: {id: x}\nuplink: {url: " + uplink + "}\n", "g", nullptr, nullptr).config.uplink;
+    };
+    const Uplink plain = read("mqtt://far");
+    EXPECT_EQ(plain.kind, UplinkKind::mqtt);
+    EXPECT_EQ(plain.port, 1883);
+    EXPECT_EQ(plain.client_id, "x");
+    EXPECT_EQ(plain.topic, "sluice/{gateway}/{class}");
+    EXPECT_EQ(plain.payload, UplinkPayload::batch);
+    const Uplink aws = read("aws://far:443, cert: c, key: k");
+    EXPECT_TRUE(aws.tls);
+    EXPECT_EQ(aws.alpn, "x-amzn-mqtt-ca");
+    EXPECT_LT(aws.message_bytes, 128U * 1024U);
+    EXPECT_EQ(read("aws://far, cert: c, key: k").port, 8883);
+
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, topic: 'a/{rule}'}\n"),
+              "g.yaml:2:32: error: `{rule}`: a batch holds events of many rules; `payload: envelope` or `data` sends one a message\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, payload: data, topic: 'a/{rule}'}\n"), "");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, topic: 'a/{what}'}\n"),
+              "g.yaml:2:32: error: `a/{what}`: expected `gateway`, `class` or `rule` in braces\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, topic: 'a/#'}\n"), "g.yaml:2:32: error: `a/#` is no topic name\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, status_topic: 'a/{class}'}\n"),
+              "g.yaml:2:39: error: `a/{class}`: expected `gateway` in braces\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, token: t}\n"),
+              "g.yaml:2:25: error: a token is for a Sluice cloud; a broker knows `user` and `password`, or a certificate\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, password: p}\n"),
+              "g.yaml:2:15: warning: the password and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
+              "g.yaml:2:25: error: a password needs `user`\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, topic: x}\n"),
+              "g.yaml:2:27: error: `topic` is for brokers (mqtt://, mqtts://, aws://): a Sluice cloud has no use for it\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: aws://h}\n"),
+              "g.yaml:2:15: error: missing key `cert` in `uplink`: AWS IoT Core knows a gateway by it\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: aws://h, cert: c, key: k, topic: a/b/c/d/e/f/g/h/i}\n"),
+              "g.yaml:2:48: error: AWS IoT Core takes topics of at most 8 levels and 256 bytes\n");
 }
 
 TEST(GatewayConfig, secrets_are_not_repeated_in_messages) {
@@ -415,7 +455,7 @@ TEST(GatewayConfig, a_file_that_cannot_be_read_says_why) {
     EXPECT_EQ(load_gateway(files, "locked.yaml", nullptr).text(),
               "locked.yaml:1:1: error: cannot be read: permission: not permitted by the operating system\n");
     files.contents["big.yaml"] = std::string(kFileBytesMax + 1, '#');
-    EXPECT_EQ(load_gateway(files, "big.yaml", nullptr).text(), "big.yaml:1:1: error: larger than 1048576 bytes: not a configuration\n");
+    EXPECT_EQ(load_gateway(files, "big.yaml", nullptr).text(), "big.yaml:1:1: error: larger than 8388608 bytes: not a configuration\n");
     files.contents["good.yaml"] = std::string("\xEF\xBB\xBF") + "gateway: {id: x}\n";
     EXPECT_EQ(load_gateway(files, "good.yaml", nullptr).text(), "") << "a byte order mark is not part of the text";
 }
@@ -485,6 +525,54 @@ TEST(Problems, json_carries_the_same_as_the_text) {
     EXPECT_EQ(
         to_json("g \"1\".yaml", loaded.problems),
         R"([{"file":"g \"1\".yaml","line":2,"column":1,"severity":"note","key":"models","message":"`models` is not built yet","not_built":true}])");
+}
+
+TEST(GatewayConfig, tables_are_read_with_one_column_of_the_key_or_several) {
+    MemoryFiles files;
+    files.contents["/etc/machines.csv"] = "id\n";
+    files.contents["/etc/lines.json"] = "[]";
+    const auto loaded = read_gateway(
+        "gateway: {id: x}\ntables:\n  - {name: machines, file: machines.csv, key: id}\n  - {name: lines, file: lines.json, key: [site, "
+        "line]}\n",
+        "/etc/g.yaml", &files, nullptr);
+    ASSERT_EQ(loaded.text(), "");
+    ASSERT_EQ(loaded.config.tables.size(), 2U);
+    EXPECT_EQ(loaded.config.tables[0].file.value, "/etc/machines.csv");
+    EXPECT_EQ(loaded.config.tables[0].key, (std::vector<Located>{{"id", {}}}));
+    EXPECT_EQ(loaded.config.tables[1].key, (std::vector<Located>{{"site", {}}, {"line", {}}}));
+}
+
+TEST(GatewayConfig, wrong_tables_are_reported_at_their_places) {
+    MemoryFiles files;
+    files.contents["/etc/t.csv"] = "id\n";
+    files.contents["/etc/t.txt"] = "id\n";
+    const auto problems = [&](const std::string& tables) {
+        return read_gateway("gateway: {id: x}\ntables:\n" + tables, "/etc/g.yaml", &files, nullptr).text();
+    };
+    EXPECT_EQ(problems("  - {name: t, file: t.csv, key: id}\n  - {name: t, file: t.csv, key: id}\n"),
+              "/etc/g.yaml:4:12: error: duplicate table name `t`: it stands in line 3 already\n");
+    EXPECT_EQ(problems("  - {name: t, file: t.txt, key: id}\n"),
+              "/etc/g.yaml:3:21: error: file: expected a name with .csv, .json or .ndjson at its end, found /etc/t.txt\n");
+    EXPECT_NE(problems("  - {name: t, file: none.csv, key: id}\n").find("/etc/g.yaml:3:21: error: "), std::string::npos);
+    EXPECT_NE(problems("  - {name: t, file: t.csv}\n").find("missing key `key`"), std::string::npos);
+    EXPECT_NE(problems("  - {name: t, file: t.csv, key: []}\n").find("expected at least one entry"), std::string::npos);
+}
+
+TEST(GatewayConfig, classes_of_machines_have_three_ascending_limits) {
+    const auto read = [](const std::string& classes) {
+        return read_gateway("gateway: {id: x}\niso20816:\n" + classes, "g.yaml", nullptr, nullptr);
+    };
+    const auto good = read("  mills: [2, 3.6, 5.6]\n");
+    ASSERT_EQ(good.text(), "");
+    ASSERT_EQ(good.config.machine_classes.size(), 1U);
+    EXPECT_EQ(good.config.machine_classes[0].name, "mills");
+    EXPECT_EQ(good.config.machine_classes[0].limits, (std::array<double, 3>{2, 3.6, 5.6}));
+    EXPECT_EQ(read("  mills: [2, 2, 5]\n").text(), "g.yaml:3:14: error: limits must ascend: 2 stands behind 2\n");
+    EXPECT_EQ(read("  mills: [2, 3]\n").text(),
+              "g.yaml:3:10: error: expected three limits, of zones A, B and C in mm/s, found 2: [2.3, 4.5, 7.1]\n");
+    EXPECT_NE(read("  mills: [-1, 3, 5]\n").text().find("g.yaml:3:11: error: "), std::string::npos);
+    EXPECT_NE(read("  mills: 5\n").text().find("g.yaml:3:10: error: "), std::string::npos);
+    EXPECT_NE(read("  'a b': [1, 2, 3]\n").text().find("the name of a class of machines"), std::string::npos);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -16,41 +15,6 @@
 namespace sluice::config {
 namespace {
 
-struct UplinkScheme {
-    std::string_view name;
-    std::uint16_t port;
-    bool built;
-    bool tls;
-};
-constexpr std::array<UplinkScheme, 10> kUplinkSchemes{{{"sluice", 1884, true, false},
-                                                       {"sluices", 8884, false, true},
-                                                       {"mqtt", 1883, false, false},
-                                                       {"mqtts", 8883, false, true},
-                                                       {"aws", 8883, false, true},
-                                                       {"azure", 8883, false, true},
-                                                       {"nats", 4222, false, false},
-                                                       {"kafka", 9092, false, false},
-                                                       {"http", 80, false, false},
-                                                       {"https", 443, false, true}}};
-
-/// Says where a name stood first; a name is empty where it was wrong and reported.
-class Names {
-public:
-    Names(Problems& problems, std::string_view what) : problems_(problems), what_(what) {}
-    void add(const Located& name, std::string key) {
-        if (name.value.empty()) return;
-        const auto [first, inserted] = seen_.emplace(name.value, name.at);
-        if (inserted) return;
-        add_error(problems_, name.at, std::move(key),
-                  fmt::format("duplicate {} `{}`: it stands in line {} already", what_, name.value, first->second.line));
-    }
-
-private:
-    Problems& problems_;
-    std::string_view what_;
-    std::map<std::string, Position> seen_;
-};
-
 GatewayIdentity read_identity(const View& view) {
     return {.id = view.at("id").text(),
             .data = view.at("data").path(),
@@ -59,26 +23,44 @@ GatewayIdentity read_identity(const View& view) {
             .shards = view.at("shards").integer_as<unsigned>()};
 }
 
+/// Below this the buffers of a few clients are all there is room for.
+constexpr std::uint64_t kMemoryMin = 16 * 1024 * 1024;
+
 Limits read_limits(const View& view, Problems& problems) {
     Limits out;
     out.connections = view.at("connections").integer_as<std::uint32_t>();
+    out.connect_rate = view.at("connect_rate").integer_as<std::uint32_t>();
+    out.connect_rate_address = view.at("connect_rate_address").integer_as<std::uint32_t>();
     out.connect_timeout = view.at("connect_timeout").duration();
     out.keep_alive_max = view.at("keep_alive_max").duration();
     out.payload = view.at("payload").size();
+    out.will_payload = view.at("will_payload").size();
+    out.will_bytes = view.at("will_bytes").size();
+    out.message_rate = view.at("message_rate").integer_as<std::uint32_t>();
+    out.byte_rate = view.at("byte_rate").size();
+    out.topic_length = view.at("topic_length").integer_as<std::uint32_t>();
+    out.topic_levels = view.at("topic_levels").integer_as<std::uint32_t>();
     out.topic_aliases = view.at("topic_aliases").integer_as<std::uint16_t>();
+    out.topic_aliases_out = view.at("topic_aliases_out").integer_as<std::uint16_t>();
     out.receive_maximum = view.at("receive_maximum").integer_as<std::uint16_t>();
     out.in_flight = view.at("in_flight").integer_as<std::uint16_t>();
     out.subscriptions = view.at("subscriptions").integer_as<std::uint32_t>();
+    out.subscriptions_total = view.at("subscriptions_total").integer_as<std::uint32_t>();
     out.queue_messages = view.at("queue_messages").integer_as<std::uint32_t>();
     out.queue_bytes = view.at("queue_bytes").size();
+    out.queue_bytes_total = view.at("queue_bytes_total").size();
     out.output_bytes = view.at("output_bytes").size();
     out.sessions = view.at("sessions").integer_as<std::uint32_t>();
     out.session_expiry_max = view.at("session_expiry_max").duration();
     out.retained_messages = view.at("retained_messages").integer_as<std::uint32_t>();
     out.retained_bytes = view.at("retained_bytes").size();
+    out.memory = view.at("memory").size();
     out.rule_keys = view.at("rule_keys").integer_as<std::uint32_t>();
     out.rule_state_bytes = view.at("rule_state_bytes").size();
+    out.rule_state = view.at("rule_state").size();
     out.json_depth = view.at("json_depth").integer_as<std::uint32_t>();
+    out.table_rows = view.at("table_rows").integer_as<std::uint32_t>();
+    out.table_bytes = view.at("table_bytes").size();
     if (out.queue_bytes < out.payload) {
         const View at = view.at("queue_bytes").present() ? view.at("queue_bytes") : view.at("payload");
         add_error(
@@ -86,123 +68,9 @@ Limits read_limits(const View& view, Problems& problems) {
             fmt::format("`queue_bytes` ({} bytes) must be at least `payload` ({} bytes): such a message could never wait for a subscriber",
                         out.queue_bytes, out.payload));
     }
-    return out;
-}
-
-void read_classes(const View& view, std::vector<ClassConfig>& classes, Problems& problems) {
-    for (const auto& [name, value] : view.entries()) {
-        const std::string key = fmt::format("uplink.classes.{}", shortened(name.value, 64));
-        if (!is_identifier(name.value)) {
-            add_error(problems, name.at, key, "the name of a class: expected letters, digits, `_` and `-`, 1 to 64 of them");
-            continue;
-        }
-        auto found = std::find_if(classes.begin(), classes.end(), [&](const ClassConfig& row) { return row.name == name.value; });
-        if (found == classes.end()) {
-            if (classes.size() == data::kClassesMax) {
-                add_error(problems, name.at, key,
-                          fmt::format("more than {} classes (alert, aggregate and sample count)", data::kClassesMax));
-                return;
-            }
-            for (const std::string_view needed : {"priority", "ttl"}) {
-                if (value.at(needed).written()) continue;
-                add_error(problems, name.at, fmt::format("{}.{}", key, needed),
-                          fmt::format("missing key `{}` in `{}`: a class of your own needs `priority` and `ttl`", needed, key));
-            }
-            found = classes.insert(classes.end(), ClassConfig{name.value, 0, std::chrono::milliseconds(0)});
-        }
-        if (value.at("priority").present()) found->priority = value.at("priority").integer_as<std::uint8_t>();
-        if (value.at("ttl").present()) found->ttl = value.at("ttl").duration();
-    }
-}
-
-void read_uplink_url(const View& view, Uplink& out, Problems& problems) {
-    const View at = view.at("url");
-    const auto url = parse_url(at.text());
-    if (!url) return;
-    std::vector<std::string_view> known;
-    for (const UplinkScheme& row : kUplinkSchemes) known.push_back(row.name);
-    const auto scheme =
-        std::find_if(kUplinkSchemes.begin(), kUplinkSchemes.end(), [&](const UplinkScheme& row) { return row.name == url->scheme; });
-    if (scheme == kUplinkSchemes.end()) {
-        add_error(problems, at.position(), "uplink.url",
-                  fmt::format("unknown scheme `{}://`{}", url->scheme, suggestion(url->scheme, known)));
-        return;
-    }
-    out.url = at.text();
-    out.scheme = url->scheme;
-    out.host = url->host;
-    out.port = url->has_port ? url->port : scheme->port;
-    if (url->has_port && url->port == 0) add_error(problems, at.position(), "uplink.url", "expected a port from 1 to 65535, found 0");
-    if (!scheme->built) {
-        add_not_built(problems, at.position(), "uplink.url", fmt::format("`uplink.url`: an uplink over {}://", url->scheme));
-        return;
-    }
-    if (!out.token.empty() && !scheme->tls && !is_loopback(out.host)) {
-        add_warning(problems, at.position(), "uplink.url",
-                    "the token and all events travel unencrypted over sluice:// (TLS: sluices://, not built yet)");
-    }
-    if (!out.cert.empty() && !scheme->tls) {
-        add_error(problems, view.at("cert").key_position(), "uplink.cert", "`cert` needs TLS: an uplink over sluices://");
-    }
-}
-
-Uplink read_uplink(const View& view, env::FileSystem* files, Problems& problems) {
-    Uplink out;
-    out.at = view.at("url").position();
-    out.token = read_token(view, "uplink", files, problems);
-    out.cert = view.at("cert").path();
-    out.key = view.at("key").path();
-    out.ca = view.at("ca").path();
-    out.keep_alive = view.at("keep_alive").duration();
-    out.ack_timeout = view.at("ack_timeout").duration();
-    out.retry_max = view.at("retry_max").duration();
-    out.drain_rate = view.at("drain_rate").integer_as<std::uint32_t>();
-    out.in_flight = view.at("in_flight").integer_as<std::uint32_t>();
-    if (out.cert.empty() != out.key.empty()) {
-        const View given = out.cert.empty() ? view.at("key") : view.at("cert");
-        add_error(problems, given.key_position(), "uplink.cert", "`cert` and `key` are needed together");
-    }
-    read_uplink_url(view, out, problems);
-    read_classes(view.at("classes"), out.classes, problems);
-    return out;
-}
-
-std::vector<Destination> read_destinations(const View& view, const std::string& key, const std::vector<ClassConfig>& classes,
-                                           Problems& problems) {
-    std::vector<Destination> out;
-    const std::vector<View> entries = view.items();
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-        const View& entry = entries[i];
-        const std::string entry_key = fmt::format("{}[{}]", key, i);
-        const View topic = entry.at("topic");
-        const View cloud = entry.at("cloud");
-        if (topic.written() == cloud.written()) {
-            const std::string_view found = topic.written() ? "both" : "neither";
-            if (entry.present())
-                add_error(problems, entry.position(), entry_key, fmt::format("a destination is `topic` or `cloud`: found {}", found));
-            continue;
-        }
-        Destination destination;
-        destination.at = entry.position();
-        if (topic.written()) {
-            destination.topic = topic.located_text();
-            out.push_back(std::move(destination));
-            continue;
-        }
-        destination.cloud = cloud.text();
-        if (destination.cloud.empty()) continue;
-        const auto found =
-            std::find_if(classes.begin(), classes.end(), [&](const ClassConfig& row) { return row.name == destination.cloud; });
-        if (found == classes.end()) {
-            std::vector<std::string_view> names;
-            for (const ClassConfig& row : classes) names.push_back(row.name);
-            add_error(
-                problems, cloud.position(), entry_key + ".cloud",
-                fmt::format("class `{}` is not declared in `uplink.classes`{}", destination.cloud, suggestion(destination.cloud, names)));
-            continue;
-        }
-        destination.class_index = static_cast<std::uint8_t>(found - classes.begin());
-        out.push_back(std::move(destination));
+    if (out.memory != 0 && out.memory < kMemoryMin) {
+        add_error(problems, view.at("memory").position(), "limits.memory",
+                  fmt::format("`memory` ({} bytes) is 0, half of what the machine has, or at least {}MiB", out.memory, kMemoryMin >> 20U));
     }
     return out;
 }
@@ -211,16 +79,11 @@ std::vector<RuleConfig> read_rules(const View& view, const std::vector<ClassConf
     std::vector<RuleConfig> out;
     Names names(problems, "rule id");
     const std::vector<View> entries = view.items();
+    out.reserve(entries.size());
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        const View& entry = entries[i];
         const std::string key = fmt::format("rules[{}]", i);
-        RuleConfig rule;
-        rule.at = entry.position();
-        rule.id = entry.at("id").located();
-        rule.sql = entry.at("sql").located_text();
-        rule.to = read_destinations(entry.at("to"), key + ".to", classes, problems);
-        names.add(rule.id, key + ".id");
-        out.push_back(std::move(rule));
+        out.push_back(read_rule(entries[i], key, classes, problems));
+        names.add(out.back().id, key + ".id");
     }
     return out;
 }
@@ -406,14 +269,19 @@ GatewayConfig read_gateway_values(const View& root, env::FileSystem* files, Prob
     out.listen = read_listen(root.at("listen"), Tier::gateway, problems);
     out.auth = read_auth(root.at("auth"), files, problems);
     out.limits = read_limits(root.at("limits"), problems);
-    out.uplink = read_uplink(root.at("uplink"), files, problems);
+    out.uplink = read_uplink(root.at("uplink"), out.gateway.id, files, problems);
+    out.tables = read_tables(root.at("tables"), problems);
+    out.machine_classes = read_machine_classes(root.at("iso20816"), problems);
     out.rules = read_rules(root.at("rules"), out.uplink.classes, problems);
+    out.bridges = read_bridges(root.at("bridges"), out.gateway.id, out.limits.payload, files, problems);
     out.functions = read_functions(root.at("functions"), out.uplink.classes, problems);
     out.modules = read_modules(root.at("modules"), problems);
     out.models = read_models(root.at("models"), problems);
     const View sync = root.at("shadows").at("sync");
     out.shadows = {sync.at("mode").choice_as<ShadowSync>(), sync.at("interval").duration()};
     out.spool.max_bytes = root.at("spool").at("max_bytes").size();
+    const View state = root.at("state");
+    out.state = {state.at("journal").boolean(), state.at("checkpoint").duration(), state.at("journal_bytes").size()};
     out.cost.price_per_million = root.at("cost").at("price_per_million").number();
     out.log = read_log(root.at("log"));
     check_access(out, root, problems);

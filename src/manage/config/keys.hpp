@@ -49,6 +49,10 @@ struct Key {
 };
 
 [[nodiscard]] std::span<const Key> gateway_keys();
+/// Of these, what rules use: tables, classes of machines.
+[[nodiscard]] std::span<const Key> rule_data_keys();
+/// Of these, `uplink`.
+[[nodiscard]] std::span<const Key> uplink_keys();
 [[nodiscard]] std::span<const Key> cloud_keys();
 
 }  // namespace sluice::config

@@ -114,6 +114,17 @@ std::optional<Url> parse_url(std::string_view text) {
     return url;
 }
 
+bool has_impossible_port(std::string_view text) {
+    if (const std::size_t scheme = text.find("://"); scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
+    text = text.substr(0, text.find('/'));
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos || colon + 1 == text.size()) return false;
+    std::string_view digits = text.substr(colon + 1);
+    if (!std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; })) return false;
+    digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size()));
+    return digits.size() > 5 || (digits.size() == 5 && digits > "65535");
+}
+
 std::optional<HttpListener> parse_host_port(std::string_view text) {
     auto split = split_host_port(text);
     if (!split || !split->has_port) return std::nullopt;

@@ -24,28 +24,6 @@ std::string folder_of(const std::string& file) {
     return slash == 0 ? "/" : file.substr(0, slash);
 }
 
-/// Short enough to be read, whatever they quote; in the order of the file, and at most kProblemsMax and a last line that stands for the
-/// others.
-void bound(Problems& problems) {
-    constexpr std::size_t kMessageBytesMax = 500;
-    for (Problem& problem : problems) {
-        problem.key = shortened(problem.key, kMessageBytesMax);
-        problem.message = shortened(problem.message, kMessageBytesMax);
-    }
-    std::stable_sort(problems.begin(), problems.end(), is_before);
-    if (problems.size() <= kProblemsMax) return;
-    const auto rest = problems.begin() + static_cast<std::ptrdiff_t>(kProblemsMax);
-    Problem last;
-    last.at = rest->at;
-    last.file = rest->file;
-    last.message = fmt::format("and {} more problems from here on", problems.end() - rest);
-    last.severity =
-        std::min_element(rest, problems.end(), [](const Problem& a, const Problem& b) { return a.severity < b.severity; })->severity;
-    last.not_built = std::any_of(rest, problems.end(), [](const Problem& problem) { return problem.not_built; });
-    problems.erase(rest, problems.end());
-    problems.push_back(std::move(last));
-}
-
 /// A file given to the wrong daemon: one plain sentence instead of a list of unknown keys.
 bool is_of_other_tier(const Node& document, std::string_view own, std::string_view other, Problems& problems) {
     const Entry* entry = document.find(other);
@@ -114,6 +92,26 @@ Loaded<Config> load(env::FileSystem& files, const std::string& path, Read read_i
 
 }  // namespace
 
+void bound(Problems& problems) {
+    constexpr std::size_t kMessageBytesMax = 500;
+    for (Problem& problem : problems) {
+        problem.key = shortened(problem.key, kMessageBytesMax);
+        problem.message = shortened(problem.message, kMessageBytesMax);
+    }
+    std::stable_sort(problems.begin(), problems.end(), is_before);
+    if (problems.size() <= kProblemsMax) return;
+    const auto rest = problems.begin() + static_cast<std::ptrdiff_t>(kProblemsMax);
+    Problem last;
+    last.at = rest->at;
+    last.file = rest->file;
+    last.message = fmt::format("and {} more problems from here on", problems.end() - rest);
+    last.severity =
+        std::min_element(rest, problems.end(), [](const Problem& a, const Problem& b) { return a.severity < b.severity; })->severity;
+    last.not_built = std::any_of(rest, problems.end(), [](const Problem& problem) { return problem.not_built; });
+    problems.erase(rest, problems.end());
+    problems.push_back(std::move(last));
+}
+
 base::Result<std::string> read_text(env::FileSystem& files, const std::string& path, std::size_t limit) {
     auto file = files.open(path, env::OpenMode::read);
     if (!file) return file.error();
@@ -161,6 +159,7 @@ Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker*
         auto loaded = read_gateway(*text, path, &files, rules, listeners);
         out.id = loaded.config.gateway.id;
         out.rules = loaded.config.rules.size();
+        out.data = loaded.config.gateway.data.value;
         out.problems = std::move(loaded.problems);
     }
     return out;
@@ -171,7 +170,11 @@ Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& fil
     auto out = read<GatewayConfig>(text, file, files, gateway_keys(),
                                    [&](const View& root, Problems& problems) { return read_gateway_values(root, files, problems); });
     if (rules != nullptr) rules->check(out.config, out.problems);
-    if (listeners != nullptr) listeners->check(out.config.listen, out.problems);
+    if (listeners != nullptr) {
+        listeners->check(out.config.listen, out.problems);
+        listeners->check(out.config.bridges, out.problems);
+        listeners->check(out.config.uplink, out.problems);
+    }
     bound(out.problems);
     return out;
 }

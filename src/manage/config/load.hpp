@@ -22,8 +22,8 @@ class FileSystem;
 
 namespace sluice::config {
 
-/// Larger files are refused unread; the largest hand-written configuration we can imagine is a tenth of it.
-inline constexpr std::size_t kFileBytesMax = 1024 * 1024;
+/// Larger files are refused unread. Ten thousand rules (rules::Limits) of 800 bytes each.
+inline constexpr std::size_t kFileBytesMax = 8 * 1024 * 1024;
 
 /// Problems of one file that are reported; who has more does not read them all.
 inline constexpr std::size_t kProblemsMax = 200;
@@ -49,6 +49,7 @@ struct Checked {
     std::string file;
     std::string id;         ///< of the gateway or cloud
     std::size_t rules = 0;  ///< of a gateway
+    std::string data;       ///< its data folder
     Problems problems;
 };
 [[nodiscard]] Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker* rules, ListenerChecker* listeners = nullptr);
@@ -63,6 +64,14 @@ struct Checked {
 [[nodiscard]] Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files, RuleChecker* rules,
                                                  ListenerChecker* listeners = nullptr);
 [[nodiscard]] Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files);
+
+struct LoadedRule {
+    RuleConfig rule;    ///< to be used only if is_valid(problems)
+    Problems problems;  ///< with places in the text
+};
+/// One rule that does not stand in the file: its keys as in `rules[]`, as JSON or YAML, with the same bounds and messages. SQL is not
+/// looked at. `id`: which rule it is; the text need not say so.
+[[nodiscard]] LoadedRule read_rule(std::string_view text, const std::string& id, const std::vector<ClassConfig>& classes);
 
 /// The text behind a byte order mark, which some editors write.
 [[nodiscard]] constexpr std::string_view without_mark(std::string_view text) {

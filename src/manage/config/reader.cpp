@@ -163,6 +163,29 @@ Listen read_listen(const View& listen, Tier tier, Problems& problems) {
 
 Log read_log(const View& log) { return {log.at("level").choice_as<LogLevel>(), log.at("format").choice_as<LogFormat>()}; }
 
+std::optional<std::string> read_password(const View& section, const std::string& key, env::FileSystem* files, Problems& problems) {
+    const View word = section.at("password");
+    const View file = section.at("password_file");
+    if (word.present() && file.present())
+        add_error(problems, file.key_position(), key + ".password_file",
+                  "`password` and `password_file`: only one of them can be the password");
+    if (!file.present() || files == nullptr) return word.present() ? std::optional(word.text()) : std::nullopt;
+    constexpr std::size_t kPasswordFileBytesMax = 64 * 1024;
+    auto text = read_text(*files, file.path().value, kPasswordFileBytesMax);
+    if (!text) {
+        if (text.error().code != base::Errc::not_found)  // check_files says that it is missing
+            add_error(problems, file.position(), key + ".password_file", fmt::format("password_file: {}", base::describe(text.error())));
+        return std::nullopt;
+    }
+    constexpr unsigned kOthers = 0077;
+    if (const auto mode = files->permissions(file.path().value); mode && (*mode & kOthers) != 0) {
+        add_warning(problems, file.position(), key + ".password_file",
+                    "password_file: other users of this machine may read it; `chmod 600` keeps it secret");
+    }
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+    return std::move(*text);
+}
+
 std::string read_token(const View& section, const std::string& key, env::FileSystem* files, Problems& problems) {
     constexpr std::size_t kTokenFileMax = 4096;  // a JWT fits
     const View token = section.at("token");

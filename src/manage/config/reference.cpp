@@ -16,7 +16,7 @@ constexpr std::string_view kIntroduction = R"(# Configuration
 *Made from the key tables in `src/manage/config/*_keys.cpp`; a test fails when this page differs from them. To write it anew:
 `SLUICE_UPDATE=1 manage_config_test --gtest_filter='Reference.*'`.*
 
-A file is YAML: one document, no anchors, aliases or tags, at most 1 MiB. Unknown keys are errors, with a suggestion. Paths are relative to
+A file is YAML: one document, no anchors, aliases or tags, at most 8 MiB. Unknown keys are errors, with a suggestion. Paths are relative to
 the file. `sluice check -c FILE` reports every problem as `FILE:LINE:COL: error: …`; the daemons check the same way when they start and touch
 nothing before. `examples/` has files that run as they stand, `sluice init` writes commented ones.
 
@@ -105,7 +105,7 @@ void append_section(std::string& page, std::span<const Key> keys, std::string_vi
         if (path == top) {
             page += fmt::format("\n### `{}`{}\n\n{}{}\n", path, key.built ? "" : " (not built yet)", key.required ? "Required. " : "",
                                 key.text);
-            const bool leaf = key.kind != KeyKind::section && key.kind != KeyKind::list;
+            const bool leaf = key.kind != KeyKind::section && key.kind != KeyKind::list && key.kind != KeyKind::map;
             page +=
                 leaf ? fmt::format("Default: {}.\n", code(key.fallback)) : "\n| key | type | default | range | |\n|---|---|---|---|---|\n";
             continue;

@@ -88,7 +88,8 @@ std::string found(const Key& key, const Node& node) {
     }
     if (key.kind == KeyKind::secret) return "text";
     if (node.text.empty()) return "empty text";
-    return fmt::format("`{}`", shortened(node.text, kShownMax));
+    const bool port = (key.kind == KeyKind::url || key.kind == KeyKind::address) && has_impossible_port(node.text);
+    return fmt::format("`{}`{}", shortened(node.text, kShownMax), port ? ": a port is at most 65535" : "");
 }
 
 template <class Parse>
@@ -203,6 +204,7 @@ private:
                 continue;
             }
             std::vector<std::string_view> known;
+            known.reserve(schema.children.size());
             for (const SchemaNode& child : schema.children) known.push_back(child.name);
             const std::string where = path.empty() ? std::string() : fmt::format(" in `{}`", path);
             error(entry.key_at, join(path, entry.key),

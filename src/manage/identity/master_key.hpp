@@ -41,5 +41,6 @@ inline constexpr std::string_view kSessionsPurpose = "sessions v1";
 inline constexpr std::string_view kSessionNamesPurpose = "session names v1";
 inline constexpr std::string_view kSessionsCheckPurpose = "sessions key check v1";
 inline constexpr std::string_view kRuleStatePurpose = "rule state v1";
+inline constexpr std::string_view kRuleChangesPurpose = "rule changes v1";
 
 }  // namespace sluice::identity

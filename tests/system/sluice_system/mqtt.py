@@ -44,6 +44,10 @@ def publish_packet(topic: str, payload: bytes, *, qos: int = 0, packet_id: int =
     return packet(0x30 | qos << 1 | int(retain), text(topic) + number + payload)
 
 
+def subscribe_packet(topic_filter: str, qos: int, *, packet_id: int) -> bytes:
+    return packet(0x82, struct.pack(">H", packet_id) + text(topic_filter) + bytes([qos]))
+
+
 class Client:
     """Blocking. Raises ConnectionError when the server ends the connection."""
 
@@ -58,6 +62,7 @@ class Client:
         self.send(connect_packet(client_id, **connect))
         kind, _, body = self.read()
         if kind != CONNACK or body[1] != 0:
+            self.close()
             raise ConnectionError(f"refused: packet {kind}, {body!r}")
         self.session_present = body[0] == 1
 
@@ -130,7 +135,7 @@ class Client:
 
     def subscribe(self, topic_filter: str, qos: int = 0):
         self._next_id = self._next_id % 65535 + 1
-        self.send(packet(0x82, struct.pack(">H", self._next_id) + text(topic_filter) + bytes([qos])))
+        self.send(subscribe_packet(topic_filter, qos, packet_id=self._next_id))
         while True:
             kind, _, body = self.read()
             if kind == SUBACK:

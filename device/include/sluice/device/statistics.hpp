@@ -22,6 +22,16 @@ struct RunningMoments {
         mean += delta / static_cast<double>(count);
         squares += delta * (x - mean);
     }
+    /// As if the other's values had been pushed here. Chan, Golub, LeVeque, The American Statistician 37(3), 1983, eq. 2.1.
+    void merge(const RunningMoments& other) {
+        if (other.count == 0) return;
+        const double n = static_cast<double>(count);
+        const double m = static_cast<double>(other.count);
+        const double delta = other.mean - mean;
+        count += other.count;
+        mean += delta * (m / (n + m));
+        squares += other.squares + delta * delta * (n * m / (n + m));
+    }
     /// Divided by n. Needs count >= 1.
     [[nodiscard]] double variance_population() const { return squares / static_cast<double>(count); }
     /// Divided by n - 1. Needs count >= 2.
@@ -40,6 +50,10 @@ struct CompensatedSum {
         else
             lost += (x - next) + sum;
         sum = next;
+    }
+    void merge(const CompensatedSum& other) {
+        push(other.sum);
+        push(other.lost);
     }
     [[nodiscard]] double value() const {
         // Infinite sums have a NaN in `lost`.

@@ -1,0 +1,54 @@
+#include "flow/uplink/sluice_dialect.hpp"
+
+#include <utility>
+
+#include "codec/wire/topics.hpp"
+
+namespace sluice::uplink {
+
+SluiceDialect::SluiceDialect(std::string gateway, std::string token)
+    : gateway_(std::move(gateway)),
+      token_(std::move(token)),
+      client_id_(wire::client_id(gateway_)),
+      events_topic_(wire::topic(gateway_, wire::Channel::events)),
+      status_topic_(wire::topic(gateway_, wire::Channel::status)) {}
+
+void SluiceDialect::greet(mqtt::ClientSession::Options& connect) {
+    connect.client_id = client_id_;
+    connect.user = gateway_;
+    if (!token_.empty()) connect.password = base::as_bytes(token_);
+    mqtt::Will will;
+    will.topic = status_topic_;
+    will.payload = base::as_bytes(wire::kOfflineStatus);
+    will.qos = mqtt::Qos::at_least_once;
+    connect.will = will;
+}
+
+bool SluiceDialect::add_event(data::Sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) {
+    return encoder_.add_event(rule, ts_ms, json);
+}
+
+bool SluiceDialect::add_gap(data::Sequence first, data::Sequence last, base::DropReason reason) {
+    return encoder_.add_gap(last.value() - first.value() + 1, base::name(reason));
+}
+
+Outgoing SluiceDialect::finish(mqtt::Version, data::Epoch epoch) {
+    message_.clear();
+    encoder_.finish(epoch, message_);
+    return {.topic = events_topic_, .payload = message_};
+}
+
+/// Also proves, right after CONNACK and on a quiet line, that the cloud's store answers.
+std::optional<Outgoing> SluiceDialect::status(bool online, StatusSource& source) {
+    message_.clear();
+    if (online) {
+        base::append(message_, std::string_view(R"({"online":true,"ledger":)"));
+        source.append_ledger(message_);
+        message_.push_back('}');
+    } else {
+        base::append(message_, wire::kOfflineStatus);
+    }
+    return Outgoing{.topic = status_topic_, .payload = message_};
+}
+
+}  // namespace sluice::uplink

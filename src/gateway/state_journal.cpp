@@ -1,0 +1,335 @@
+#include "gateway/state_journal.hpp"
+
+#include <algorithm>
+
+#include "flow/spool/block.hpp"
+
+namespace sluice::gateway {
+namespace {
+
+using spool::append_varint;
+using spool::take_varint;
+
+constexpr data::ClassIndex kClass{0};
+constexpr std::string_view kClassName = "state";
+constexpr std::size_t kEventsRecordBytes = 256 * 1024;
+/// While the disk fails events of one commit gather; beyond this they are not kept twice.
+constexpr std::size_t kNotedBytesMax = 4 * 1024 * 1024;
+constexpr spool::ReadLimits kReadLimits{.events = 4096, .bytes = 1 << 20};
+
+void append_name(base::Bytes& out, std::string_view name) {
+    out.push_back(static_cast<base::Byte>(name.size()));
+    base::append(out, name);
+}
+
+std::optional<std::string_view> take_name(base::ByteView& from) {
+    if (from.empty() || from.size() <= from[0]) return std::nullopt;
+    const std::size_t size = from[0];
+    const std::string_view name = base::as_text(from.subspan(1, size));
+    from = from.subspan(1 + size);
+    return name;
+}
+
+std::optional<base::ByteView> take_bytes(base::ByteView& from) {
+    const auto size = take_varint(from);
+    if (!size || *size > from.size()) return std::nullopt;
+    const base::ByteView out = from.first(*size);
+    from = from.subspan(*size);
+    return out;
+}
+
+std::optional<data::ClassIndex> class_of(const spool::Spool& events, std::string_view name) {
+    const auto& classes = events.classes();
+    const auto found = std::find_if(classes.begin(), classes.end(), [name](const auto& each) { return each.name == name; });
+    if (found == classes.end()) return std::nullopt;
+    return data::ClassIndex(static_cast<std::uint8_t>(found - classes.begin()));
+}
+
+/// Where a commit's first block of events begins, and when it was.
+struct Commit {
+    JournalMoment at;
+    std::uint64_t epoch = 0;
+    std::string_view event_class;  ///< empty: no events came with it
+    std::uint64_t first = 0;
+
+    static std::optional<Commit> decode(base::ByteView from) {
+        constexpr std::size_t kFixed = 25;
+        if (from.size() <= kFixed) return std::nullopt;
+        Commit out;
+        out.at.at = base::Monotonic(std::chrono::nanoseconds(static_cast<std::int64_t>(base::load_le<std::uint64_t>(from.data() + 1))));
+        out.at.wall = base::WallTime(std::chrono::nanoseconds(static_cast<std::int64_t>(base::load_le<std::uint64_t>(from.data() + 9))));
+        out.epoch = base::load_le<std::uint64_t>(from.data() + 17);
+        from = from.subspan(kFixed);
+        const auto name = take_name(from);
+        const auto first = take_varint(from);
+        if (!name || !first) return std::nullopt;
+        out.event_class = *name;
+        out.first = *first;
+        return out;
+    }
+    void encode(base::Bytes& out) const {
+        out.push_back(static_cast<base::Byte>(JournalKind::commit));
+        base::append_le(out, static_cast<std::uint64_t>(at.at.time_since_epoch().count()));
+        base::append_le(out, static_cast<std::uint64_t>(at.wall.time_since_epoch().count()));
+        base::append_le(out, epoch);
+        append_name(out, event_class);
+        append_varint(out, first);
+    }
+};
+
+class Nobody final : public spool::EventVisitor {
+public:
+    void on_event(data::Sequence, const data::Event&) override {}
+};
+
+/// Did the event reach the disk? One that was dropped since, or delivered, did.
+bool holds(spool::Spool& events, data::ClassIndex event_class, std::uint64_t sequence) {
+    if (data::Sequence(sequence) >= events.durable_end(event_class)) return false;
+    if (data::Sequence(sequence) < events.first_waiting(event_class)) return true;
+    Nobody nobody;
+    const auto found = events.read(event_class, data::Sequence(sequence), {.events = 1, .bytes = 1}, nobody);
+    return !found || !found->gap || found->gap->reason != base::DropReason::corrupt;
+}
+
+/// Events of a commit that are not in the spool go there now. `exact`: those that a torn write took, too.
+void redo(spool::Spool& events, base::ByteView from, bool exact) {
+    from = from.subspan(1);
+    while (!from.empty()) {
+        const auto name = take_name(from);
+        const auto sequence = take_varint(from);
+        const auto made = take_varint(from);
+        const auto rule = take_bytes(from);
+        const auto json = take_bytes(from);
+        if (!name || !sequence || !made || !rule || !json) return;
+        const auto event_class = class_of(events, *name);
+        if (!event_class) continue;
+        const bool there = exact ? holds(events, *event_class, *sequence) : data::Sequence(*sequence) < events.durable_end(*event_class);
+        // Larger than a record may be it was not in the first place.
+        if (!there) (void)events.append({*event_class, base::as_text(*rule), base::from_ms(spool::unzigzag(*made)), *json});
+    }
+}
+
+}  // namespace
+
+/// Puts the records of a commit together.
+class StateJournal::Walk : public spool::EventVisitor {
+public:
+    struct Turn {
+        std::uint64_t position;
+        base::Bytes record;
+    };
+    void on_event(data::Sequence sequence, const data::Event& event) final {
+        if (event.json.empty()) return;
+        switch (static_cast<JournalKind>(event.json[0])) {
+            case JournalKind::turn:
+                turns.push_back({sequence.value(), base::Bytes(event.json.begin(), event.json.end())});
+                return;
+            case JournalKind::events:
+                events.emplace_back(event.json.begin(), event.json.end());
+                return;
+            case JournalKind::commit:
+                if (const auto commit = Commit::decode(event.json)) on_commit(sequence.value(), *commit);
+                break;
+            case JournalKind::start:
+                on_start(event.json);
+                break;
+        }
+        forget();
+    }
+    void on_gap(std::uint64_t records) {
+        lost += records;
+        forget();
+    }
+    std::vector<Turn> turns;
+    std::vector<base::Bytes> events;
+    std::uint64_t lost = 0;
+
+protected:
+    virtual void on_commit(std::uint64_t position, const Commit& commit) = 0;
+    virtual void on_start(base::ByteView record) { (void)record; }
+
+private:
+    void forget() {
+        turns.clear();
+        events.clear();
+    }
+};
+
+StateJournal::StateJournal(std::unique_ptr<spool::Spool> spool)
+    : spool_(std::move(spool)), next_(spool_->durable_end(kClass).value()), lost_before_(spool_->stats().classes[0].dropped_total()) {}
+
+base::Result<std::unique_ptr<StateJournal>> StateJournal::open(const spool::Spool::Environment& environment, const Options& options) {
+    spool::Options wanted;
+    wanted.directory = options.directory;
+    wanted.bytes_max = options.bytes_max;
+    wanted.pending_bytes_max = 8U << 20;
+    wanted.classes = {{.name = std::string(kClassName)}};
+    auto spool = spool::Spool::open(environment, std::move(wanted));
+    if (!spool) return spool.error();
+    return std::unique_ptr<StateJournal>(new StateJournal(std::move(*spool)));
+}
+
+base::Status StateJournal::walk(Walk& walk) {
+    for (data::Sequence at = spool_->first_waiting(kClass); at < spool_->durable_end(kClass);) {
+        const auto found = spool_->read(kClass, at, kReadLimits, walk);
+        if (!found) return found.error();
+        if (found->gap) walk.on_gap(found->gap->last.value() - found->gap->first.value() + 1);
+        if (found->next <= at) break;
+        at = found->next;
+    }
+    return {};
+}
+
+base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
+    class Settle final : public Walk {
+    public:
+        Settle(spool::Spool& the_events, std::vector<std::uint64_t>& the_void) : spooled(the_events), not_counting(the_void) {}
+        void on_commit(std::uint64_t position, const Commit& commit) override {
+            // Those of the last commit are looked at more closely in the end.
+            for (const base::Bytes& each : last_events) redo(spooled, each, false);
+            const auto event_class = class_of(spooled, commit.event_class);
+            const bool same = commit.epoch == spooled.epoch().value();
+            last_position = position;
+            last_class = same ? event_class : std::nullopt;
+            last_first = commit.first;
+            last_events = same ? std::move(events) : std::vector<base::Bytes>();
+            if (same && event_class && spooled.durable_end(*event_class) <= data::Sequence(commit.first)) {
+                of_this_run.push_back(position);
+                last_events.clear();
+                return;
+            }
+            found.turns += turns.size();
+            before_last = found.last;
+            found.last = commit.at;
+        }
+        void on_start(base::ByteView record) override {
+            // What came before was settled then.
+            of_this_run.clear();
+            last_events.clear();
+            last_class.reset();
+            base::ByteView from = record.subspan(1);
+            while (const auto position = take_varint(from)) not_counting.push_back(*position);
+        }
+        spool::Spool& spooled;
+        std::vector<std::uint64_t>& not_counting;
+        Found found;
+        std::optional<JournalMoment> before_last;
+        std::vector<std::uint64_t> of_this_run;
+        std::uint64_t last_position = 0;
+        std::optional<data::ClassIndex> last_class;
+        std::uint64_t last_first = 0;
+        std::vector<base::Bytes> last_events;
+    };
+    Settle settle(events, void_);
+    if (auto walked = walk(settle); !walked) return walked.error();
+    settle.found.lost = settle.lost;
+    const bool counts = settle.of_this_run.empty() || settle.of_this_run.back() != settle.last_position;
+    // A torn write leaves sequence numbers that nobody has: of the last commit only what can be read is there.
+    if (counts && settle.last_class && !holds(events, *settle.last_class, settle.last_first)) {
+        settle.of_this_run.push_back(settle.last_position);
+        settle.found.last = settle.before_last;
+    } else if (counts) {
+        for (const base::Bytes& each : settle.last_events) redo(events, each, true);
+    }
+    void_.insert(void_.end(), settle.of_this_run.begin(), settle.of_this_run.end());
+    if (auto done = events.commit(); !done) return done.error();
+    return settle.found;
+}
+
+base::Status StateJournal::read(Visitor& visitor) {
+    class Read final : public Walk {
+    public:
+        Read(Visitor& to, const std::vector<std::uint64_t>& the_void) : visitor(to), not_counting(the_void) {}
+        void on_commit(std::uint64_t position, const Commit&) override {
+            if (std::find(not_counting.begin(), not_counting.end(), position) != not_counting.end()) return;
+            for (const Turn& turn : turns) visitor.on_turn(turn.position, turn.record);
+        }
+        Visitor& visitor;
+        const std::vector<std::uint64_t>& not_counting;
+    };
+    Read read(visitor, void_);
+    return walk(read);
+}
+
+base::Status StateJournal::begin() {
+    if (spool_->first_waiting(kClass) == spool_->durable_end(kClass)) return {};
+    scratch_.assign(1, static_cast<base::Byte>(JournalKind::start));
+    for (const std::uint64_t position : void_) append_varint(scratch_, position);
+    add(scratch_);
+    return spool_->commit();
+}
+
+void StateJournal::add(base::ByteView record) {
+    const auto sequence = spool_->append({kClass, {}, base::from_ms(0), record});
+    if (sequence) next_ = sequence->value() + 1;
+    pending_ = true;
+}
+
+void StateJournal::append(base::ByteView turn) {
+    add(packer_.pack(turn));
+    open_ = true;
+}
+
+void StateJournal::note(const spool::Spool& events, data::Sequence sequence, const data::Event& event) {
+    if (noted_bytes_.size() > kNotedBytesMax) return;
+    const std::size_t at = noted_bytes_.size();
+    append_name(noted_bytes_, events.classes()[event.event_class.value()].name);
+    append_varint(noted_bytes_, sequence.value());
+    append_varint(noted_bytes_, spool::zigzag(base::to_ms(event.made)));
+    append_varint(noted_bytes_, event.rule.size());
+    base::append(noted_bytes_, event.rule);
+    append_varint(noted_bytes_, event.json.size());
+    base::append(noted_bytes_, event.json);
+    noted_.push_back({event.event_class, sequence.value(), at, noted_bytes_.size() - at});
+}
+
+base::Status StateJournal::commit(const spool::Spool& events, JournalMoment now) {
+    if (open_) {
+        const auto first = events.first_to_commit();
+        scratch_.assign(1, static_cast<base::Byte>(JournalKind::events));
+        const auto flush = [this](std::size_t from_size) {
+            if (scratch_.size() <= from_size) return;
+            add(scratch_);
+            scratch_.resize(1);
+        };
+        for (const Noted& each : noted_) {
+            const data::Sequence sequence(each.sequence);
+            if (first && each.event_class == first->event_class && sequence >= first->first && sequence < first->end) continue;
+            if (scratch_.size() + each.size > kEventsRecordBytes) flush(1);
+            base::append(scratch_, base::ByteView(noted_bytes_).subspan(each.at, each.size));
+        }
+        flush(1);
+        Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0};
+        if (first) {
+            commit.event_class = events.classes()[first->event_class.value()].name;
+            commit.first = first->first.value();
+        }
+        scratch_.clear();
+        commit.encode(scratch_);
+        add(scratch_);
+        open_ = false;
+    }
+    noted_.clear();
+    noted_bytes_.clear();
+    if (!pending_) return {};
+    const auto done = spool_->commit();
+    pending_ = !done;
+    return done;
+}
+
+void StateJournal::release(std::uint64_t position) {
+    if (position > 1) spool_->acknowledge(kClass, data::Sequence(position - 1));
+}
+
+JournalStats StateJournal::stats() const {
+    const spool::Stats stats = spool_->stats();
+    JournalStats out;
+    out.bytes_used = stats.bytes_used;
+    out.bytes_max = stats.bytes_max;
+    out.bytes_written = stats.bytes_written;
+    out.syncs = stats.syncs;
+    out.lost = stats.classes[0].dropped_total() - std::min(lost_before_, stats.classes[0].dropped_total());
+    return out;
+}
+
+}  // namespace sluice::gateway

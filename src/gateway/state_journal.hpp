@@ -1,0 +1,101 @@
+// The journal of what moved the rules' state since it was saved, on disk: docs/formats/state_journal.md. A spool of its own
+// (`<data>/state/journal`) gives the sealing, the torn tails and the deletion from the front.
+//
+// What a group commit has of turns and of events is one: the turns are synced first and name the first block of events that comes with
+// them. If that block did not reach the disk, nothing of the commit counts; if it did, everything does, since the journal also has the
+// commit's events that are not in that block. No acknowledgement leaves before both.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "flow/spool/spool.hpp"
+#include "gateway/turn_journal.hpp"
+
+namespace sluice::gateway {
+
+struct JournalStats {
+    std::uint64_t bytes_used = 0;
+    std::uint64_t bytes_max = 0;
+    std::uint64_t bytes_written = 0;  ///< since the folder was made
+    std::uint64_t syncs = 0;
+    std::uint64_t lost = 0;      ///< records dropped since start: the journal was full, or the disk
+    std::uint64_t replayed = 0;  ///< readings at start
+    std::uint64_t checkpoints = 0;
+    std::uint64_t checkpoint_bytes = 0;  ///< of the last save of all shards
+};
+
+/// One thread: the wiring before the start, then the backbone.
+class StateJournal {
+public:
+    struct Options {
+        std::string directory;
+        std::uint64_t bytes_max = 64U << 20;
+    };
+    /// Errors: as spool::Spool::open.
+    static base::Result<std::unique_ptr<StateJournal>> open(const spool::Spool::Environment& environment, const Options& options);
+
+    // ---- at start
+
+    class Visitor {
+    public:
+        virtual ~Visitor() = default;
+        /// A record for read_turn(), valid during the call.
+        virtual void on_turn(std::uint64_t position, base::ByteView record) = 0;
+    };
+    struct Found {
+        std::uint64_t turns = 0;
+        std::uint64_t lost = 0;             ///< records that are missing between those that are there
+        std::optional<JournalMoment> last;  ///< of the last commit that counts
+    };
+    /// Looks which commits count and brings events of theirs that are missing into the spool (committed). Before anything is appended to
+    /// it. Errors: io.
+    base::Result<Found> settle(spool::Spool& events);
+    /// The turns that count, in their order. Errors: io.
+    base::Status read(Visitor& visitor);
+    /// Ends what earlier runs left. Errors: as spool::Spool::commit.
+    base::Status begin();
+
+    // ---- running
+
+    /// Of the next record; below it lies what has been appended.
+    [[nodiscard]] std::uint64_t position() const { return next_; }
+    void append(base::ByteView turn);
+    /// An event that the spool took with the turns since the last commit.
+    void note(const spool::Spool& events, data::Sequence sequence, const data::Event& event);
+    /// Before `events` commits. Nothing to do where there were no turns. Errors: as spool::Spool::commit; the next call tries again.
+    base::Status commit(const spool::Spool& events, JournalMoment now);
+    /// Nothing below is needed any more.
+    void release(std::uint64_t position);
+    base::Status maintain() { return spool_->maintain(); }
+    base::Status close() { return spool_->close(); }
+    [[nodiscard]] JournalStats stats() const;
+
+private:
+    explicit StateJournal(std::unique_ptr<spool::Spool> spool);
+    class Walk;
+    base::Status walk(Walk& walk);
+    void add(base::ByteView record);
+
+    std::unique_ptr<spool::Spool> spool_;
+    TurnPacker packer_;
+    std::uint64_t next_ = 1;
+    std::uint64_t lost_before_ = 0;
+    std::vector<std::uint64_t> void_;  // positions of commit records that do not count
+    bool open_ = false;                // turns since the last commit record
+    bool pending_ = false;             // not synced
+    struct Noted {
+        data::ClassIndex event_class;
+        std::uint64_t sequence;
+        std::size_t at;
+        std::size_t size;
+    };
+    std::vector<Noted> noted_;
+    base::Bytes noted_bytes_;
+    base::Bytes scratch_;
+};
+
+}  // namespace sluice::gateway

@@ -1,0 +1,47 @@
+// What the rules remember: found again at a start.
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "gateway/wiring.hpp"
+
+namespace sluice::gateway {
+
+bool Gateway::open_rule_state(spool::Spool& events, config::StartError& error) {
+    const std::string folder = config_.gateway.data.value + "/state/journal";
+    const auto fail = [&](const base::Error& why) {
+        std::string said = fmt::format("{} cannot be used: {}", folder, base::describe(why));
+        if (why.code == base::Errc::wrong_key)
+            said = fmt::format("{} was written with another key than {}/keys/master.key; put the right key back, or move the folder away",
+                               folder, config_.gateway.data.value);
+        error = {config_.gateway.data.at, "gateway.data", std::move(said)};
+        return false;
+    };
+    const bool interrupted = !state_->take_clean_mark();
+    StateJournal::Found found;
+    // One that an earlier configuration wrote is read all the same.
+    if (const auto files = world_.files.list(folder); config_.state.journal || (files && !files->empty())) {
+        auto journal = StateJournal::open({world_.files, world_.clock, world_.entropy, *spool_sealer_},
+                                          {.directory = folder, .bytes_max = config_.state.journal_bytes});
+        if (!journal) return fail(journal.error());
+        journal_ = std::move(*journal);
+        auto settled = journal_->settle(events);
+        if (!settled) return fail(settled.error());
+        found = *settled;
+    }
+    std::vector<rules::Engine*> engines;
+    engines.reserve(shards_.size());
+    for (const auto& shard : shards_) engines.push_back(&shard->engine());
+    auto recovered = recover_state(*state_, journal_.get(), found, engines, world_.clock, interrupted);
+    if (!recovered) return fail(recovered.error());
+    recovered_ = *recovered;
+    if (journal_) {
+        if (auto begun = journal_->begin(); !begun) return fail(begun.error());
+    }
+    for (const auto& shard : shards_) shard->go_on_from(recovered_.shift, found.turns != 0);
+    return true;
+}
+
+}  // namespace sluice::gateway

@@ -1,0 +1,98 @@
+#include <array>
+
+#include "manage/config/keys.hpp"
+
+namespace sluice::config {
+namespace {
+
+using enum KeyKind;
+
+constexpr std::array kKeys{
+    Key{.path = "uplink", .text = "The cloud. Absent: events for the cloud wait in the spool."},
+    Key{.path = "uplink.url",
+        .kind = url,
+        .text = "`sluice://HOST[:PORT]` (port 1884): a Sluice cloud. `mqtt://HOST[:PORT]`, `mqtts://HOST[:PORT]`: any broker. "
+                "`aws://ENDPOINT[:443]`: AWS IoT Core. What each guarantees: uplinks.md. Not built yet: `sluices://`, `azure://`, "
+                "`nats://`, `kafka://`, `http(s)://`."},
+    Key{.path = "uplink.token",
+        .kind = secret,
+        .text = "What this gateway signs in with. Without: a Sluice cloud takes it from its own machine only."},
+    Key{.path = "uplink.token_file", .kind = existing, .text = "File that holds the token, instead of `token`."},
+    Key{.path = "uplink.user", .kind = text, .text = "What this gateway signs in with at a broker."},
+    Key{.path = "uplink.password", .kind = secret, .text = "The user's password."},
+    Key{.path = "uplink.password_file", .kind = existing, .text = "File that holds the password, instead of `password`."},
+    Key{.path = "uplink.client_id", .kind = text, .text = "At a broker. Absent: the gateway's id."},
+    Key{.path = "uplink.version",
+        .kind = choice,
+        .fallback = "auto",
+        .choices = "auto | 5 | 3.1.1",
+        .text = "Of MQTT, at a broker. `auto`: 5.0, and 3.1.1 where the broker does not know that."},
+    Key{.path = "uplink.topic",
+        .kind = text,
+        .fallback = "sluice/{gateway}/{class}",
+        .text = "Where a broker gets the events; `{gateway}`, `{class}`, and but for batches `{rule}` stand for their names."},
+    Key{.path = "uplink.payload",
+        .kind = choice,
+        .fallback = "batch",
+        .choices = "batch | envelope | data",
+        .text = "What a broker gets: `batch`: one JSON object with many events; `envelope`: one object for each event, with its number; "
+                "`data`: the row alone (its number is a user property with MQTT 5.0)."},
+    Key{.path = "uplink.message_bytes",
+        .kind = size,
+        .fallback = "128KiB",
+        .min = "1KiB",
+        .max = "1MiB",
+        .text = "Of one batch, at most (but for a single event, whatever its size)."},
+    Key{.path = "uplink.status_topic",
+        .kind = text,
+        .text = "Where a broker gets the gateway's own account, retained, every few seconds; `{gateway}` stands for its id. Absent: none."},
+    Key{.path = "uplink.cert", .kind = existing, .text = "Client certificate (PEM); with `mqtts://` and `aws://`."},
+    Key{.path = "uplink.key", .kind = existing, .text = "Its private key (PEM)."},
+    Key{.path = "uplink.ca", .kind = existing, .text = "Certificates (PEM) that sign the cloud's. Absent: those of the system."},
+    Key{.path = "uplink.keep_alive", .kind = duration, .fallback = "30s", .min = "1s", .max = "1h", .text = "Longest silence on the link."},
+    Key{.path = "uplink.ack_timeout",
+        .kind = duration,
+        .fallback = "20s",
+        .min = "1s",
+        .max = "1h",
+        .text = "A batch not acknowledged for so long: the connection is remade and what was not acknowledged is sent again."},
+    Key{.path = "uplink.retry_max",
+        .kind = duration,
+        .fallback = "30s",
+        .min = "1s",
+        .max = "1h",
+        .text = "Longest pause between two attempts to connect; they begin at 250 ms and double, with jitter."},
+    Key{.path = "uplink.drain_rate",
+        .kind = integer,
+        .fallback = "100000",
+        .min = "0",
+        .max = "100000000",
+        .text = "Events a second of all classes when the backlog drains; 0: as fast as the link."},
+    Key{.path = "uplink.in_flight",
+        .kind = integer,
+        .fallback = "16",
+        .min = "2",
+        .max = "1024",
+        .text = "Batches sent and not yet acknowledged; lower classes use all but a quarter."},
+    Key{.path = "uplink.classes",
+        .kind = map,
+        .text = "Classes of events, up to 16. `alert` (priority 0, 7d), `aggregate` (1, 2d) and `sample` (2, 1d) are always there; written "
+                "here, they can be changed and others added."},
+    Key{.path = "uplink.classes.*", .text = "One class; its name as an identifier."},
+    Key{.path = "uplink.classes.*.priority",
+        .kind = integer,
+        .min = "0",
+        .max = "15",
+        .text = "0 goes first and is dropped last. Required for a class of your own."},
+    Key{.path = "uplink.classes.*.ttl",
+        .kind = duration,
+        .min = "1s",
+        .max = "3650d",
+        .text = "An event that has waited so long is dropped: ledger, `ttl`. Required for a class of your own."},
+};
+
+}  // namespace
+
+std::span<const Key> uplink_keys() { return kKeys; }
+
+}  // namespace sluice::config
