@@ -73,6 +73,7 @@ private:
 struct GatewayMachine::Process {
     std::unique_ptr<spool::Spool> spool;
     std::unique_ptr<Source> source;
+    std::unique_ptr<uplink::MqttCarrier> carrier;
     std::unique_ptr<uplink::Uplink> uplink;
     std::optional<LinkId> link;
     std::optional<base::Monotonic> commit_at;
@@ -135,9 +136,12 @@ void GatewayMachine::boot() {
     options.drain_rate = plan_.drain_rate;
     for (std::size_t i = 0; i < kClasses; ++i)
         options.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), kClassNames[i], static_cast<std::uint8_t>(i)});
+    process->carrier = std::make_unique<uplink::MqttCarrier>(
+        uplink::MqttCarrier::Options{.answer_timeout = options.ack_timeout, .in_flight = static_cast<std::uint16_t>(options.in_flight + 1)},
+        [] { return uplink::sluice_sign_in(kId, ""); }, static_cast<uplink::Transport&>(*this));
     process->uplink =
-        std::make_unique<uplink::Uplink>(options, std::make_unique<uplink::SluiceDialect>(kId, ""), *process->source,
-                                         static_cast<uplink::StatusSource&>(*this), static_cast<uplink::Transport&>(*this), entropy_);
+        std::make_unique<uplink::Uplink>(options, std::make_unique<uplink::SluiceDialect>(kId), *process->carrier, *process->source,
+                                         static_cast<uplink::StatusSource&>(*this), entropy_);
     process->maintain_at = clock_.now() + seconds(1);
     process_ = std::move(process);
     process_->uplink->start(clock_.now());
@@ -299,13 +303,13 @@ void GatewayMachine::check_ledger() {
 
 void GatewayMachine::on_link_open(LinkId link) {
     if (!process_ || process_->link != link) return;
-    process_->uplink->on_connected(clock_.now());
+    process_->carrier->on_connected(clock_.now());
     after_step();
 }
 
 std::size_t GatewayMachine::on_link_bytes(LinkId link, base::ByteView bytes) {
     if (!process_ || process_->link != link) return bytes.size();
-    const auto used = process_->uplink->on_bytes(bytes, clock_.now());
+    const auto used = process_->carrier->on_bytes(bytes, clock_.now());
     after_step();
     return used;
 }
@@ -313,7 +317,7 @@ std::size_t GatewayMachine::on_link_bytes(LinkId link, base::ByteView bytes) {
 void GatewayMachine::on_link_closed(LinkId link) {
     if (!process_ || process_->link != link) return;
     process_->link.reset();
-    process_->uplink->on_closed(clock_.now());
+    process_->carrier->on_closed(clock_.now());
     after_step();
 }
 

@@ -53,11 +53,14 @@ Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entro
       rule_state_(std::move(state)),
       on_alert_(std::move(on_alert)),
       source_(*spool_),
-      link_(options_.link, loop_),
-      uplink_(options_.uplink, std::move(dialect), source_, *this, link_, entropy),
       base_totals_(state_.load_totals()) {
     loop_.add_task(*this);
-    link_.wire(uplink_);
+    if (options_.connect) {
+        link_ = options_.connect(loop_);
+        uplink_ = std::make_unique<uplink::Uplink>(options_.uplink, std::move(dialect), link_->carrier(), source_,
+                                                     static_cast<uplink::StatusSource&>(*this), entropy);
+        link_->attach();
+    }
     update_view();
 }
 
@@ -70,7 +73,7 @@ void Backbone::run() {
     const auto now = clock_.now();
     maintain_at_ = now + kMaintainEvery;
     save_totals_at_ = now + kSaveTotalsEvery;
-    if (options_.has_uplink) uplink_.start(now);
+    if (uplink_) uplink_->start(now);
     loop_.run();
 }
 
@@ -86,23 +89,19 @@ void Backbone::on_turn(base::Monotonic now) {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     take_mail(now);
     if (uncommitted_ && (now >= commit_at_ || (!failing_ && (urgent_ || uncommitted_bytes_ >= kCommitBytes)))) commit(now);
-    link_.on_turn(now);
-    view_stale_ |= link_.take_news();
-    if (const auto due = uplink_.next_deadline(); due && *due <= now) {
-        uplink_.on_tick(now);
-        view_stale_ = true;
-    }
-    if (options_.has_uplink) report_uplink(now);
+    if (uplink_) turn_uplink(now);
     housekeeping(now);
     if (stopping) {
         if (!saying_goodbye_) {
             saying_goodbye_ = true;
             give_up_at_ = now + kGoodbyeMax;
             if (uncommitted_) commit(now);
-            link_.say_goodbye();
-            if (options_.has_uplink) uplink_.stop(now);
+            if (uplink_) {
+                link_->say_goodbye();
+                uplink_->stop(now);
+            }
         }
-        if (link_.is_closed() || now >= give_up_at_) {
+        if (gone() || now >= give_up_at_) {
             if (auto saved = state_.save_totals(totals()); !saved)
                 spdlog::warn("ledger totals not saved: {}", base::describe(saved.error()));
             if (!failing_ && !state_failed_) {
@@ -243,7 +242,7 @@ void Backbone::commit(base::Monotonic now) {
         durable.store(appended_turn_[shard], std::memory_order_seq_cst);
         shards_[shard].loop->wake();
     }
-    if (options_.has_uplink) uplink_.on_events(now);
+    if (uplink_) uplink_->on_events(now);
 }
 
 void Backbone::housekeeping(base::Monotonic now) {
@@ -268,23 +267,35 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
     for (const auto& shard : shards_) {
         if (!shard.from->empty()) return loop_.now();
     }
-    if ((saying_goodbye_ && link_.is_closed()) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_)) return loop_.now();
+    if ((saying_goodbye_ && gone()) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_)) return loop_.now();
     base::Monotonic out = std::min(maintain_at_, save_totals_at_);
     if (uncommitted_) out = std::min(out, commit_at_);
-    if (const auto due = uplink_.next_deadline()) out = std::min(out, *due);
-    if (const auto due = link_.next_deadline()) out = std::min(out, *due);
+    if (uplink_) {
+        if (const auto due = uplink_->next_deadline()) out = std::min(out, *due);
+        if (const auto due = link_->next_deadline()) out = std::min(out, *due);
+    }
     if (saying_goodbye_) out = std::min(out, give_up_at_);
     return out;
 }
 
 // ---- the connection to the cloud
 
+void Backbone::turn_uplink(base::Monotonic now) {
+    link_->on_turn(now);
+    view_stale_ |= link_->take_news();
+    if (const auto due = uplink_->next_deadline(); due && *due <= now) {
+        uplink_->on_tick(now);
+        view_stale_ = true;
+    }
+    report_uplink(now);
+}
+
 /// Says in the log what became of the link: each change at once, the same trouble once a minute.
 void Backbone::report_uplink(base::Monotonic now) {
-    const uplink::Stats& stats = uplink_.stats();
+    const uplink::Stats& stats = uplink_->stats();
     if (stats.connected) {
         if (!std::exchange(uplink_up_, true))
-            spdlog::info("uplink: connected to {} with MQTT {}", options_.url, stats.version == mqtt::Version::v5 ? "5.0" : "3.1.1");
+            spdlog::info("uplink: connected to {} with {}", options_.url, link_->carrier().protocol());
         uplink_trouble_ = uplink::Trouble::none;
         uplink_failures_ = stats.failures;
         return;
@@ -295,7 +306,7 @@ void Backbone::report_uplink(base::Monotonic now) {
     uplink_trouble_ = stats.trouble;
     uplink_failures_ = stats.failures;
     uplink_reported_at_ = now;
-    spdlog::warn("uplink: {} {}; trying again, events wait in the spool", options_.url, words(stats, link_.failure()));
+    spdlog::warn("uplink: {} {}; trying again, events wait in the spool", options_.url, words(stats, link_->failure()));
 }
 
 // ---- what others see
@@ -306,7 +317,7 @@ LedgerTotals Backbone::totals() const {
         out.readings_in += shard.gauges->hub_counter(&hub::Counters::readings_in);
         out.bytes_in += shard.gauges->hub_counter(&hub::Counters::bytes_in);
     }
-    out.bytes_up += uplink_.stats().bytes_up;
+    out.bytes_up += uplink_stats().bytes_up;
     return out;
 }
 
@@ -320,7 +331,7 @@ JournalStats Backbone::journal_stats() const {
 }
 
 void Backbone::update_view() {
-    BackboneView view{spool_->stats(), uplink_.stats(), journal_stats(), base_totals_};
+    BackboneView view{spool_->stats(), uplink_stats(), journal_stats(), base_totals_};
     const std::lock_guard guard(view_lock_);
     view_ = std::move(view);
     view_stale_ = false;
@@ -341,7 +352,7 @@ BackboneView Backbone::view() const {
 }
 
 void Backbone::append_ledger(base::Bytes& out) {
-    base::append(out, ledger_json({spool_->stats(), uplink_.stats(), journal_stats(), totals()}));
+    base::append(out, ledger_json({spool_->stats(), uplink_stats(), journal_stats(), totals()}));
 }
 
 }  // namespace sluice::gateway

@@ -13,7 +13,7 @@
 #include "env/posix/mailbox.hpp"
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
-#include "gateway/cloud_link.hpp"
+#include "gateway/cloud_connection.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/spool_source.hpp"
 #include "gateway/state_journal.hpp"
@@ -34,9 +34,8 @@ public:
     struct Options {
         /// An event waits at most so long for its commit while nobody waits for it: fewer, larger blocks.
         std::chrono::milliseconds commit_delay{20};
-        bool has_uplink = false;
-        std::string url;  ///< of the cloud, for people
-        CloudLink::Options link;
+        std::string url;         ///< of the cloud, for people
+        CloudConnector connect;  ///< null: there is no cloud
         uplink::Options uplink;
         std::vector<bool> urgent_classes;        ///< by ClassIndex: shown on the live page as they come
         std::size_t event_bytes_max = SIZE_MAX;  ///< of rule id and JSON: larger ones the cloud would never take
@@ -70,7 +69,7 @@ public:
     /// Any thread.
     [[nodiscard]] posix::EventLoop& loop() { return loop_; }
     [[nodiscard]] BackboneView view() const;
-    [[nodiscard]] bool has_uplink() const { return options_.has_uplink; }
+    [[nodiscard]] bool has_uplink() const { return link_ != nullptr; }
 
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
@@ -86,8 +85,11 @@ private:
     void mind_journal();
     void commit(base::Monotonic now);
     void housekeeping(base::Monotonic now);
+    void turn_uplink(base::Monotonic now);
     void report_uplink(base::Monotonic now);
     void update_view();
+    [[nodiscard]] bool gone() const { return link_ == nullptr || link_->is_closed(); }
+    [[nodiscard]] uplink::Stats uplink_stats() const { return uplink_ == nullptr ? uplink::Stats() : uplink_->stats(); }
     [[nodiscard]] JournalStats journal_stats() const;
     [[nodiscard]] LedgerTotals totals() const;
 
@@ -99,8 +101,9 @@ private:
     RuleState rule_state_;
     OnAlert on_alert_;
     SpoolSource source_;
-    CloudLink link_;
-    uplink::Uplink uplink_;
+    // Both or none
+    std::unique_ptr<CloudConnection> link_;
+    std::unique_ptr<uplink::Uplink> uplink_;
     std::vector<ShardLink> shards_;
 
     std::vector<std::uint64_t> appended_turn_;  // by shard: appended to the spool, not yet committed

@@ -6,13 +6,8 @@
 
 namespace sluice::gateway {
 
-CloudLink::CloudLink(Options options, posix::EventLoop& loop)
-    : options_(std::move(options)), loop_(loop), tcp_(loop, *this), resolver_(loop) {}
-
-void CloudLink::wire(uplink::Uplink& to) {
-    uplink_ = &to;
-    loop_.add_task(tcp_);
-}
+CloudLink::CloudLink(Options options, const MakeCarrier& make_carrier, posix::EventLoop& loop)
+    : options_(std::move(options)), loop_(loop), tcp_(loop, *this), resolver_(loop), carrier_(make_carrier(*this)) {}
 
 void CloudLink::open() {
     connection_ = 0;
@@ -27,11 +22,11 @@ void CloudLink::on_turn(base::Monotonic now) {
             addresses_.begin(std::move(**found), attempt_until_);
         else
             failure_ = "the name cannot be looked up";
-        if (!connect_next()) uplink_->on_closed(now);
+        if (!connect_next()) carrier_->on_closed(now);
     }
     if (const auto due = addresses_.due(); due && now >= *due) {  // an address that does not answer has had its time
         if (const auto id = std::exchange(connection_, 0); id != 0) tcp_.abort(id);
-        if (!connect_next()) uplink_->on_closed(now);
+        if (!connect_next()) carrier_->on_closed(now);
     }
 }
 
@@ -69,13 +64,13 @@ void CloudLink::on_open(posix::TcpId id, const posix::PeerAddress&) {
 
 void CloudLink::connected() {
     addresses_.end();
-    uplink_->on_connected(loop_.now());
+    carrier_->on_connected(loop_.now());
 }
 
 std::size_t CloudLink::on_bytes(posix::TcpId id, base::ByteView bytes) {
     if (id != connection_ || saying_goodbye_) return bytes.size();
     news_ = true;
-    return uplink_->on_bytes(bytes, loop_.now());
+    return carrier_->on_bytes(bytes, loop_.now());
 }
 
 void CloudLink::on_layer(posix::TcpId id, const posix::StreamLayer&, std::string_view failure) {
@@ -92,7 +87,7 @@ void CloudLink::on_closed(posix::TcpId id, const base::Error& why) {
     news_ = true;
     if (saying_goodbye_ || connect_next()) return;
     if (failure_.empty() && why.code != base::Errc::closed) failure_ = base::describe(why);
-    uplink_->on_closed(loop_.now());
+    carrier_->on_closed(loop_.now());
 }
 
 }  // namespace sluice::gateway

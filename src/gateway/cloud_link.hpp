@@ -1,8 +1,9 @@
-// The connection to the cloud: the name looked up, its addresses tried in turn, TLS where there is some.
+// A stream to the cloud: the name looked up, its addresses tried in turn, TLS where there is some.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,14 +13,15 @@
 #include "env/posix/resolver.hpp"
 #include "env/posix/tcp.hpp"
 #include "env/posix/tls_client.hpp"
-#include "flow/uplink/uplink.hpp"
+#include "flow/uplink/ports.hpp"
 #include "gateway/address_turns.hpp"
+#include "gateway/cloud_connection.hpp"
 
 namespace sluice::gateway {
 
-/// One thread, that of the loop.
-class CloudLink final : public uplink::Transport, private posix::TcpHandler {
+class CloudLink final : public CloudConnection, private uplink::Transport, private posix::TcpHandler {
 public:
+    using MakeCarrier = std::function<std::unique_ptr<uplink::StreamCarrier>(uplink::Transport& over)>;
     struct Options {
         std::string host;
         std::uint16_t port = 0;
@@ -27,28 +29,23 @@ public:
         std::chrono::milliseconds connect_timeout{10'000};  ///< of an attempt, all addresses together
     };
 
-    CloudLink(Options options, posix::EventLoop& loop);
-    /// Before the loop runs: who is told. Its sockets are written behind all tasks that were added before.
-    void wire(uplink::Uplink& to);
+    CloudLink(Options options, const MakeCarrier& make_carrier, posix::EventLoop& loop);
 
+    [[nodiscard]] uplink::Carrier& carrier() override { return *carrier_; }
+    void attach() override { loop_.add_task(tcp_); }
+    void on_turn(base::Monotonic now) override;
+    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
+    void say_goodbye() override { saying_goodbye_ = true; }
+    [[nodiscard]] bool is_closed() const override { return connection_ == 0; }
+    [[nodiscard]] const std::string& failure() const override { return failure_; }
+    [[nodiscard]] bool take_news() override { return std::exchange(news_, false); }
+
+private:
     // uplink::Transport
     void open() override;
     void send(base::ByteView bytes) override { tcp_.send(connection_, bytes); }
     void close(bool flush) override;
-
-    void on_turn(base::Monotonic now);
-    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const;
-
-    /// From here on nothing is told to the uplink; what is queued still leaves.
-    void say_goodbye() { saying_goodbye_ = true; }
-    /// Nothing is open (any more).
-    [[nodiscard]] bool is_closed() const { return connection_ == 0; }
-    /// Why the last attempt came to nothing, or the connection ended, in words; empty: nothing more is known.
-    [[nodiscard]] const std::string& failure() const { return failure_; }
-    /// Something happened since the last call.
-    [[nodiscard]] bool take_news() { return std::exchange(news_, false); }
-
-private:
+    // posix::TcpHandler
     void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
     void on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) override;
@@ -60,7 +57,7 @@ private:
     posix::EventLoop& loop_;
     posix::TcpConnections tcp_;
     posix::Resolver resolver_;
-    uplink::Uplink* uplink_ = nullptr;
+    std::unique_ptr<uplink::StreamCarrier> carrier_;
     AddressTurns addresses_;
     base::Monotonic attempt_until_{};
     posix::TcpId connection_ = 0;

@@ -8,7 +8,7 @@
 #include "env/file_system.hpp"
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
-#include "gateway/cloud_link.hpp"
+#include "gateway/cloud_connection.hpp"
 #include "manage/config/gateway_config.hpp"
 #include "manage/config/problem.hpp"
 
@@ -19,7 +19,7 @@ namespace sluice::gateway {
 /// Rule id and JSON of one event: a larger one this cloud would never take.
 [[nodiscard]] std::size_t event_bytes_max(const config::Uplink& from);
 [[nodiscard]] std::unique_ptr<uplink::Dialect> make_dialect(const config::GatewayConfig& config);
-/// `problems` says what is wrong with its certificates; then its `tls` is null though it needs some.
-[[nodiscard]] CloudLink::Options link_options(const config::Uplink& from, env::FileSystem& files, config::Problems& problems);
+/// Null: there is no cloud, or `problems` says what is wrong with its certificates.
+[[nodiscard]] CloudConnector make_connector(const config::GatewayConfig& config, env::FileSystem& files, config::Problems& problems);
 
 }  // namespace sluice::gateway

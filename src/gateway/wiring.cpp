@@ -70,7 +70,6 @@ std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
 Backbone::Options backbone_options(const config::GatewayConfig& config, const std::vector<spool::ClassOptions>& classes) {
     Backbone::Options out;
     out.commit_delay = commit_delay_of(config.gateway.latency);
-    out.has_uplink = config.uplink.configured();
     out.url = config.uplink.url;
     out.urgent_classes = urgent_classes(config);
     out.uplink = uplink_options(config.uplink, classes);
@@ -325,7 +324,7 @@ bool Gateway::open_data(config::StartError& error) {
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
     auto options = backbone_options(config_, (*spool)->classes());
     config::Problems problems;
-    options.link = link_options(config_.uplink, world_.files, problems);
+    options.connect = make_connector(config_, world_.files, problems);
     for (const auto& each : problems) {
         if (each.severity == config::Severity::error) {
             error = {each.at, each.key, each.message};

@@ -12,7 +12,6 @@ namespace {
 
 /// What stands around an event of a batch at most: keys, its number, its time.
 constexpr std::size_t kItemBytes = 80;
-constexpr std::string_view kOffline = R"({"online":false})";
 constexpr char kUnfit = '_';  // in place of what would change the levels of a topic
 
 void replace(std::string& text, std::string_view name, std::string_view value) {
@@ -32,22 +31,14 @@ void append_text(base::Bytes& to, std::string_view text) { base::append(to, text
 
 }  // namespace
 
-BrokerDialect::BrokerDialect(Options options) : options_(std::move(options)) {
-    replace(options_.topic, "{gateway}", options_.gateway);
-    replace(options_.status_topic, "{gateway}", options_.gateway);
+std::string with_gateway(std::string topic, std::string_view gateway) {
+    replace(topic, "{gateway}", gateway);
+    return topic;
 }
 
-void BrokerDialect::greet(mqtt::ClientSession::Options& connect) {
-    connect.client_id = options_.client_id;
-    if (!options_.user.empty()) connect.user = options_.user;
-    if (!options_.password.empty()) connect.password = base::as_bytes(options_.password);
-    if (options_.status_topic.empty()) return;
-    mqtt::Will will;
-    will.topic = options_.status_topic;
-    will.payload = base::as_bytes(kOffline);
-    will.qos = mqtt::Qos::at_least_once;
-    will.retain = true;
-    connect.will = will;
+BrokerDialect::BrokerDialect(Options options) : options_(std::move(options)) {
+    options_.topic = with_gateway(std::move(options_.topic), options_.gateway);
+    options_.status_topic = with_gateway(std::move(options_.status_topic), options_.gateway);
 }
 
 // One half of a batch for the events, the other for what stands around them.
@@ -56,14 +47,15 @@ std::size_t BrokerDialect::items_max() const {
     return options_.payload == Payload::batch ? std::max<std::size_t>(1, options_.message_bytes_max / 2 / kItemBytes) : 1;
 }
 
-void BrokerDialect::begin(std::string_view class_name, data::Sequence) {
+void BrokerDialect::begin(std::string_view class_name, data::Sequence first) {
     class_ = class_name;
+    first_ = last_ = first;
     items_.clear();
 }
 
 bool BrokerDialect::add_event(data::Sequence sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) {
     rule_ = rule;
-    sequence_ = sequence;
+    sequence_ = last_ = sequence;
     ts_ms_ = ts_ms;
     is_gap_ = false;
     if (options_.payload == Payload::data) {
@@ -83,6 +75,7 @@ bool BrokerDialect::add_event(data::Sequence sequence, std::string_view rule, st
 bool BrokerDialect::add_gap(data::Sequence first, data::Sequence last, base::DropReason reason) {
     rule_.clear();
     sequence_ = first;
+    last_ = last;
     is_gap_ = true;
     const bool batch = options_.payload == Payload::batch;
     if (batch) append_text(items_, items_.empty() ? "{" : ",{");
@@ -96,27 +89,33 @@ void BrokerDialect::append_head(data::Epoch epoch) {
 }
 
 /// What tells one event from all others, beside its row.
-mqtt::Properties BrokerDialect::identity(data::Epoch epoch) {
-    properties_.clear();
-    mqtt::PropertyWriter writer(properties_);
-    writer.text(mqtt::Property::content_type, "application/json");
-    writer.user("gateway", options_.gateway).user("epoch", fmt::format("{}", epoch.value())).user("class", class_);
-    return writer.user("seq", fmt::format("{}", sequence_.value())).user("rule", rule_).user("ts", fmt::format("{}", ts_ms_)).done();
+void BrokerDialect::append_identity(data::Epoch epoch) {
+    numbers_ = {fmt::format("{}", epoch.value()), fmt::format("{}", sequence_.value()), fmt::format("{}", ts_ms_)};
+    identity_ = {{{"gateway", options_.gateway},
+                  {"epoch", numbers_[0]},
+                  {"class", class_},
+                  {"seq", numbers_[1]},
+                  {"rule", rule_},
+                  {"ts", numbers_[2]}}};
 }
 
-Outgoing BrokerDialect::finish(mqtt::Version version, data::Epoch epoch) {
+Outgoing BrokerDialect::finish(data::Epoch epoch) {
     topic_ = options_.topic;
     replace(topic_, "{class}", class_);
     replace(topic_, "{rule}", is_gap_ ? std::string(1, kUnfit) : level(rule_));
-    if (options_.payload == Payload::data && !is_gap_)
-        return {.topic = topic_, .payload = items_, .properties = version == mqtt::Version::v5 ? identity(epoch) : mqtt::Properties{}};
+    // Both ends belong to it: after a reconnect a message may begin at the same number and hold more.
+    id_ = fmt::format("{}/{}/{}/{}-{}", options_.gateway, epoch.value(), class_, first_.value(), last_.value());
+    if (options_.payload == Payload::data && !is_gap_) {
+        append_identity(epoch);
+        return {.topic = topic_, .payload = items_, .id = id_, .headers = identity_};
+    }
     message_.clear();
     append_head(epoch);
     const bool batch = options_.payload == Payload::batch;
     if (batch) append_text(message_, R"("events":[)");
     base::append(message_, items_);
     append_text(message_, batch ? "]}" : "}");
-    return {.topic = topic_, .payload = message_};
+    return {.topic = topic_, .payload = message_, .id = id_};
 }
 
 std::optional<Outgoing> BrokerDialect::status(bool online, StatusSource& source) {
@@ -127,7 +126,7 @@ std::optional<Outgoing> BrokerDialect::status(bool online, StatusSource& source)
         source.append_ledger(message_);
         message_.push_back('}');
     } else {
-        append_text(message_, kOffline);
+        append_text(message_, kOfflineStatus);
     }
     return Outgoing{.topic = options_.status_topic, .payload = message_, .retain = true};
 }

@@ -1,4 +1,4 @@
-// What differs between the clouds that speak MQTT: who we say that we are, and how events become messages.
+// How events become messages: what differs between the clouds, beside how they are spoken to (carrier.hpp).
 #pragma once
 
 #include <cstddef>
@@ -8,27 +8,15 @@
 
 #include "base/bytes.hpp"
 #include "base/ledger.hpp"
-#include "codec/mqtt/client_session.hpp"
 #include "data/reading.hpp"
 #include "flow/uplink/ports.hpp"
 
 namespace sluice::uplink {
 
-/// A message ready to go. Views are valid until the dialect is used again.
-struct Outgoing {
-    std::string_view topic;
-    base::ByteView payload;
-    bool retain = false;
-    mqtt::Properties properties{};
-};
-
 /// One thread. Holds one message at a time: begin(), events and gaps in order of their sequence without holes, finish().
 class Dialect {
 public:
     virtual ~Dialect() = default;
-
-    /// Fills in who we are: client id, user, password, will. Views stay valid until the next call.
-    virtual void greet(mqtt::ClientSession::Options& connect) = 0;
 
     virtual void begin(std::string_view class_name, data::Sequence first) = 0;
     /// False: the message is full, nothing was added. An empty one takes any event that the spool takes.
@@ -36,7 +24,7 @@ public:
     [[nodiscard]] virtual bool add_gap(data::Sequence first, data::Sequence last, base::DropReason reason) = 0;
     /// Bytes of the message so far, before compression.
     [[nodiscard]] virtual std::size_t bytes() const = 0;
-    [[nodiscard]] virtual Outgoing finish(mqtt::Version version, data::Epoch epoch) = 0;
+    [[nodiscard]] virtual Outgoing finish(data::Epoch epoch) = 0;
 
     /// Of rule ids and JSON that one message holds, at most.
     [[nodiscard]] virtual std::size_t fill_bytes_max() const = 0;

@@ -9,7 +9,9 @@
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "base/ledger.hpp"
+#include "base/time.hpp"
 #include "data/reading.hpp"
+#include "flow/uplink/carrier.hpp"
 
 namespace sluice::uplink {
 
@@ -61,8 +63,17 @@ public:
     virtual void append_ledger(base::Bytes& out) = 0;
 };
 
-/// One connection to the cloud. After open() the transport calls Uplink::on_connected or on_closed; after close() it calls nothing more for
-/// that connection. It never calls back from inside these functions.
+/// A carrier that speaks over a stream of bytes, and what its transport tells it.
+class StreamCarrier : public Carrier {
+public:
+    virtual void on_connected(base::Monotonic now) = 0;
+    /// Returns how many bytes were consumed; an incomplete message is presented again with more behind it.
+    virtual std::size_t on_bytes(base::ByteView bytes, base::Monotonic now) = 0;
+    virtual void on_closed(base::Monotonic now) = 0;
+};
+
+/// One connection to the cloud. After open() the transport calls StreamCarrier::on_connected or on_closed; after close() it calls nothing
+/// more for that connection. It never calls back from inside these functions.
 class Transport {
 public:
     virtual ~Transport() = default;

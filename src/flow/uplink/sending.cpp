@@ -12,6 +12,8 @@ namespace {
 
 /// Lower classes travel many in a message: this long a first event waits for others. Their consumers look at minutes.
 constexpr std::chrono::milliseconds kCompany{250};
+/// Our own word for a message that the cloud has said beforehand it would not take: MQTT's reason code, "packet too large".
+constexpr std::uint16_t kTooLarge = 0x95;
 /// After the spool could not be read.
 constexpr std::chrono::seconds kSourceRetry{1};
 
@@ -79,7 +81,7 @@ bool Uplink::Machine::has_company(const Lane& lane, Monotonic now) const {
 std::size_t Uplink::Machine::slots_free(const Lane& lane) const {
     const std::size_t batches = in_flight_.size() - (status_in_flight_ ? 1 : 0);
     const std::size_t free =
-        std::min<std::size_t>(session_.window_free(), options_.in_flight - std::min<std::size_t>(batches, options_.in_flight));
+        std::min<std::size_t>(carrier_.window_free(), options_.in_flight - std::min<std::size_t>(batches, options_.in_flight));
     if (lane.top) return free;
     const std::size_t lower_max = options_.in_flight - std::max(1U, options_.in_flight / 4);
     if (lower_bytes_ >= window_.bytes() || lower_messages_ >= lower_max) return 0;
@@ -114,24 +116,18 @@ void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled
     auto& lane = lanes_[index];
     const auto last = filled.last();
     const std::size_t filled_bytes = dialect_->bytes();
-    const Outgoing outgoing = dialect_->finish(session_.version(), epoch);
+    const Outgoing outgoing = dialect_->finish(epoch);
     const std::size_t bytes = outgoing.payload.size();
-    const auto id = publish(outgoing, now);
+    const auto id = carrier_.send(outgoing, now);
     if (!id) {
-        // The cloud takes smaller packets than we make: halve until they fit. What cannot be halved cannot be delivered to this cloud:
-        // nothing is skipped silently, so the class stands still, visibly, until one of the two is configured otherwise.
-        if (id.error().code == base::Errc::too_large && lane.batch_bytes > 1) {
-            lane.batch_bytes = std::max<std::size_t>(1, std::min(lane.batch_bytes, filled_bytes) / 2);
-            return;
-        }
-        ++stats_.refusals;
-        stats_.refusal = static_cast<std::uint8_t>(mqtt::ReasonCode::packet_too_large);
-        note(Trouble::not_taken);
-        return;
+        // Halved until it fits. What cannot be halved cannot be delivered to this cloud: nothing is skipped silently, so the class stands
+        // still, visibly, until one of the two is configured otherwise.
+        if (id.error().code == base::Errc::too_large && lane.batch_bytes > 1) return shrink(lane, filled_bytes);
+        return on_over({.trouble = Trouble::not_taken, .refusal = kTooLarge});
     }
     if (in_flight_.empty()) progress_ = now;
     const bool more = source_.readable_end(lane.index).value() > last.value() + 1;
-    in_flight_.push_back({.id = *id, .lane = index, .last = last, .events = filled.events(), .bytes = bytes, .at = now, .limited = false});
+    in_flight_.push_back({.id = *id, .lane = index, .last = last, .events = filled.events(), .bytes = bytes, .filled = filled_bytes, .at = now, .limited = false});
     if (!lane.top) {
         lower_bytes_ += bytes;
         ++lower_messages_;
@@ -152,20 +148,11 @@ void Uplink::Machine::send_status(bool online, Monotonic now) {
     const auto outgoing = dialect_->status(online, status_);
     if (!outgoing) return;
     const std::size_t bytes = outgoing->payload.size();
-    const auto id = publish(*outgoing, now);
+    const auto id = carrier_.send(*outgoing, now);
     if (!id) return;  // no room now: the next one has newer figures anyway
     if (in_flight_.empty()) progress_ = now;
     status_in_flight_ = true;
-    in_flight_.push_back({.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = bytes, .at = now, .limited = false});
-}
-
-base::Result<mqtt::PacketId> Uplink::Machine::publish(const Outgoing& outgoing, Monotonic now) {
-    const mqtt::ClientSession::Message message{.topic = outgoing.topic,
-                                               .payload = outgoing.payload,
-                                               .qos = mqtt::Qos::at_least_once,
-                                               .retain = outgoing.retain,
-                                               .properties = outgoing.properties};
-    return session_.publish(message, now, out_);
+    in_flight_.push_back({.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = bytes, .filled = 0, .at = now, .limited = false});
 }
 
 void Uplink::Machine::wake_by(Monotonic at) {

@@ -6,23 +6,16 @@
 
 namespace sluice::uplink {
 
-SluiceDialect::SluiceDialect(std::string gateway, std::string token)
-    : gateway_(std::move(gateway)),
-      token_(std::move(token)),
-      client_id_(wire::client_id(gateway_)),
-      events_topic_(wire::topic(gateway_, wire::Channel::events)),
-      status_topic_(wire::topic(gateway_, wire::Channel::status)) {}
-
-void SluiceDialect::greet(mqtt::ClientSession::Options& connect) {
-    connect.client_id = client_id_;
-    connect.user = gateway_;
-    if (!token_.empty()) connect.password = base::as_bytes(token_);
-    mqtt::Will will;
-    will.topic = status_topic_;
-    will.payload = base::as_bytes(wire::kOfflineStatus);
-    will.qos = mqtt::Qos::at_least_once;
-    connect.will = will;
+MqttSignIn sluice_sign_in(const std::string& gateway, const std::string& token) {
+    return {.client_id = wire::client_id(gateway),
+            .user = gateway,
+            .password = token,
+            .will_topic = wire::topic(gateway, wire::Channel::status),
+            .will_payload = std::string(wire::kOfflineStatus)};
 }
+
+SluiceDialect::SluiceDialect(const std::string& gateway)
+    : events_topic_(wire::topic(gateway, wire::Channel::events)), status_topic_(wire::topic(gateway, wire::Channel::status)) {}
 
 bool SluiceDialect::add_event(data::Sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) {
     return encoder_.add_event(rule, ts_ms, json);
@@ -32,7 +25,7 @@ bool SluiceDialect::add_gap(data::Sequence first, data::Sequence last, base::Dro
     return encoder_.add_gap(last.value() - first.value() + 1, base::name(reason));
 }
 
-Outgoing SluiceDialect::finish(mqtt::Version, data::Epoch epoch) {
+Outgoing SluiceDialect::finish(data::Epoch epoch) {
     message_.clear();
     encoder_.finish(epoch, message_);
     return {.topic = events_topic_, .payload = message_};

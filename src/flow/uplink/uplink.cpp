@@ -13,16 +13,13 @@ std::string_view name(Trouble trouble) {
     return kNames[static_cast<std::size_t>(trouble)];
 }
 
-Uplink::Uplink(Options options, std::unique_ptr<Dialect> dialect, EventSource& source, StatusSource& status, Transport& transport,
+Uplink::Uplink(Options options, std::unique_ptr<Dialect> dialect, Carrier& carrier, EventSource& source, StatusSource& status,
                env::Entropy& entropy)
-    : machine_(std::make_unique<Machine>(std::move(options), std::move(dialect), source, status, transport, entropy)) {}
+    : machine_(std::make_unique<Machine>(std::move(options), std::move(dialect), carrier, source, status, entropy)) {}
 Uplink::~Uplink() = default;
 
 void Uplink::start(base::Monotonic now) { machine_->start(now); }
 void Uplink::stop(base::Monotonic now) { machine_->stop(now); }
-void Uplink::on_connected(base::Monotonic now) { machine_->on_connected(now); }
-std::size_t Uplink::on_bytes(base::ByteView bytes, base::Monotonic now) { return machine_->on_bytes(bytes, now); }
-void Uplink::on_closed(base::Monotonic now) { machine_->on_closed(now); }
 void Uplink::on_events(base::Monotonic now) { machine_->on_events(now); }
 void Uplink::on_tick(base::Monotonic now) { machine_->on_tick(now); }
 std::optional<base::Monotonic> Uplink::next_deadline() const { return machine_->next_deadline(); }

@@ -12,6 +12,7 @@
 #include "codec/wire/batch.hpp"
 #include "codec/wire/topics.hpp"
 #include "flow/uplink/broker_dialect.hpp"
+#include "flow/uplink/mqtt_carrier.hpp"
 #include "flow/uplink/sluice_dialect.hpp"
 #include "flow/uplink/uplink.hpp"
 
@@ -217,8 +218,14 @@ private:
 /// Everything joined. Classes: 0 alert (priority 0), 1 aggregate (1), 2 sample (2).
 class Rig {
 public:
-    explicit Rig(Options changed = {}, std::unique_ptr<Dialect> dialect = std::make_unique<SluiceDialect>("plant-7", ""))
-        : uplink(prepare(std::move(changed)), std::move(dialect), spool, status, transport, entropy) {}
+    explicit Rig(const Options& changed = {}, MqttSignIn who = sluice_sign_in("plant-7", ""))
+        : carrier({.answer_timeout = changed.ack_timeout, .in_flight = static_cast<std::uint16_t>(changed.in_flight + 1)},
+                  [this, who = std::move(who)] {
+                      ++sign_ins;
+                      return who;
+                  },
+                  transport),
+          uplink(prepare(changed), std::make_unique<SluiceDialect>("plant-7"), carrier, spool, status, entropy) {}
 
     void settle() { cloud.take(transport.sent); }
     void connect(std::uint32_t packet_bytes_max = 0) {
@@ -226,12 +233,12 @@ public:
         accept(packet_bytes_max);
     }
     void accept(std::uint32_t packet_bytes_max = 0) {
-        uplink.on_connected(now);
+        carrier.on_connected(now);
         settle();
         give(FakeCloud::connack(mqtt::ReasonCode::success, packet_bytes_max));
     }
     void give(const base::Bytes& bytes) {
-        if (uplink.on_bytes(bytes, now) != bytes.size()) std::abort();
+        if (carrier.on_bytes(bytes, now) != bytes.size()) std::abort();
         settle();
     }
     /// Acknowledges the n oldest messages (all by default).
@@ -267,6 +274,8 @@ public:
     FakeTransport transport;
     FixedEntropy entropy;
     FakeCloud cloud;
+    unsigned sign_ins = 0;
+    MqttCarrier carrier;
     Uplink uplink;
 
 private:

@@ -13,10 +13,10 @@ constexpr unsigned kAggregate = 1;
 constexpr unsigned kSample = 2;
 
 TEST(Uplink, signs_in_as_the_format_page_says) {
-    Rig rig({}, std::make_unique<SluiceDialect>("plant-7", "secret"));
+    Rig rig({}, sluice_sign_in("plant-7", "secret"));
     rig.uplink.start(rig.now);
     EXPECT_EQ(rig.transport.opens, 1U);
-    rig.uplink.on_connected(rig.now);
+    rig.carrier.on_connected(rig.now);
     rig.settle();
     EXPECT_EQ(rig.cloud.client_id, "gw:plant-7");
     EXPECT_EQ(rig.cloud.user, "plant-7");
@@ -156,7 +156,7 @@ TEST(Uplink, everything_unacknowledged_is_sent_again_after_a_break) {
     ASSERT_EQ(rig.cloud.batches().size(), 5U);
     rig.ack(3);  // the status and two batches
     EXPECT_EQ(rig.spool.acked[kAlert], 2U);
-    rig.uplink.on_closed(rig.now);
+    rig.carrier.on_closed(rig.now);
     EXPECT_FALSE(rig.uplink.stats().connected);
     rig.cloud.messages.clear();
     rig.run(seconds(1));
@@ -203,7 +203,7 @@ TEST(Uplink, a_refused_sign_in_is_tried_again_with_growing_pauses) {
     std::vector<std::chrono::nanoseconds> pauses;
     for (int i = 0; i < 12; ++i) {
         ASSERT_TRUE(rig.transport.is_open) << i;
-        rig.uplink.on_connected(rig.now);
+        rig.carrier.on_connected(rig.now);
         rig.give(FakeCloud::connack(mqtt::ReasonCode::not_authorized));
         ASSERT_FALSE(rig.transport.is_open);
         EXPECT_FALSE(rig.uplink.stats().connected);
@@ -227,7 +227,7 @@ TEST(Uplink, pauses_start_over_only_when_a_connection_proved_itself_by_an_acknow
         rig.accept();
         if (proven) rig.ack();
         rig.cloud.messages.clear();
-        rig.uplink.on_closed(rig.now);
+        rig.carrier.on_closed(rig.now);
         const auto pause = *rig.uplink.next_deadline() - rig.now;
         rig.advance(pause);
         return pause;
@@ -252,7 +252,7 @@ TEST(Uplink, a_connection_that_does_not_come_about_is_given_up) {
 TEST(Uplink, a_cloud_that_never_says_welcome_is_given_up) {
     Rig rig;
     rig.uplink.start(rig.now);
-    rig.uplink.on_connected(rig.now);
+    rig.carrier.on_connected(rig.now);
     rig.advance(seconds(10));
     EXPECT_FALSE(rig.transport.is_open);
 }
@@ -385,13 +385,13 @@ TEST(Uplink, bytes_cut_anywhere_make_no_difference) {
     Rig rig;
     rig.spool.add_many(kAlert, 2);
     rig.uplink.start(rig.now);
-    rig.uplink.on_connected(rig.now);
+    rig.carrier.on_connected(rig.now);
     rig.settle();
     base::Bytes pending;
     const auto trickle = [&](const base::Bytes& bytes) {
         for (const auto byte : bytes) {
             pending.push_back(byte);
-            const auto used = rig.uplink.on_bytes(pending, rig.now);
+            const auto used = rig.carrier.on_bytes(pending, rig.now);
             pending.erase(pending.begin(), pending.begin() + static_cast<std::ptrdiff_t>(used));
         }
         rig.settle();
@@ -406,7 +406,7 @@ TEST(Uplink, nonsense_from_the_cloud_ends_the_connection_only) {
     Rig rig;
     rig.spool.add(kAlert, "{}");
     rig.connect();
-    rig.uplink.on_bytes(base::Bytes{0xff, 0xff, 0xff}, rig.now);
+    rig.carrier.on_bytes(base::Bytes{0xff, 0xff, 0xff}, rig.now);
     EXPECT_FALSE(rig.transport.is_open);
     EXPECT_EQ(rig.spool.acked[kAlert], 0U);
     rig.run(seconds(1));
@@ -450,6 +450,34 @@ TEST(Uplink, on_a_slow_link_an_alert_waits_for_a_fraction_of_a_second_of_lower_c
     EXPECT_EQ(rig.uplink.stats().stalls, 0U);
     // The line is not left idle for it.
     EXPECT_GT(static_cast<double>(rig.uplink.stats().bytes_up), 0.8 * kBytesPerSecond * 60);
+}
+
+TEST(Uplink, a_password_that_ends_is_renewed_when_nothing_is_on_its_way) {
+    auto who = sluice_sign_in("plant-7", "until noon");
+    who.valid_for = seconds(60);
+    Rig rig({}, who);
+    rig.connect();
+    for (int i = 0; i < 11; ++i) {
+        rig.run(seconds(5));
+        rig.ack();
+    }
+    rig.spool.add(kAlert, "{}");
+    rig.commit();
+    ASSERT_EQ(rig.cloud.batches().size(), 1U);
+    rig.run(seconds(10));  // past the end
+    EXPECT_EQ(rig.cloud.disconnects, 0U) << "what is on its way has time to be acknowledged";
+    rig.spool.add(kAlert, "{}");
+    rig.commit();
+    EXPECT_EQ(rig.cloud.batches().size(), 1U) << "nothing new is sent on it";
+    rig.ack();
+    EXPECT_EQ(rig.cloud.disconnects, 1U);
+    EXPECT_FALSE(rig.transport.is_open);
+    rig.run(seconds(1));
+    rig.accept();
+    EXPECT_EQ(rig.sign_ins, 2U);
+    ASSERT_EQ(rig.cloud.batches().size(), 1U);
+    EXPECT_EQ(rig.cloud.batches()[0].first, 2U) << "nothing is sent twice";
+    EXPECT_EQ(rig.uplink.stats().failures, 0U);
 }
 
 }  // namespace

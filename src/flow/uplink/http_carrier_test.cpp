@@ -1,0 +1,247 @@
+// The carrier over HTTP against a server that answers as told.
+#include "flow/uplink/http_carrier.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "flow/uplink/uplink_rig.hpp"
+
+namespace sluice::uplink::testing {
+namespace {
+
+constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+struct Request {
+    std::string line;
+    std::string head;
+    std::string body;
+};
+
+class HttpRig {
+public:
+    explicit HttpRig(Options changed = {}, Payload payload = Payload::batch)
+        : carrier({.host = "in.example", .authorization = "Bearer token", .probe_path = "/in"}, transport),
+          uplink(prepare(changed), dialect(payload), carrier, spool, status, entropy) {}
+
+    /// Connected, and the probe is out.
+    void connect() {
+        uplink.start(now);
+        carrier.on_connected(now);
+    }
+    /// What has come since the last call.
+    std::optional<Request> request() {
+        const std::string text(base::as_text(transport.sent));
+        const auto head_end = text.find("\r\n\r\n");
+        if (head_end == std::string::npos) return std::nullopt;
+        transport.sent.clear();
+        Request out{text.substr(0, text.find("\r\n")), text.substr(0, head_end), text.substr(head_end + 4)};
+        if (const auto at = out.head.find("Content-Length: "); at != std::string::npos) {
+            EXPECT_EQ(std::stoul(out.head.substr(at + 16)), out.body.size());
+        }
+        return out;
+    }
+    void answer(std::string_view text) { EXPECT_EQ(carrier.on_bytes(base::as_bytes(text), now), text.size()); }
+    void hang_up() {
+        transport.is_open = false;
+        carrier.on_closed(now);
+    }
+    /// Until a connection is asked for.
+    void reconnect() {
+        for (int i = 0; i < 100 && !transport.is_open; ++i) {
+            now = std::max(now, uplink.next_deadline().value_or(now));
+            uplink.on_tick(now);
+        }
+        ASSERT_TRUE(transport.is_open);
+        carrier.on_connected(now);
+    }
+
+    Monotonic now{seconds(1000)};
+    FakeSpool spool;
+    FakeStatus status;
+    FakeTransport transport;
+    FixedEntropy entropy;
+    HttpCarrier carrier;
+    Uplink uplink;
+
+private:
+    static Options prepare(Options options) {
+        options.classes = {{data::ClassIndex(0), "alert", 0}, {data::ClassIndex(1), "aggregate", 1}};
+        return options;
+    }
+    static std::unique_ptr<Dialect> dialect(Payload payload) {
+        return std::make_unique<BrokerDialect>(
+            BrokerDialect::Options{.gateway = "plant-7", .topic = "/in/{class}", .status_topic = "", .payload = payload});
+    }
+};
+
+TEST(HttpCarrier, proves_the_line_then_posts_one_message_after_the_other) {
+    HttpRig rig;
+    rig.spool.add(0, R"({"n":1})");
+    rig.spool.add(0, R"({"n":2})");
+    rig.connect();
+    const auto probe = rig.request();
+    ASSERT_TRUE(probe);
+    EXPECT_EQ(probe->line, "HEAD /in HTTP/1.1");
+    EXPECT_FALSE(rig.uplink.stats().connected) << "a socket is no proof";
+    rig.answer("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 500\r\n\r\n");
+    EXPECT_TRUE(rig.uplink.stats().connected);
+    const auto first = rig.request();
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->line, "POST /in/alert HTTP/1.1");
+    EXPECT_NE(first->head.find("\r\nHost: in.example\r\n"), std::string::npos);
+    EXPECT_NE(first->head.find("\r\nAuthorization: Bearer token\r\n"), std::string::npos);
+    EXPECT_NE(first->head.find("\r\nIdempotency-Key: plant-7/9/alert/1-2"), std::string::npos) << first->head;
+    EXPECT_NE(first->body.find(R"("seq":2,)"), std::string::npos) << first->body;
+    EXPECT_EQ(rig.spool.acked[0], 0U);
+    rig.spool.add(0, R"({"n":3})");
+    rig.uplink.on_events(rig.now);
+    EXPECT_FALSE(rig.request()) << "one at a time";
+    rig.answer(kOk);
+    EXPECT_EQ(rig.spool.acked[0], 2U);
+    ASSERT_TRUE(rig.request());
+    rig.answer(kOk);
+    EXPECT_EQ(rig.spool.acked[0], 3U);
+    EXPECT_EQ(rig.transport.opens, 1U);
+}
+
+TEST(HttpCarrier, what_a_bare_row_does_not_say_stands_in_headers) {
+    HttpRig rig({}, Payload::data);
+    rig.spool.add(0, R"({"n":1})");
+    rig.connect();
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    const auto post = rig.request();
+    ASSERT_TRUE(post);
+    EXPECT_EQ(post->body, R"({"n":1})");
+    EXPECT_NE(post->head.find("\r\nSluice-seq: 1\r\n"), std::string::npos) << post->head;
+    EXPECT_NE(post->head.find("\r\nSluice-gateway: plant-7\r\n"), std::string::npos);
+}
+
+TEST(HttpCarrier, a_portal_or_somebody_who_does_not_know_us_is_a_refusal) {
+    for (const int status : {302, 401, 403, 407, 500, 503}) {
+        HttpRig rig;
+        rig.spool.add(0, "{}");
+        rig.connect();
+        (void)rig.request();
+        rig.answer(fmt::format("HTTP/1.1 {} No\r\nLocation: http://portal/\r\nContent-Length: 0\r\n\r\n", status));
+        EXPECT_FALSE(rig.uplink.stats().connected) << status;
+        EXPECT_EQ(rig.uplink.stats().trouble, Trouble::refused) << status;
+        EXPECT_EQ(rig.uplink.stats().refusal, status);
+        EXPECT_FALSE(rig.transport.is_open);
+        EXPECT_EQ(rig.spool.acked[0], 0U);
+    }
+}
+
+TEST(HttpCarrier, a_server_that_asks_for_a_pause_gets_it) {
+    HttpRig rig;
+    rig.spool.add(0, "{}");
+    rig.connect();
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    ASSERT_TRUE(rig.request());
+    rig.answer("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(rig.uplink.stats().trouble, Trouble::not_taken);
+    EXPECT_EQ(rig.uplink.stats().refusal, 429);
+    const auto before = rig.now;
+    rig.reconnect();
+    EXPECT_GE(rig.now - before, seconds(40));
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    ASSERT_TRUE(rig.request()) << "it comes again";
+    rig.answer(kOk);
+    EXPECT_EQ(rig.spool.acked[0], 1U);
+}
+
+TEST(HttpCarrier, a_message_that_is_too_large_comes_again_in_parts) {
+    HttpRig rig;
+    rig.spool.add_many(1, 64);
+    rig.connect();
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    auto post = rig.request();
+    ASSERT_TRUE(post);
+    const auto all = post->body.size();
+    rig.answer("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+    rig.reconnect();
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    for (int i = 0; i < 10 && rig.spool.acked[1] < 64; ++i) {
+        rig.now += seconds(1);
+        rig.uplink.on_tick(rig.now);
+        post = rig.request();
+        ASSERT_TRUE(post);
+        EXPECT_LT(post->body.size(), all);
+        rig.answer(kOk);
+    }
+    EXPECT_EQ(rig.spool.acked[1], 64U);
+}
+
+TEST(HttpCarrier, a_server_that_ends_each_connection_is_proved_once_and_served_at_once) {
+    HttpRig rig;
+    rig.spool.add(0, "{}");
+    rig.connect();
+    (void)rig.request();
+    rig.answer("HTTP/1.0 200 OK\r\n\r\n");
+    const auto begin = rig.now;
+    for (std::uint64_t n = 1; n <= 5; ++n) {
+        EXPECT_FALSE(rig.transport.is_open);
+        rig.reconnect();
+        const auto post = rig.request();
+        ASSERT_TRUE(post);
+        EXPECT_EQ(post->line, "POST /in/alert HTTP/1.1");
+        rig.spool.add(0, "{}");
+        EXPECT_EQ(rig.carrier.on_bytes(base::as_bytes("HTTP/1.0 200 OK\r\n\r\n"), rig.now), 19U);
+        EXPECT_EQ(rig.spool.acked[0], n - 1) << "without a length the end of the stream is the end of the answer";
+        rig.hang_up();
+        EXPECT_EQ(rig.spool.acked[0], n);
+    }
+    EXPECT_LT(rig.now - begin, seconds(1));
+    EXPECT_EQ(rig.uplink.stats().failures, 0U);
+}
+
+TEST(HttpCarrier, a_line_that_breaks_before_the_answer_means_that_it_goes_again) {
+    HttpRig rig;
+    rig.spool.add(0, "{}");
+    rig.connect();
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    ASSERT_TRUE(rig.request());
+    rig.answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    rig.hang_up();
+    EXPECT_EQ(rig.spool.acked[0], 0U);
+    EXPECT_EQ(rig.uplink.stats().trouble, Trouble::closed);
+    rig.reconnect();
+    EXPECT_EQ(rig.request()->line, "HEAD /in HTTP/1.1") << "who knows who answers now";
+}
+
+TEST(HttpCarrier, something_that_is_no_http_server_is_no_answer) {
+    HttpRig rig;
+    rig.connect();
+    (void)rig.request();
+    rig.answer("SSH-2.0-OpenSSH_9.2\r\n");
+    EXPECT_EQ(rig.uplink.stats().trouble, Trouble::no_answer);
+    EXPECT_FALSE(rig.transport.is_open);
+}
+
+TEST(HttpCarrier, a_server_that_ends_an_idle_connection_is_no_failure_and_not_hammered) {
+    HttpRig rig;
+    rig.connect();
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    const auto begin = rig.now;
+    for (int i = 0; i < 10; ++i) {
+        rig.hang_up();
+        rig.reconnect();
+        (void)rig.request();
+        rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    }
+    EXPECT_EQ(rig.uplink.stats().failures, 0U);
+    EXPECT_GT(rig.now - begin, seconds(20)) << "ten times, each pause longer";
+}
+
+}  // namespace
+}  // namespace sluice::uplink::testing
