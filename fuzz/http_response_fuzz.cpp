@@ -41,7 +41,12 @@ Verdict judge(sluice::base::ByteView in, bool head, std::size_t step) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    if (size < 2) return 0;
+    if (size < 2) {
+        ResponseReader reader;
+        reader.expect(false);
+        if (reader.end()) std::abort();
+        return 0;
+    }
     const sluice::base::ByteView in(data + 2, size - 2);
     const bool head = (data[0] & 1) != 0;
     const Verdict whole = judge(in, head, in.size());

@@ -139,9 +139,8 @@ void GatewayMachine::boot() {
     process->carrier = std::make_unique<uplink::MqttCarrier>(
         uplink::MqttCarrier::Options{.answer_timeout = options.ack_timeout, .in_flight = static_cast<std::uint16_t>(options.in_flight + 1)},
         [] { return uplink::sluice_sign_in(kId, ""); }, static_cast<uplink::Transport&>(*this));
-    process->uplink =
-        std::make_unique<uplink::Uplink>(options, std::make_unique<uplink::SluiceDialect>(kId), *process->carrier, *process->source,
-                                         static_cast<uplink::StatusSource&>(*this), entropy_);
+    process->uplink = std::make_unique<uplink::Uplink>(options, std::make_unique<uplink::SluiceDialect>(kId), *process->carrier,
+                                                       *process->source, static_cast<uplink::StatusSource&>(*this), entropy_);
     process->maintain_at = clock_.now() + seconds(1);
     process_ = std::move(process);
     process_->uplink->start(clock_.now());

@@ -22,6 +22,12 @@ constexpr std::chrono::seconds kSaveTotalsEvery{10};
 constexpr std::chrono::seconds kUplinkReportEvery{60};  // while nothing but the same failure happens
 constexpr std::chrono::milliseconds kGoodbyeMax{1000};
 
+/// A reason code of MQTT has eight bits, a status of HTTP three digits.
+std::string code_of(std::uint16_t refusal) {
+    constexpr std::uint16_t kHttp = 0x100;
+    return refusal < kHttp ? fmt::format("reason code 0x{:02x}", refusal) : fmt::format("status {}", refusal);
+}
+
 /// What is wrong with the cloud, and what to do about it.
 std::string words(const uplink::Stats& stats, const std::string& failure) {
     const std::string more = failure.empty() ? std::string() : fmt::format(" ({})", failure);
@@ -29,11 +35,11 @@ std::string words(const uplink::Stats& stats, const std::string& failure) {
         case uplink::Trouble::no_answer:
             return "takes connections and does not answer" + more;
         case uplink::Trouble::refused:
-            return fmt::format("refuses us (reason code 0x{:02x}); check who we say that we are, there and here", stats.refusal);
+            return fmt::format("refuses us ({}); check who we say that we are, there and here", code_of(stats.refusal));
         case uplink::Trouble::stalled:
             return "acknowledges nothing any more" + more;
         case uplink::Trouble::not_taken:
-            return fmt::format("does not take an event (reason code 0x{:02x})", stats.refusal);
+            return fmt::format("does not take an event ({})", code_of(stats.refusal));
         case uplink::Trouble::closed:
             return "has ended the connection" + more;
         default:
@@ -58,7 +64,7 @@ Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entro
     if (options_.connect) {
         link_ = options_.connect(loop_);
         uplink_ = std::make_unique<uplink::Uplink>(options_.uplink, std::move(dialect), link_->carrier(), source_,
-                                                     static_cast<uplink::StatusSource&>(*this), entropy);
+                                                   static_cast<uplink::StatusSource&>(*this), entropy);
         link_->attach();
     }
     update_view();
@@ -294,8 +300,7 @@ void Backbone::turn_uplink(base::Monotonic now) {
 void Backbone::report_uplink(base::Monotonic now) {
     const uplink::Stats& stats = uplink_->stats();
     if (stats.connected) {
-        if (!std::exchange(uplink_up_, true))
-            spdlog::info("uplink: connected to {} with {}", options_.url, link_->carrier().protocol());
+        if (!std::exchange(uplink_up_, true)) spdlog::info("uplink: connected to {} with {}", options_.url, link_->carrier().protocol());
         uplink_trouble_ = uplink::Trouble::none;
         uplink_failures_ = stats.failures;
         return;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "env/clock.hpp"
 #include "env/file_system.hpp"
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
@@ -20,6 +21,8 @@ namespace sluice::gateway {
 [[nodiscard]] std::size_t event_bytes_max(const config::Uplink& from);
 [[nodiscard]] std::unique_ptr<uplink::Dialect> make_dialect(const config::GatewayConfig& config);
 /// Null: there is no cloud, or `problems` says what is wrong with its certificates.
-[[nodiscard]] CloudConnector make_connector(const config::GatewayConfig& config, env::FileSystem& files, config::Problems& problems);
+/// `clock`: for passwords that end some time.
+[[nodiscard]] CloudConnector make_connector(const config::GatewayConfig& config, env::FileSystem& files, const env::Clock& clock,
+                                            config::Problems& problems);
 
 }  // namespace sluice::gateway

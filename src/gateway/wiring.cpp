@@ -324,7 +324,7 @@ bool Gateway::open_data(config::StartError& error) {
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
     auto options = backbone_options(config_, (*spool)->classes());
     config::Problems problems;
-    options.connect = make_connector(config_, world_.files, problems);
+    options.connect = make_connector(config_, world_.files, world_.clock, problems);
     for (const auto& each : problems) {
         if (each.severity == config::Severity::error) {
             error = {each.at, each.key, each.message};

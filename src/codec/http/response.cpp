@@ -72,7 +72,7 @@ ResponseReader::Step ResponseReader::read(base::ByteView in) {
 }
 
 bool ResponseReader::end() {
-    if (parser_ == nullptr) return false;
+    if (parser_ == nullptr || !parser_->beast.got_some()) return false;
     boost::system::error_code failed;
     parser_->beast.put_eof(failed);
     if (failed || !parser_->beast.is_done() || parser_->beast.get().result_int() < kInterimEnd) return false;

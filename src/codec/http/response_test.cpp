@@ -62,6 +62,8 @@ TEST(HttpResponse, without_a_length_ends_with_the_stream) {
     reader.expect(false);
     EXPECT_EQ(reader.read(base::as_bytes("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")).status, Status::incomplete);
     EXPECT_FALSE(reader.end()) << "the line broke in the middle of an answer";
+    reader.expect(false);
+    EXPECT_FALSE(reader.end()) << "before its first byte";
 }
 
 TEST(HttpResponse, of_something_else_is_refused) {

@@ -1,5 +1,5 @@
-// What carries messages to a cloud: one connection after the other, over MQTT, HTTP, NATS or Kafka. The machine decides when to connect, what
-// to send and when to give up; a carrier knows how that cloud is spoken to.
+// What carries messages to a cloud: one connection after the other, over MQTT, HTTP, NATS or Kafka. The machine decides when to connect,
+// what to send and when to give up; a carrier knows how that cloud is spoken to.
 #pragma once
 
 #include <chrono>

@@ -85,11 +85,8 @@ void MqttCarrier::on_closed(Monotonic now) {
 }
 
 base::Result<Ticket> MqttCarrier::send(const Outgoing& message, Monotonic now) {
-    mqtt::ClientSession::Message publish{.topic = message.topic,
-                                         .payload = message.payload,
-                                         .qos = mqtt::Qos::at_least_once,
-                                         .retain = message.retain,
-                                         .properties = {}};
+    mqtt::ClientSession::Message publish{
+        .topic = message.topic, .payload = message.payload, .qos = mqtt::Qos::at_least_once, .retain = message.retain, .properties = {}};
     if (!message.headers.empty() && session_.version() == mqtt::Version::v5) {
         properties_.clear();
         mqtt::PropertyWriter writer(properties_);
@@ -132,8 +129,7 @@ std::string_view MqttCarrier::protocol() const { return session_.version() == mq
 
 void MqttCarrier::on_connected(const mqtt::Connack& connack) {
     (void)connack;  // its limits are kept by the session; a refusal comes as on_closed()
-    if (!versions_.answered())
-        return listener_->on_over({.trouble = Trouble::closed, .at_once = true});  // the best version once more
+    if (!versions_.answered()) return listener_->on_over({.trouble = Trouble::closed, .at_once = true});  // the best version once more
     greeting_ = false;
     if (valid_for_) renew_at_ = now_ + *valid_for_;
     listener_->on_ready(now_);

@@ -74,20 +74,21 @@ TEST_P(MqttCarrierTest, says_who_we_are_and_what_stands_beside_a_payload_in_the_
     FakeStatus status;
     FakeTransport transport;
     FixedEntropy entropy;
-    MqttCarrier carrier({.protocol = Protocol::automatic},
-                        [] {
-                            return MqttSignIn{.client_id = "line-1",
-                                              .user = "ana",
-                                              .password = "secret",
-                                              .will_topic = "plants/plant-7/status",
-                                              .will_payload = std::string(kOfflineStatus),
-                                              .will_retain = true};
-                        },
-                        transport);
+    MqttCarrier carrier(
+        {.protocol = Protocol::automatic},
+        [] {
+            return MqttSignIn{.client_id = "line-1",
+                              .user = "ana",
+                              .password = "secret",
+                              .will_topic = "plants/plant-7/status",
+                              .will_payload = std::string(kOfflineStatus),
+                              .will_retain = true};
+        },
+        transport);
     Options plan;
     plan.classes = {{data::ClassIndex(0), "alert", 0}};
-    auto dialect = std::make_unique<BrokerDialect>(
-        BrokerDialect::Options{.gateway = "plant-7", .topic = "plants/{gateway}/{class}/{rule}", .status_topic = "", .payload = Payload::data});
+    auto dialect = std::make_unique<BrokerDialect>(BrokerDialect::Options{
+        .gateway = "plant-7", .topic = "plants/{gateway}/{class}/{rule}", .status_topic = "", .payload = Payload::data});
     Uplink uplink(plan, std::move(dialect), carrier, spool, status, entropy);
     Broker broker(carrier, speaks);
     spool.add(0, R"({"n":1})");
@@ -107,8 +108,8 @@ TEST_P(MqttCarrierTest, says_who_we_are_and_what_stands_beside_a_payload_in_the_
     EXPECT_EQ(carrier.protocol(), old ? "MQTT 3.1.1" : "MQTT 5.0");
     EXPECT_TRUE(uplink.stats().connected);
     ASSERT_EQ(broker.topics, std::vector<std::string>{"plants/plant-7/alert/rule"});
-    const std::map<std::string, std::string> all{
-        {"gateway", "plant-7"}, {"epoch", "9"}, {"class", "alert"}, {"seq", "1"}, {"rule", "rule"}, {"ts", "7"}};
+    const std::map<std::string, std::string> all{{"gateway", "plant-7"}, {"epoch", "9"},   {"class", "alert"},
+                                                 {"seq", "1"},           {"rule", "rule"}, {"ts", "7"}};
     EXPECT_EQ(broker.beside.back(), old ? (std::map<std::string, std::string>{}) : all);
     EXPECT_EQ(spool.acked[0], 1U);
 }

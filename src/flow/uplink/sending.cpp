@@ -127,7 +127,14 @@ void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled
     }
     if (in_flight_.empty()) progress_ = now;
     const bool more = source_.readable_end(lane.index).value() > last.value() + 1;
-    in_flight_.push_back({.id = *id, .lane = index, .last = last, .events = filled.events(), .bytes = bytes, .filled = filled_bytes, .at = now, .limited = false});
+    in_flight_.push_back({.id = *id,
+                          .lane = index,
+                          .last = last,
+                          .events = filled.events(),
+                          .bytes = bytes,
+                          .filled = filled_bytes,
+                          .at = now,
+                          .limited = false});
     if (!lane.top) {
         lower_bytes_ += bytes;
         ++lower_messages_;
@@ -152,7 +159,8 @@ void Uplink::Machine::send_status(bool online, Monotonic now) {
     if (!id) return;  // no room now: the next one has newer figures anyway
     if (in_flight_.empty()) progress_ = now;
     status_in_flight_ = true;
-    in_flight_.push_back({.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = bytes, .filled = 0, .at = now, .limited = false});
+    in_flight_.push_back(
+        {.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = bytes, .filled = 0, .at = now, .limited = false});
 }
 
 void Uplink::Machine::wake_by(Monotonic at) {

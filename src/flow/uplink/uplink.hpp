@@ -26,7 +26,7 @@ struct ClassOptions {
 };
 
 struct Options {
-    std::vector<ClassOptions> classes;  ///< 1 to data::kClassesMax
+    std::vector<ClassOptions> classes;                  ///< 1 to data::kClassesMax
     std::chrono::milliseconds connect_timeout{10'000};  ///< until the cloud has let us in
     std::chrono::milliseconds ack_timeout{20'000};  ///< the oldest message in flight unacknowledged for so long: the connection is remade
     std::chrono::milliseconds retry_min{250};       ///< first pause between attempts; doubled each time, with jitter

@@ -219,12 +219,13 @@ private:
 class Rig {
 public:
     explicit Rig(const Options& changed = {}, MqttSignIn who = sluice_sign_in("plant-7", ""))
-        : carrier({.answer_timeout = changed.ack_timeout, .in_flight = static_cast<std::uint16_t>(changed.in_flight + 1)},
-                  [this, who = std::move(who)] {
-                      ++sign_ins;
-                      return who;
-                  },
-                  transport),
+        : carrier(
+              {.answer_timeout = changed.ack_timeout, .in_flight = static_cast<std::uint16_t>(changed.in_flight + 1)},
+              [this, who = std::move(who)] {
+                  ++sign_ins;
+                  return who;
+              },
+              transport),
           uplink(prepare(changed), std::make_unique<SluiceDialect>("plant-7"), carrier, spool, status, entropy) {}
 
     void settle() { cloud.take(transport.sent); }

@@ -187,7 +187,7 @@ struct ClassConfig {
     friend bool operator==(const ClassConfig&, const ClassConfig&) = default;
 };
 
-enum class UplinkKind : std::uint8_t { sluice, mqtt, aws };
+enum class UplinkKind : std::uint8_t { sluice, mqtt, aws, azure, http, nats, kafka };
 enum class UplinkPayload : std::uint8_t { batch, envelope, data };
 enum class UplinkVersion : std::uint8_t { automatic, v5, v311 };
 
@@ -199,8 +199,10 @@ struct Uplink {
     bool tls = false;
     std::string host;
     std::uint16_t port = 0;
-    std::string token;  ///< from `token` or the contents of `token_file`
-    // Of brokers
+    bool default_port = true;  ///< it is the scheme's own
+    std::string path;          ///< of the URL
+    std::string token;         ///< from `token` or the contents of `token_file`
+    // Of clouds that know nothing of Sluice
     std::string user;
     std::string password;  ///< from `password` or the contents of `password_file`
     std::string client_id;

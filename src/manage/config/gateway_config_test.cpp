@@ -364,16 +364,71 @@ TEST(GatewayConfig, a_broker_as_the_cloud_is_read_and_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, status_topic: 'a/{class}'}\n"),
               "g.yaml:2:39: error: `a/{class}`: expected `gateway` in braces\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, token: t}\n"),
-              "g.yaml:2:25: error: a token is for a Sluice cloud; a broker knows `user` and `password`, or a certificate\n");
+              "g.yaml:2:15: warning: the token and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
+              "g.yaml:2:25: error: `token` is for sluice://, http:// and https://: mqtt:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, password: p}\n"),
               "g.yaml:2:15: warning: the password and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
               "g.yaml:2:25: error: a password needs `user`\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, topic: x}\n"),
-              "g.yaml:2:27: error: `topic` is for brokers (mqtt://, mqtts://, aws://): a Sluice cloud has no use for it\n");
+              "g.yaml:2:27: error: `topic` is for mqtt://, mqtts:// and aws://: sluice:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: aws://h}\n"),
               "g.yaml:2:15: error: missing key `cert` in `uplink`: AWS IoT Core knows a gateway by it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: aws://h, cert: c, key: k, topic: a/b/c/d/e/f/g/h/i}\n"),
               "g.yaml:2:48: error: AWS IoT Core takes topics of at most 8 levels and 256 bytes\n");
+}
+
+TEST(GatewayConfig, azure_as_the_cloud_is_read_and_checked) {
+    const auto read = [](const std::string& uplink) {
+        return read_gateway("gateway: {id: x}\nuplink: {url: " + uplink + "}\n", "g", nullptr, nullptr).config.uplink;
+    };
+    const Uplink azure = read("azure://hub.azure-devices.net, client_id: line-1, password: a2V5");
+    EXPECT_EQ(azure.kind, UplinkKind::azure);
+    EXPECT_TRUE(azure.tls);
+    EXPECT_EQ(azure.port, 8883);
+    EXPECT_EQ(azure.client_id, "line-1");
+    EXPECT_EQ(azure.version, UplinkVersion::v311);
+    EXPECT_LT(azure.message_bytes, 256U * 1024U);
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5}\n"), "");
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, cert: c, key: k}\n"), "");
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: 'my key'}\n"),
+              "g.yaml:2:36: error: expected the device's shared access key as the portal shows it, in base64\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h}\n"),
+              "g.yaml:2:15: error: missing key `password` in `uplink`: the device's shared access key; or `cert` and `key`\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, cert: c, key: k}\n"),
+              "g.yaml:2:15: error: a device at Azure IoT Hub has a shared access key or a certificate, not both\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, topic: t}\n"),
+              "g.yaml:2:42: error: `topic` is for mqtt://, mqtts:// and aws://: azure:// has no use for it\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, client_id: 'a b'}\n"),
+              "g.yaml:2:53: error: client_id: the device's id at the hub: expected 1 to 128 letters, digits and - . % _ # * ? ! ( ) , : "
+              "= @ $ '\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, keep_alive: 30m}\n"),
+              "g.yaml:2:54: error: Azure IoT Hub takes a keep-alive of at most 1767s\n");
+}
+
+TEST(GatewayConfig, a_receiver_over_http_is_read_and_checked) {
+    const auto read = [](const std::string& uplink) {
+        return read_gateway("gateway: {id: x}\nuplink: {url: " + uplink + "}\n", "g", nullptr, nullptr).config.uplink;
+    };
+    const Uplink http = read("'https://in.example/v1/{class}', token: t");
+    EXPECT_EQ(http.kind, UplinkKind::http);
+    EXPECT_TRUE(http.tls);
+    EXPECT_EQ(http.port, 443);
+    EXPECT_TRUE(http.default_port);
+    EXPECT_EQ(http.topic, "/v1/{class}");
+    EXPECT_EQ(http.token, "t");
+    EXPECT_EQ(read("http://127.0.0.1:8000").topic, "/");
+    EXPECT_FALSE(read("http://127.0.0.1:8000").default_port);
+    EXPECT_EQ(problems_behind_head("uplink: {url: 'http://127.0.0.1/{rule}', payload: data, user: u, password: p}\n"), "");
+    EXPECT_EQ(
+        problems_behind_head("uplink: {url: 'http://127.0.0.1/{rule}'}\n"),
+        "g.yaml:2:15: error: expected a path of printable ASCII, percent-encoded, with `{gateway}`, `{class}` and, where `payload` is "
+        "not `batch`, `{rule}` in braces\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: http://h, token: t}\n"),
+              "g.yaml:2:15: warning: the token and all events travel unencrypted over http:// (TLS: https://)\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: http://127.0.0.1, token: t, user: u}\n"),
+              "g.yaml:2:43: error: `token` and `user`: only one of them can sign in\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h/path}\n"),
+              "g.yaml:2:15: error: expected mqtt://HOST[:PORT], found a path behind it\n");
 }
 
 TEST(GatewayConfig, secrets_are_not_repeated_in_messages) {

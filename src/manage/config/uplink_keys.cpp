@@ -12,16 +12,17 @@ constexpr std::array kKeys{
     Key{.path = "uplink.url",
         .kind = url,
         .text = "`sluice://HOST[:PORT]` (port 1884): a Sluice cloud. `mqtt://HOST[:PORT]`, `mqtts://HOST[:PORT]`: any broker. "
-                "`aws://ENDPOINT[:443]`: AWS IoT Core. What each guarantees: uplinks.md. Not built yet: `sluices://`, `azure://`, "
-                "`nats://`, `kafka://`, `http(s)://`."},
+                "`aws://ENDPOINT[:443]`: AWS IoT Core. `azure://HUB`: Azure IoT Hub. `http(s)://HOST[:PORT][/PATH]`: POST requests. What "
+                "each guarantees: uplinks.md. Not built yet: `sluices://`, `nats://`, `kafka://`."},
     Key{.path = "uplink.token",
         .kind = secret,
-        .text = "What this gateway signs in with. Without: a Sluice cloud takes it from its own machine only."},
+        .text = "What this gateway signs in with at a Sluice cloud (without: taken from its own machine only), or at a receiver over HTTP "
+                "(Bearer)."},
     Key{.path = "uplink.token_file", .kind = existing, .text = "File that holds the token, instead of `token`."},
-    Key{.path = "uplink.user", .kind = text, .text = "What this gateway signs in with at a broker."},
-    Key{.path = "uplink.password", .kind = secret, .text = "The user's password."},
+    Key{.path = "uplink.user", .kind = text, .text = "What this gateway signs in with at a broker, or over HTTP (Basic)."},
+    Key{.path = "uplink.password", .kind = secret, .text = "The user's password; at Azure IoT Hub the device's shared access key."},
     Key{.path = "uplink.password_file", .kind = existing, .text = "File that holds the password, instead of `password`."},
-    Key{.path = "uplink.client_id", .kind = text, .text = "At a broker. Absent: the gateway's id."},
+    Key{.path = "uplink.client_id", .kind = text, .text = "At a broker; at Azure IoT Hub the device's id. Absent: the gateway's id."},
     Key{.path = "uplink.version",
         .kind = choice,
         .fallback = "auto",
@@ -35,7 +36,8 @@ constexpr std::array kKeys{
         .kind = choice,
         .fallback = "batch",
         .choices = "batch | envelope | data",
-        .text = "What a broker gets: `batch`: one JSON object with many events; `envelope`: one object for each event, with its number; "
+        .text = "What a cloud that is not Sluice's gets: `batch`: one JSON object with many events; `envelope`: one object for each event, "
+                "with its number; "
                 "`data`: the row alone (its number is a user property with MQTT 5.0)."},
     Key{.path = "uplink.message_bytes",
         .kind = size,
@@ -46,7 +48,7 @@ constexpr std::array kKeys{
     Key{.path = "uplink.status_topic",
         .kind = text,
         .text = "Where a broker gets the gateway's own account, retained, every few seconds; `{gateway}` stands for its id. Absent: none."},
-    Key{.path = "uplink.cert", .kind = existing, .text = "Client certificate (PEM); with `mqtts://` and `aws://`."},
+    Key{.path = "uplink.cert", .kind = existing, .text = "Client certificate (PEM), where there is TLS."},
     Key{.path = "uplink.key", .kind = existing, .text = "Its private key (PEM)."},
     Key{.path = "uplink.ca", .kind = existing, .text = "Certificates (PEM) that sign the cloud's. Absent: those of the system."},
     Key{.path = "uplink.keep_alive", .kind = duration, .fallback = "30s", .min = "1s", .max = "1h", .text = "Longest silence on the link."},

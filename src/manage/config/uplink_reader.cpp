@@ -26,11 +26,36 @@ constexpr std::array<Scheme, 10> kSchemes{{{"sluice", 1884, true, false, UplinkK
                                            {"mqtt", 1883, true, false, UplinkKind::mqtt},
                                            {"mqtts", 8883, true, true, UplinkKind::mqtt},
                                            {"aws", 8883, true, true, UplinkKind::aws},
-                                           {"azure", 8883, false, true, UplinkKind::mqtt},
-                                           {"nats", 4222, false, false, UplinkKind::mqtt},
-                                           {"kafka", 9092, false, false, UplinkKind::mqtt},
-                                           {"http", 80, false, false, UplinkKind::mqtt},
-                                           {"https", 443, false, true, UplinkKind::mqtt}}};
+                                           {"azure", 8883, true, true, UplinkKind::azure},
+                                           {"nats", 4222, false, false, UplinkKind::nats},
+                                           {"kafka", 9092, false, false, UplinkKind::kafka},
+                                           {"http", 80, true, false, UplinkKind::http},
+                                           {"https", 443, true, true, UplinkKind::http}}};
+
+using Kinds = std::uint32_t;
+constexpr Kinds only(UplinkKind kind) { return Kinds{1} << static_cast<unsigned>(kind); }
+constexpr Kinds kBrokers = only(UplinkKind::mqtt) | only(UplinkKind::aws);
+constexpr Kinds kForeign = kBrokers | only(UplinkKind::azure) | only(UplinkKind::http) | only(UplinkKind::nats) | only(UplinkKind::kafka);
+constexpr Kinds kWithUser = kForeign & ~only(UplinkKind::azure);
+constexpr Kinds kWithToken = only(UplinkKind::sluice) | only(UplinkKind::http) | only(UplinkKind::nats);
+constexpr Kinds kWithTopic = kBrokers | only(UplinkKind::nats) | only(UplinkKind::kafka);
+
+/// Keys that not every cloud has a use for.
+struct KeyUse {
+    std::string_view key;
+    Kinds kinds;
+};
+constexpr std::array<KeyUse, 11> kKeyUses{{{"token", kWithToken},
+                                           {"token_file", kWithToken},
+                                           {"user", kWithUser},
+                                           {"password", kForeign},
+                                           {"password_file", kForeign},
+                                           {"client_id", kBrokers | only(UplinkKind::azure)},
+                                           {"version", kBrokers},
+                                           {"topic", kWithTopic},
+                                           {"payload", kForeign},
+                                           {"message_bytes", kForeign},
+                                           {"status_topic", kBrokers}}};
 
 // AWS IoT Core's quotas (docs/uplinks.md).
 constexpr std::uint64_t kAwsMessageBytesMax = 128 * 1024;
@@ -39,11 +64,13 @@ constexpr std::size_t kAwsClientIdBytesMax = 128;
 constexpr std::size_t kAwsTopicBytesMax = 256;
 constexpr std::ptrdiff_t kAwsSlashesMax = 7;
 constexpr std::uint16_t kHttpsPort = 443;
+// Azure IoT Hub's (the same page).
+constexpr std::uint64_t kAzureMessageBytesMax = 256 * 1024;
+constexpr std::uint64_t kAzureHeadBytes = 2048;  // of a batch, and properties beside it
+constexpr std::size_t kAzureDeviceIdBytesMax = 128;
+constexpr std::chrono::milliseconds kAzureKeepAliveMax = std::chrono::seconds(1767);
 
 constexpr std::size_t kClientIdBytesMax = 1024;
-/// Keys that only brokers have a use for.
-constexpr std::array<std::string_view, 9> kBrokerKeys{"user",  "password", "password_file", "client_id",   "version",
-                                                      "topic", "payload",  "message_bytes", "status_topic"};
 
 void read_classes(const View& view, std::vector<ClassConfig>& classes, Problems& problems) {
     for (const auto& [name, value] : view.entries()) {
@@ -91,25 +118,46 @@ bool read_url(const View& view, Uplink& out, Problems& problems) {
     out.tls = scheme->tls;
     out.host = url->host;
     out.port = url->has_port ? url->port : scheme->port;
+    out.default_port = out.port == scheme->port;
+    out.path = url->path;
+    if (!url->path.empty() && scheme->kind != UplinkKind::http)
+        add_error(problems, at.position(), "uplink.url", fmt::format("expected {}://HOST[:PORT], found a path behind it", url->scheme));
     if (url->has_port && url->port == 0) add_error(problems, at.position(), "uplink.url", "expected a port from 1 to 65535, found 0");
     if (scheme->built) return true;
     add_not_built(problems, at.position(), "uplink.url", fmt::format("`uplink.url`: an uplink over {}://", url->scheme));
     return false;
 }
 
-void check_secrets(const View& view, const Uplink& uplink, Problems& problems) {
-    const View url = view.at("url");
-    if (!uplink.token.empty() && uplink.kind == UplinkKind::sluice && !uplink.tls && !is_loopback(uplink.host))
-        add_warning(problems, url.position(), "uplink.url",
-                    "the token and all events travel unencrypted over sluice:// (TLS: sluices://, not built yet)");
-    if (!uplink.password.empty() && !uplink.tls && !is_loopback(uplink.host))
-        add_warning(problems, url.position(), "uplink.url", "the password and all events travel unencrypted over mqtt:// (TLS: mqtts://)");
+/// "mqtt://, mqtts:// or aws://".
+std::string schemes_of(Kinds kinds) {
+    std::vector<std::string> found;
+    for (const Scheme& row : kSchemes) {
+        if ((kinds & only(row.kind)) != 0 && row.built) found.push_back(fmt::format("{}://", row.name));
+    }
+    std::string out;
+    for (std::size_t i = 0; i < found.size(); ++i) out += (i == 0 ? "" : i + 1 == found.size() ? " and " : ", ") + found[i];
+    return out;
+}
+
+void check_keys(const View& view, const Uplink& uplink, Problems& problems) {
+    for (const auto& [key, kinds] : kKeyUses) {
+        if ((kinds & only(uplink.kind)) != 0 || !view.at(key).written()) continue;
+        add_error(problems, view.at(key).key_position(), fmt::format("uplink.{}", key),
+                  fmt::format("`{}` is for {}: {}:// has no use for it", key, schemes_of(kinds), uplink.scheme));
+    }
     for (const std::string_view name : {"cert", "key", "ca"}) {
         if (!view.at(name).present() || uplink.tls) continue;
         add_error(problems, view.at(name).key_position(), fmt::format("uplink.{}", name),
-                  fmt::format("`{}` needs TLS: an uplink over {}", name,
-                              uplink.kind == UplinkKind::sluice ? "sluices://" : "mqtts:// or aws://"));
+                  fmt::format("`{}` needs TLS: an uplink over {}s://", name, uplink.scheme));
     }
+}
+
+void check_secrets(const View& view, const Uplink& uplink, Problems& problems) {
+    if (uplink.tls || is_loopback(uplink.host) || (uplink.token.empty() && uplink.password.empty())) return;
+    add_warning(
+        problems, view.at("url").position(), "uplink.url",
+        fmt::format("the {} and all events travel unencrypted over {}:// (TLS: {}s://{})", uplink.token.empty() ? "password" : "token",
+                    uplink.scheme, uplink.scheme, uplink.kind == UplinkKind::sluice ? ", not built yet" : ""));
 }
 
 /// `{gateway}`, `{class}` and `{rule}` are names of one level.
@@ -137,22 +185,29 @@ void check_topic(const View& at, const std::string& key, const std::string& topi
         add_error(problems, at.position(), key, "AWS IoT Core takes topics of at most 8 levels and 256 bytes");
 }
 
-void read_broker(const View& view, const std::string& gateway, env::FileSystem* files, Uplink& out, Problems& problems) {
+void read_client_id(const View& view, const std::string& gateway, std::size_t bytes_max, Uplink& out, Problems& problems) {
+    out.client_id = view.at("client_id").present() ? view.at("client_id").text() : gateway;
+    if (out.client_id.empty() || out.client_id.size() > bytes_max || !data::is_plain_text(out.client_id))
+        add_error(problems, view.at("client_id").position(), "uplink.client_id",
+                  fmt::format("client_id: expected 1 to {} bytes of plain UTF-8", bytes_max));
+}
+
+/// What all clouds that know nothing of Sluice have in common.
+void read_foreign(const View& view, env::FileSystem* files, Uplink& out, Problems& problems) {
     if (view.at("user").present()) out.user = view.at("user").text();
     out.password = read_password(view, "uplink", files, problems).value_or("");
-    if (!out.password.empty() && out.user.empty()) {
+    if (!out.password.empty() && out.user.empty() && out.kind != UplinkKind::azure) {
         const View at = view.at("password").present() ? view.at("password") : view.at("password_file");
         add_error(problems, at.key_position(), "uplink.user", "a password needs `user`");
     }
-    out.client_id = view.at("client_id").present() ? view.at("client_id").text() : gateway;
-    const bool aws = out.kind == UplinkKind::aws;
-    const std::size_t longest = aws ? kAwsClientIdBytesMax : kClientIdBytesMax;
-    if (out.client_id.empty() || out.client_id.size() > longest || !data::is_plain_text(out.client_id))
-        add_error(problems, view.at("client_id").position(), "uplink.client_id",
-                  fmt::format("client_id: expected 1 to {} bytes of plain UTF-8", longest));
-    out.version = view.at("version").choice_as<UplinkVersion>();
     out.payload = view.at("payload").choice_as<UplinkPayload>();
     out.message_bytes = view.at("message_bytes").size();
+}
+
+void read_broker(const View& view, const std::string& gateway, Uplink& out, Problems& problems) {
+    const bool aws = out.kind == UplinkKind::aws;
+    read_client_id(view, gateway, aws ? kAwsClientIdBytesMax : kClientIdBytesMax, out, problems);
+    out.version = view.at("version").choice_as<UplinkVersion>();
     out.topic = view.at("topic").text();
     check_topic(view.at("topic"), "uplink.topic", out.topic, true, out, problems);
     if (view.at("status_topic").present()) {
@@ -164,6 +219,60 @@ void read_broker(const View& view, const std::string& gateway, env::FileSystem* 
     if (out.port == kHttpsPort) out.alpn = "x-amzn-mqtt-ca";
     if (out.cert.empty())
         add_error(problems, view.at("url").position(), "uplink.cert", "missing key `cert` in `uplink`: AWS IoT Core knows a gateway by it");
+}
+
+/// What a device may be called: the registry's own rule.
+bool is_azure_device_id(std::string_view text) {
+    constexpr std::string_view kSigns = "-.%_#*?!(),:=@$'";
+    return !text.empty() && text.size() <= kAzureDeviceIdBytesMax && std::all_of(text.begin(), text.end(), [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kSigns.find(c) != std::string_view::npos;
+    });
+}
+
+bool is_base64(std::string_view text) {
+    while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+    return !text.empty() && text.size() % 4 != 1 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+    });
+}
+
+void read_azure(const View& view, const std::string& gateway, Uplink& out, Problems& problems) {
+    read_client_id(view, gateway, kAzureDeviceIdBytesMax, out, problems);
+    if (!is_azure_device_id(out.client_id))
+        add_error(problems, view.at("client_id").position(), "uplink.client_id",
+                  "client_id: the device's id at the hub: expected 1 to 128 letters, digits and - . % _ # * ? ! ( ) , : = @ $ '");
+    out.version = UplinkVersion::v311;
+    out.message_bytes = std::min(out.message_bytes, kAzureMessageBytesMax - kAzureHeadBytes);
+    if (out.keep_alive > kAzureKeepAliveMax)
+        add_error(problems, view.at("keep_alive").position(), "uplink.keep_alive", "Azure IoT Hub takes a keep-alive of at most 1767s");
+    if (!out.password.empty() && !is_base64(out.password)) {
+        const View at = view.at("password").present() ? view.at("password") : view.at("password_file");
+        add_error(problems, at.position(), "uplink.password", "expected the device's shared access key as the portal shows it, in base64");
+    }
+    const bool has_key = view.at("password").present() || view.at("password_file").present();
+    if (has_key == !out.cert.empty())
+        add_error(problems, view.at("url").position(), "uplink.password",
+                  has_key ? "a device at Azure IoT Hub has a shared access key or a certificate, not both"
+                          : "missing key `password` in `uplink`: the device's shared access key; or `cert` and `key`");
+}
+
+/// The URL's path names the receiver; `{class}` and its kind may stand in it.
+void read_http(const View& view, Uplink& out, Problems& problems) {
+    const View at = view.at("url");
+    out.topic = out.path.empty() ? "/" : out.path;
+    out.alpn = "http/1.1";
+    std::string whole = out.topic;
+    for (const std::string_view name : {"{gateway}", "{class}", "{rule}"}) {
+        if (name == "{rule}" && out.payload == UplinkPayload::batch) continue;
+        for (std::size_t i = 0; (i = whole.find(name)) != std::string::npos;) whole.replace(i, name.size(), "x");
+    }
+    const bool plain = std::all_of(whole.begin(), whole.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '{' && c != '}'; });
+    if (!plain || whole.find('#') != std::string::npos)
+        add_error(problems, at.position(), "uplink.url",
+                  "expected a path of printable ASCII, percent-encoded, with `{gateway}`, `{class}` and, where `payload` is not `batch`, "
+                  "`{rule}` in braces");
+    if (!out.token.empty() && !out.user.empty())
+        add_error(problems, view.at("user").key_position(), "uplink.user", "`token` and `user`: only one of them can sign in");
 }
 
 }  // namespace
@@ -185,18 +294,12 @@ Uplink read_uplink(const View& view, const std::string& gateway, env::FileSystem
         add_error(problems, given.key_position(), "uplink.cert", "`cert` and `key` are needed together");
     }
     if (read_url(view, out, problems)) {
-        if (out.kind != UplinkKind::sluice) read_broker(view, gateway, files, out, problems);
+        if (out.kind != UplinkKind::sluice) read_foreign(view, files, out, problems);
+        if ((kBrokers & only(out.kind)) != 0) read_broker(view, gateway, out, problems);
+        if (out.kind == UplinkKind::azure) read_azure(view, gateway, out, problems);
+        if (out.kind == UplinkKind::http) read_http(view, out, problems);
         check_secrets(view, out, problems);
-        for (const std::string_view name : kBrokerKeys) {
-            if (out.kind != UplinkKind::sluice || !view.at(name).written()) continue;
-            add_error(problems, view.at(name).key_position(), fmt::format("uplink.{}", name),
-                      fmt::format("`{}` is for brokers (mqtt://, mqtts://, aws://): a Sluice cloud has no use for it", name));
-        }
-        if (out.kind != UplinkKind::sluice && !out.token.empty()) {
-            const View given = view.at("token").present() ? view.at("token") : view.at("token_file");
-            add_error(problems, given.key_position(), "uplink.token",
-                      "a token is for a Sluice cloud; a broker knows `user` and `password`, or a certificate");
-        }
+        check_keys(view, out, problems);
     }
     read_classes(view.at("classes"), out.classes, problems);
     return out;
