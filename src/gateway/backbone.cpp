@@ -35,11 +35,11 @@ std::string words(const uplink::Stats& stats, const std::string& failure) {
         case uplink::Trouble::no_answer:
             return "takes connections and does not answer" + more;
         case uplink::Trouble::refused:
-            return fmt::format("refuses us ({}); check who we say that we are, there and here", code_of(stats.refusal));
+            return fmt::format("refuses us: {}{}; check who we say that we are, there and here", code_of(stats.refusal), more);
         case uplink::Trouble::stalled:
             return "acknowledges nothing any more" + more;
         case uplink::Trouble::not_taken:
-            return fmt::format("does not take an event ({})", code_of(stats.refusal));
+            return fmt::format("does not take an event: {}{}", code_of(stats.refusal), more);
         case uplink::Trouble::closed:
             return "has ended the connection" + more;
         default:

@@ -14,6 +14,8 @@
 #include "gateway/azure_token.hpp"
 #include "gateway/client_tls.hpp"
 #include "gateway/cloud_link.hpp"
+#include "gateway/nats_link.hpp"
+#include "manage/config/load.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -123,12 +125,59 @@ CloudLink::MakeCarrier http_carrier(const config::Uplink& from) {
     return [options](uplink::Transport& over) { return std::make_unique<uplink::HttpCarrier>(options, over); };
 }
 
+/// Empty: there is none, or it cannot be read, which is a problem.
+std::string pem(const config::Path& path, const std::string& key, env::FileSystem& files, config::Problems& problems) {
+    constexpr std::size_t kBytesMax = 16 * 1024 * 1024;
+    if (path.empty()) return {};
+    auto text = config::read_text(files, path.value, kBytesMax);
+    if (text) return std::move(*text);
+    problems.push_back({config::Severity::error, path.at, key, fmt::format("{}: {}", path.value, base::describe(text.error())), false});
+    return {};
+}
+
+/// What the stream holds: a token with a name in it may be any.
+std::string wildcard_subject(const std::string& topic) {
+    std::string out;
+    for (std::size_t begin = 0; begin < topic.size();) {
+        const std::size_t end = std::min(topic.find('.', begin), topic.size());
+        const std::string token = topic.substr(begin, end - begin);
+        if (begin != 0) out += '.';
+        out += token.find('{') != std::string::npos ? "*" : token;
+        begin = end + 1;
+    }
+    return out;
+}
+
+CloudConnector nats_connector(const config::GatewayConfig& config, env::FileSystem& files, config::Problems& problems) {
+    const config::Uplink& from = config.uplink;
+    NatsOptions out;
+    const std::string host = from.host.find(':') == std::string::npos ? from.host : fmt::format("[{}]", from.host);
+    out.servers.push_back(fmt::format("nats://{}:{}", host, from.port));
+    for (const auto& each : from.servers) out.servers.push_back("nats://" + each);
+    out.name = "sluice " + config.gateway.id;
+    out.user = from.user;
+    out.password = from.password;
+    out.token = from.token;
+    out.tls = from.tls;
+    out.ca = pem(from.ca, "uplink.ca", files, problems);
+    out.cert = pem(from.cert, "uplink.cert", files, problems);
+    out.key = pem(from.key, "uplink.key", files, problems);
+    out.stream = from.stream;
+    out.subject = wildcard_subject(from.topic);
+    out.replicas = from.replicas;
+    out.ack_timeout = from.ack_timeout;
+    out.keep_alive = from.keep_alive;
+    out.in_flight = uplink_options(from, {}).in_flight + 1;
+    return make_nats_connector(std::move(out));
+}
+
 }  // namespace
 
 CloudConnector make_connector(const config::GatewayConfig& config, env::FileSystem& files, const env::Clock& clock,
                               config::Problems& problems) {
     const config::Uplink& from = config.uplink;
     if (!from.configured()) return nullptr;
+    if (from.kind == config::UplinkKind::nats) return nats_connector(config, files, problems);
     CloudLink::Options link{.host = from.host, .port = from.port, .tls = nullptr};
     if (from.tls) {
         link.tls = make_uplink_tls(from, files, problems);

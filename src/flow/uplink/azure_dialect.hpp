@@ -7,9 +7,9 @@
 
 namespace sluice::uplink {
 
-/// `devices/{device}/messages/events/{bag}`; the bag is URL-encoded: `$.ct` and `$.ce` (so that the hub's routes can look into the body), `$.mid` (the
-/// message's id), `gateway` and `class`, and with Payload::data what the row does not say. Source: Microsoft, "Use MQTT to communicate with an
-/// IoT hub".
+/// `devices/{device}/messages/events/{bag}`; the bag is URL-encoded: `$.ct` and `$.ce` (so that the hub's routes can look into the body),
+/// `$.mid` (the message's id), `gateway` and `class`, and with Payload::data what the row does not say. Source: Microsoft, "Use MQTT to
+/// communicate with an IoT hub".
 class AzureDialect final : public Dialect {
 public:
     /// `options.topic` and `status_topic` have no meaning here.
@@ -19,7 +19,9 @@ public:
     bool add_event(data::Sequence sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) override {
         return inner_.add_event(sequence, rule, ts_ms, json);
     }
-    bool add_gap(data::Sequence first, data::Sequence last, base::DropReason reason) override { return inner_.add_gap(first, last, reason); }
+    bool add_gap(data::Sequence first, data::Sequence last, base::DropReason reason) override {
+        return inner_.add_gap(first, last, reason);
+    }
     [[nodiscard]] std::size_t bytes() const override { return inner_.bytes(); }
     Outgoing finish(data::Epoch epoch) override;
     [[nodiscard]] std::size_t fill_bytes_max() const override { return inner_.fill_bytes_max(); }

@@ -14,8 +14,9 @@ TEST(AzureDialect, a_batch_goes_to_the_topic_of_the_devices_messages_with_its_pr
     dialect.begin("alert", data::Sequence(5));
     EXPECT_TRUE(dialect.add_event(data::Sequence(5), "hot", 1700, base::as_bytes(R"({"t":1})")));
     const Outgoing out = dialect.finish(data::Epoch(3));
-    EXPECT_EQ(out.topic,
-              "devices/line-1/messages/events/$.ct=application%2Fjson&$.ce=utf-8&$.mid=plant-7%2F3%2Falert%2F5-5&gateway=plant-7&class=alert");
+    EXPECT_EQ(
+        out.topic,
+        "devices/line-1/messages/events/$.ct=application%2Fjson&$.ce=utf-8&$.mid=plant-7%2F3%2Falert%2F5-5&gateway=plant-7&class=alert");
     EXPECT_EQ(base::as_text(out.payload),
               R"({"gateway":"plant-7","epoch":3,"class":"alert","events":[{"seq":5,"rule":"hot","ts":1700,"data":{"t":1}}]})");
     EXPECT_FALSE(out.retain) << "the hub knows none";

@@ -211,7 +211,11 @@ struct Uplink {
     UplinkPayload payload = UplinkPayload::batch;
     UplinkVersion version = UplinkVersion::automatic;
     std::uint64_t message_bytes = 128 * 1024;  ///< of a message's payload, but for an event that is larger alone
-    std::string alpn = "mqtt";                 ///< what is asked for through TLS
+    // Of NATS
+    std::vector<std::string> servers;  ///< HOST:PORT of more servers of the same cluster
+    std::string stream;
+    std::uint32_t replicas = 1;
+    std::string alpn = "mqtt";  ///< what is asked for through TLS
     Path cert;
     Path key;
     Path ca;

@@ -327,8 +327,8 @@ TEST(GatewayConfig, listener_urls_are_checked) {
 TEST(GatewayConfig, the_uplink_is_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {url: sluise://h}\n"),
               "g.yaml:2:15: error: unknown scheme `sluise://`; did you mean `sluice`?\n");
-    EXPECT_EQ(problems_behind_head("uplink: {url: nats://h}\n"),
-              "g.yaml:2:15: note: `uplink.url`: an uplink over nats:// is not built yet\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: kafka://h}\n"),
+              "g.yaml:2:15: note: `uplink.url`: an uplink over kafka:// is not built yet\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://far:1884, token: t}\n"),
               "g.yaml:2:15: warning: the token and all events travel unencrypted over sluice:// (TLS: sluices://, not built yet)\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, cert: c}\n"),
@@ -365,12 +365,12 @@ TEST(GatewayConfig, a_broker_as_the_cloud_is_read_and_checked) {
               "g.yaml:2:39: error: `a/{class}`: expected `gateway` in braces\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, token: t}\n"),
               "g.yaml:2:15: warning: the token and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
-              "g.yaml:2:25: error: `token` is for sluice://, http:// and https://: mqtt:// has no use for it\n");
+              "g.yaml:2:25: error: `token` is for sluice://, nats://, http:// and https://: mqtt:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, password: p}\n"),
               "g.yaml:2:15: warning: the password and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
               "g.yaml:2:25: error: a password needs `user`\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, topic: x}\n"),
-              "g.yaml:2:27: error: `topic` is for mqtt://, mqtts:// and aws://: sluice:// has no use for it\n");
+              "g.yaml:2:27: error: `topic` is for mqtt://, mqtts://, aws:// and nats://: sluice:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: aws://h}\n"),
               "g.yaml:2:15: error: missing key `cert` in `uplink`: AWS IoT Core knows a gateway by it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: aws://h, cert: c, key: k, topic: a/b/c/d/e/f/g/h/i}\n"),
@@ -397,7 +397,7 @@ TEST(GatewayConfig, azure_as_the_cloud_is_read_and_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, cert: c, key: k}\n"),
               "g.yaml:2:15: error: a device at Azure IoT Hub has a shared access key or a certificate, not both\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, topic: t}\n"),
-              "g.yaml:2:42: error: `topic` is for mqtt://, mqtts:// and aws://: azure:// has no use for it\n");
+              "g.yaml:2:42: error: `topic` is for mqtt://, mqtts://, aws:// and nats://: azure:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, client_id: 'a b'}\n"),
               "g.yaml:2:53: error: client_id: the device's id at the hub: expected 1 to 128 letters, digits and - . % _ # * ? ! ( ) , : "
               "= @ $ '\n");
@@ -429,6 +429,30 @@ TEST(GatewayConfig, a_receiver_over_http_is_read_and_checked) {
               "g.yaml:2:43: error: `token` and `user`: only one of them can sign in\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h/path}\n"),
               "g.yaml:2:15: error: expected mqtt://HOST[:PORT], found a path behind it\n");
+}
+
+TEST(GatewayConfig, nats_as_the_cloud_is_read_and_checked) {
+    const auto read = [](const std::string& uplink) {
+        return read_gateway("gateway: {id: x}\nuplink: {url: " + uplink + "}\n", "g", nullptr, nullptr).config.uplink;
+    };
+    const Uplink nats = read("nats://a, servers: ['b:4223', c], replicas: 3");
+    EXPECT_EQ(nats.kind, UplinkKind::nats);
+    EXPECT_EQ(nats.port, 4222);
+    EXPECT_EQ(nats.servers, (std::vector<std::string>{"b:4223", "c:4222"}));
+    EXPECT_EQ(nats.topic, "sluice.{gateway}.{class}");
+    EXPECT_EQ(nats.stream, "SLUICE");
+    EXPECT_EQ(nats.replicas, 3U);
+    EXPECT_FALSE(nats.tls);
+    EXPECT_TRUE(read("nats://a, ca: c").tls);
+    EXPECT_EQ(problems_behind_head("uplink: {url: nats://127.0.0.1, topic: 'a.*'}\n"),
+              "g.yaml:2:40: error: `a.*`: expected a subject such as plant.{gateway}.{class}, without wildcards; `{rule}` only where "
+              "`payload` is not `batch`\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: nats://127.0.0.1, servers: ['a:b']}\n"),
+              "g.yaml:2:43: error: expected HOST[:PORT], found `a:b`\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: nats://127.0.0.1, stream: a.b}\n"),
+              "g.yaml:2:41: error: stream: expected printable ASCII without . * > / \\ and spaces\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: nats://far, token: t}\n"),
+              "g.yaml:2:15: warning: the token and all events travel unencrypted over nats:// (TLS: with `ca`)\n");
 }
 
 TEST(GatewayConfig, secrets_are_not_repeated_in_messages) {

@@ -12,8 +12,8 @@ constexpr std::array kKeys{
     Key{.path = "uplink.url",
         .kind = url,
         .text = "`sluice://HOST[:PORT]` (port 1884): a Sluice cloud. `mqtt://HOST[:PORT]`, `mqtts://HOST[:PORT]`: any broker. "
-                "`aws://ENDPOINT[:443]`: AWS IoT Core. `azure://HUB`: Azure IoT Hub. `http(s)://HOST[:PORT][/PATH]`: POST requests. What "
-                "each guarantees: uplinks.md. Not built yet: `sluices://`, `nats://`, `kafka://`."},
+                "`aws://ENDPOINT[:443]`: AWS IoT Core. `azure://HUB`: Azure IoT Hub. `http(s)://HOST[:PORT][/PATH]`: POST requests. "
+                "`nats://HOST[:PORT]`: NATS JetStream. What each guarantees: uplinks.md. Not built yet: `sluices://`, `kafka://`."},
     Key{.path = "uplink.token",
         .kind = secret,
         .text = "What this gateway signs in with at a Sluice cloud (without: taken from its own machine only), or at a receiver over HTTP "
@@ -31,7 +31,19 @@ constexpr std::array kKeys{
     Key{.path = "uplink.topic",
         .kind = text,
         .fallback = "sluice/{gateway}/{class}",
-        .text = "Where a broker gets the events; `{gateway}`, `{class}`, and but for batches `{rule}` stand for their names."},
+        .text = "Where a broker gets the events; `{gateway}`, `{class}`, and but for batches `{rule}` stand for their names. With NATS the "
+                "subject: `sluice.{gateway}.{class}`."},
+    Key{.path = "uplink.servers",
+        .kind = list,
+        .text = "NATS: more servers of the same cluster, HOST[:PORT]; those that it names are known too."},
+    Key{.path = "uplink.servers[]", .kind = text, .text = "One of them."},
+    Key{.path = "uplink.stream", .kind = text, .fallback = "SLUICE", .text = "NATS: the stream; made where there is none of this name."},
+    Key{.path = "uplink.replicas",
+        .kind = integer,
+        .fallback = "1",
+        .min = "1",
+        .max = "5",
+        .text = "NATS: of a stream that is made: on how many servers each message is."},
     Key{.path = "uplink.payload",
         .kind = choice,
         .fallback = "batch",

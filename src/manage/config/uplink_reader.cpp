@@ -27,7 +27,7 @@ constexpr std::array<Scheme, 10> kSchemes{{{"sluice", 1884, true, false, UplinkK
                                            {"mqtts", 8883, true, true, UplinkKind::mqtt},
                                            {"aws", 8883, true, true, UplinkKind::aws},
                                            {"azure", 8883, true, true, UplinkKind::azure},
-                                           {"nats", 4222, false, false, UplinkKind::nats},
+                                           {"nats", 4222, true, false, UplinkKind::nats},
                                            {"kafka", 9092, false, false, UplinkKind::kafka},
                                            {"http", 80, true, false, UplinkKind::http},
                                            {"https", 443, true, true, UplinkKind::http}}};
@@ -45,7 +45,7 @@ struct KeyUse {
     std::string_view key;
     Kinds kinds;
 };
-constexpr std::array<KeyUse, 11> kKeyUses{{{"token", kWithToken},
+constexpr std::array<KeyUse, 14> kKeyUses{{{"token", kWithToken},
                                            {"token_file", kWithToken},
                                            {"user", kWithUser},
                                            {"password", kForeign},
@@ -55,7 +55,10 @@ constexpr std::array<KeyUse, 11> kKeyUses{{{"token", kWithToken},
                                            {"topic", kWithTopic},
                                            {"payload", kForeign},
                                            {"message_bytes", kForeign},
-                                           {"status_topic", kBrokers}}};
+                                           {"status_topic", kBrokers},
+                                           {"servers", only(UplinkKind::nats)},
+                                           {"stream", only(UplinkKind::nats)},
+                                           {"replicas", only(UplinkKind::nats)}}};
 
 // AWS IoT Core's quotas (docs/uplinks.md).
 constexpr std::uint64_t kAwsMessageBytesMax = 128 * 1024;
@@ -146,7 +149,7 @@ void check_keys(const View& view, const Uplink& uplink, Problems& problems) {
                   fmt::format("`{}` is for {}: {}:// has no use for it", key, schemes_of(kinds), uplink.scheme));
     }
     for (const std::string_view name : {"cert", "key", "ca"}) {
-        if (!view.at(name).present() || uplink.tls) continue;
+        if (!view.at(name).present() || uplink.tls || uplink.kind == UplinkKind::nats) continue;
         add_error(problems, view.at(name).key_position(), fmt::format("uplink.{}", name),
                   fmt::format("`{}` needs TLS: an uplink over {}s://", name, uplink.scheme));
     }
@@ -154,10 +157,12 @@ void check_keys(const View& view, const Uplink& uplink, Problems& problems) {
 
 void check_secrets(const View& view, const Uplink& uplink, Problems& problems) {
     if (uplink.tls || is_loopback(uplink.host) || (uplink.token.empty() && uplink.password.empty())) return;
-    add_warning(
-        problems, view.at("url").position(), "uplink.url",
-        fmt::format("the {} and all events travel unencrypted over {}:// (TLS: {}s://{})", uplink.token.empty() ? "password" : "token",
-                    uplink.scheme, uplink.scheme, uplink.kind == UplinkKind::sluice ? ", not built yet" : ""));
+    const std::string instead = uplink.kind == UplinkKind::nats     ? "with `ca`"
+                                : uplink.kind == UplinkKind::sluice ? "sluices://, not built yet"
+                                                                    : uplink.scheme + "s://";
+    add_warning(problems, view.at("url").position(), "uplink.url",
+                fmt::format("the {} and all events travel unencrypted over {}:// (TLS: {})", uplink.token.empty() ? "password" : "token",
+                            uplink.scheme, instead));
 }
 
 /// `{gateway}`, `{class}` and `{rule}` are names of one level.
@@ -256,23 +261,65 @@ void read_azure(const View& view, const std::string& gateway, Uplink& out, Probl
                           : "missing key `password` in `uplink`: the device's shared access key; or `cert` and `key`");
 }
 
+/// With a letter in place of `{gateway}`, `{class}` and, if it may be there, `{rule}`; nullopt where other braces are left.
+std::optional<std::string> without_names(std::string text, bool rule) {
+    for (const std::string_view name : {"{gateway}", "{class}", "{rule}"}) {
+        if (name == "{rule}" && !rule) continue;
+        for (std::size_t i = 0; (i = text.find(name)) != std::string::npos;) text.replace(i, name.size(), "x");
+    }
+    if (text.find_first_of("{}") != std::string::npos) return std::nullopt;
+    return text;
+}
+
 /// The URL's path names the receiver; `{class}` and its kind may stand in it.
 void read_http(const View& view, Uplink& out, Problems& problems) {
     const View at = view.at("url");
     out.topic = out.path.empty() ? "/" : out.path;
     out.alpn = "http/1.1";
-    std::string whole = out.topic;
-    for (const std::string_view name : {"{gateway}", "{class}", "{rule}"}) {
-        if (name == "{rule}" && out.payload == UplinkPayload::batch) continue;
-        for (std::size_t i = 0; (i = whole.find(name)) != std::string::npos;) whole.replace(i, name.size(), "x");
-    }
-    const bool plain = std::all_of(whole.begin(), whole.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '{' && c != '}'; });
-    if (!plain || whole.find('#') != std::string::npos)
+    const auto plain = without_names(out.topic, out.payload != UplinkPayload::batch);
+    if (!plain || !std::all_of(plain->begin(), plain->end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; }))
         add_error(problems, at.position(), "uplink.url",
                   "expected a path of printable ASCII, percent-encoded, with `{gateway}`, `{class}` and, where `payload` is not `batch`, "
                   "`{rule}` in braces");
     if (!out.token.empty() && !out.user.empty())
         add_error(problems, view.at("user").key_position(), "uplink.user", "`token` and `user`: only one of them can sign in");
+}
+
+/// Tokens between points, without wildcards.
+bool is_subject(std::string_view text) {
+    if (text.empty() || text.front() == '.' || text.back() == '.' || text.find("..") != std::string_view::npos) return false;
+    return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '*' && c != '>'; });
+}
+
+bool is_stream_name(std::string_view text) {
+    constexpr std::size_t kLongest = 255;
+    return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
+        return c > 0x20 && c < 0x7f && std::string_view(".*>/\\").find(c) == std::string_view::npos;
+    });
+}
+
+void read_nats(const View& view, Uplink& out, Problems& problems) {
+    const View topic = view.at("topic");
+    out.topic = topic.written() ? topic.text() : "sluice.{gateway}.{class}";
+    const auto plain = without_names(out.topic, out.payload != UplinkPayload::batch);
+    if (!plain || !is_subject(*plain))
+        add_error(problems, topic.position(), "uplink.topic",
+                  fmt::format("`{}`: expected a subject such as plant.{{gateway}}.{{class}}, without wildcards{}", shortened(out.topic, 60),
+                              out.payload == UplinkPayload::batch ? "; `{rule}` only where `payload` is not `batch`" : ""));
+    out.stream = view.at("stream").text();
+    if (!is_stream_name(out.stream))
+        add_error(problems, view.at("stream").position(), "uplink.stream",
+                  "stream: expected printable ASCII without . * > / \\ and spaces");
+    out.replicas = view.at("replicas").integer_as<std::uint32_t>();
+    for (const View& each : view.at("servers").items()) {
+        const auto server = parse_url("nats://" + each.text());
+        if (server && server->path.empty())
+            out.servers.push_back(fmt::format("{}:{}", server->host, server->has_port ? server->port : std::uint16_t{4222}));
+        else
+            add_error(problems, each.position(), "uplink.servers",
+                      fmt::format("expected HOST[:PORT], found `{}`", shortened(each.text(), 60)));
+    }
+    out.tls = !out.ca.empty() || !out.cert.empty();
 }
 
 }  // namespace
@@ -298,6 +345,7 @@ Uplink read_uplink(const View& view, const std::string& gateway, env::FileSystem
         if ((kBrokers & only(out.kind)) != 0) read_broker(view, gateway, out, problems);
         if (out.kind == UplinkKind::azure) read_azure(view, gateway, out, problems);
         if (out.kind == UplinkKind::http) read_http(view, out, problems);
+        if (out.kind == UplinkKind::nats) read_nats(view, out, problems);
         check_secrets(view, out, problems);
         check_keys(view, out, problems);
     }
