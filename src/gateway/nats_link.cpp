@@ -149,7 +149,9 @@ private:
         const natsStatus status = natsConnection_Connect(&connection, made);
         if (status != NATS_OK) {
             const bool refused = status == NATS_CONNECTION_AUTH_FAILED;
-            return tell({.kind = refused ? News::Kind::refused : News::Kind::unreachable, .code = refused ? std::uint16_t{401} : std::uint16_t{0}, .text = words(status)});
+            return tell({.kind = refused ? News::Kind::refused : News::Kind::unreachable,
+                         .code = refused ? std::uint16_t{401} : std::uint16_t{0},
+                         .text = words(status)});
         }
         connection_.reset(connection);
         show(connection, nullptr);

@@ -29,7 +29,9 @@ class Cluster:
         store.mkdir(exist_ok=True)
         config = store / "nats.conf"
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.routes)
-        cluster = f"cluster {{name: plant, listen: \"127.0.0.1:{self.routes[index]}\", routes: [{routes}]}}\n" if len(self.ports) > 1 else ""
+        cluster = ""
+        if len(self.ports) > 1:
+            cluster = f"cluster {{name: plant, listen: \"127.0.0.1:{self.routes[index]}\", routes: [{routes}]}}\n"
         config.write_text(f"server_name: n{index}\nlisten: \"127.0.0.1:{self.ports[index]}\"\njetstream {{store_dir: \"{store}\"}}\n" +
                           cluster + self.extra)
         with open(store / "log", "ab") as log:
