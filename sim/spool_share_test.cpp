@@ -33,7 +33,8 @@ TEST(SpoolShare, AClassNeverTakesMoreThanItsShareAndDropsItsOwnOldest) {
     rig.write(kAlert, 1000);  // the most important class: without a share it would push the samples out
     EXPECT_EQ(rig.stats(kSample).dropped_total(), 0U);
     const auto alerts = rig.stats(kAlert);
-    EXPECT_EQ(alerts.bytes_max, spool::kSpoolBytesMin / 100 * 30);
+    EXPECT_EQ(alerts.bytes_max, spool::kSpoolBytesMin * 30 / 100);
+    EXPECT_EQ(rig.stats(kSample).bytes_max, spool::kSpoolBytesMin);
     EXPECT_EQ(alerts.dropped_total(), rig.dropped(alerts, DropReason::spool_full));
     EXPECT_GT(alerts.waiting, 250U);
     const auto read = rig.read_all(kAlert);

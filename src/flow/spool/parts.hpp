@@ -62,7 +62,7 @@ struct Parts {
     ClassLog& log_of(data::ClassIndex index);
     [[nodiscard]] std::uint64_t segment_bytes() const;
     [[nodiscard]] std::size_t block_target_bytes() const;
-    [[nodiscard]] std::uint64_t share_bytes(const ClassLog& log) const { return options.bytes_max / 100 * log.options.share_percent; }
+    [[nodiscard]] std::uint64_t share_bytes(const ClassLog& log) const;
     [[nodiscard]] std::uint64_t record_bytes_max(const ClassLog& log) const;
     [[nodiscard]] std::string segment_path(const ClassLog& log, std::uint64_t number) const;
     [[nodiscard]] std::uint64_t bytes_used() const { return used + ManifestStore::bytes_on_disk(); }

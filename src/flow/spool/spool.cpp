@@ -45,6 +45,11 @@ ClassLog& Parts::log_of(data::ClassIndex index) {
 
 std::uint64_t Parts::segment_bytes() const { return std::clamp(options.bytes_max / kSegmentsPerSpool, kSegmentBytesMin, kSegmentBytesMax); }
 std::size_t Parts::block_target_bytes() const { return std::min<std::uint64_t>(kBlockTargetBytesMax, segment_bytes() / 4); }
+std::uint64_t Parts::share_bytes(const ClassLog& log) const {
+    const std::uint64_t percent = log.options.share_percent;
+    return options.bytes_max / 100 * percent + options.bytes_max % 100 * percent / 100;  // the whole cannot overflow
+}
+
 std::uint64_t Parts::record_bytes_max(const ClassLog& log) const {
     return std::min({std::uint64_t{kRecordBytesMax}, options.bytes_max / 8, share_bytes(log) / 2});
 }
