@@ -8,6 +8,7 @@
 
 #include "flow/spool/plain_sealer_for_tests.hpp"
 #include "flow/spool/spool.hpp"
+#include "flow/spool/verify.hpp"
 #include "sim/clock.hpp"
 #include "sim/disk.hpp"
 
@@ -55,6 +56,32 @@ public:
 private:
     bool strict_;
 };
+
+/// Verifying takes any bytes, changes nothing, and its sums are those of its rows.
+class Findings final : public spool::VerifyObserver {
+public:
+    void on_problem(const spool::Problem& problem) override {
+        ++problems;
+        events_lost += problem.events_lost;
+        require(problem.first <= problem.last && (problem.first != 0 || problem.events_lost == 0));
+    }
+    void on_progress(std::uint64_t done, std::uint64_t total) override { require(done <= total); }
+    bool wait() override { return ++waits < 3; }
+    std::uint64_t problems = 0;
+    std::uint64_t events_lost = 0;
+    unsigned waits = 0;
+};
+
+/// True: nothing is wrong with it.
+bool is_good(World& world) {
+    Findings findings;
+    const auto written = world.disk.counts().bytes_written;
+    const auto done = spool::verify(world.disk, world.sealer, world.options.directory, findings);
+    require(world.disk.counts().bytes_written == written);
+    if (!done) return false;
+    require(done->problems == findings.problems && done->events_lost == findings.events_lost);
+    return done->good();
+}
 
 constexpr std::uint64_t kEvents = 12;
 
@@ -106,10 +133,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const base::Bytes good = *world.disk.contents(path);
     const bool patched = (data[0] & 1) != 0;
     world.disk.overwrite(path, patched ? changed(good, input) : base::Bytes(input.begin(), input.end()));
+    const bool verified = is_good(world);
     if (!world.open()) return 0;
     // With a checksum for a tag a whole file of one's own can be forged: then only memory safety and the sums count.
     Checker checker(patched && size < 20);
     drain(world, checker);
+    // What verifying takes for good, reading does not take for damaged; and the other way round for small damage.
+    const std::uint64_t lost = world.spool->stats().classes[0].dropped_total();
+    if (verified) require(lost == 0);
+    if (patched && size < 20 && lost != 0) require(!verified);
     require(world.spool->append({data::ClassIndex{0}, "rule", base::from_ms(1'000), base::as_bytes("{}")}).has_value());
     require(world.spool->commit().has_value());
     return 0;

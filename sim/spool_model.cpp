@@ -17,6 +17,10 @@ SpoolModel::SpoolModel(std::uint64_t seed) : random_(seed), rig_(seed * 7919 + 1
     rig_.options.bytes_max = random_.chance(1, 2) ? spool::kSpoolBytesMin : spool::kSpoolBytesMin * random_.between(1, 4);
     rig_.options.pending_bytes_max = random_.chance(1, 2) ? 64 << 10 : 1 << 20;
     if (random_.chance(1, 3)) rig_.options.classes[2].time_to_live = std::chrono::seconds(random_.between(5, 60));
+    for (auto& each : rig_.options.classes) {
+        if (random_.chance(1, 3)) each.share_percent = static_cast<std::uint32_t>(random_.between(spool::kSharePercentMin, 60));
+        if (random_.chance(1, 3)) each.drop = spool::DropPolicy::newest;
+    }
     space_short_ = random_.chance(1, 4);
     if (space_short_) rig_.disk.set_bytes_max(random_.between(kDiskBytes / 8, kDiskBytes));
     reopen();
@@ -41,6 +45,8 @@ void SpoolModel::append_some() {
     for (std::uint64_t i = 0; i < events; ++i) {
         Content content = make_content(index);
         const auto sequence = rig_.append(index_of(index), content.json, content.rule);
+        const std::uint64_t half_share = rig_.options.bytes_max / 100 * rig_.options.classes[index].share_percent / 2;
+        if (!sequence && sequence.error().code == base::Errc::too_large && content.rule.size() + content.json.size() > half_share) continue;
         if (!sequence) return fail(fmt::format("append failed: {}", base::describe(sequence.error())));
         if (sequence->value() != model.reported + 1) {
             return fail(fmt::format("class {}: append gave {} after {}", index, sequence->value(), model.reported));
@@ -62,8 +68,12 @@ void SpoolModel::commit() {
     const auto stats = rig_.spool->stats();
     if (stats.bytes_used > stats.bytes_max) fail(fmt::format("{} bytes used of {}", stats.bytes_used, stats.bytes_max));
     if (rig_.disk.bytes_used() > stats.bytes_max + (16U << 10)) fail("more on the disk than the limit");
-    for (std::size_t i = 0; i < kClasses; ++i)
+    for (std::size_t i = 0; i < kClasses; ++i) {
         if (stats.classes[i].pending != 0) fail("pending after a good commit");
+        if (stats.classes[i].bytes > stats.classes[i].bytes_max)
+            fail(fmt::format("class {}: {} bytes of {}, policy {}", i, stats.classes[i].bytes, stats.classes[i].bytes_max,
+                             static_cast<int>(rig_.options.classes[i].drop)));
+    }
 }
 
 /// Reads a batch and "sends" it; the cloud stores each number once; the acknowledgement may get lost.

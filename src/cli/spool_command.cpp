@@ -12,12 +12,9 @@
 
 #include "cli/exit.hpp"
 #include "cli/json_text.hpp"
-#include "env/posix/clock.hpp"
-#include "env/posix/entropy.hpp"
-#include "env/posix/file_system.hpp"
-#include "gateway/spool_sealer.hpp"
-#include "manage/config/load.hpp"
-#include "manage/identity/master_key.hpp"
+#include "cli/spool_export.hpp"
+#include "cli/spool_place.hpp"
+#include "cli/spool_verify.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -72,6 +69,7 @@ base::Status cat_class(spool::Spool& spool, data::ClassIndex index, Printer& pri
         spool::ReadLimits limits;
         limits.events = static_cast<std::size_t>(std::min<std::uint64_t>(left, limits.events));
         const auto found = spool.read(index, next, limits, printer);
+        if (!found && found.error().code == Errc::not_found) return {};  // delivered while we looked; `export` would go on behind it
         if (!found) return found.error();
         if (found->gap) printer.gap(*found->gap);
         if (found->next == next) break;
@@ -87,66 +85,6 @@ struct Command {
     SpoolCatOptions cat;
 };
 
-/// Opens for reading, or says on standard error why not and sets the exit code.
-class OpenedSpool {
-public:
-    OpenedSpool(const std::string& file, Exit& exit) {
-        const auto loaded = config::load_gateway(files_, file, nullptr);
-        if (!loaded.is_valid()) {
-            fail(exit, kExitUsage, loaded.text());
-            return;
-        }
-        const std::string& data = loaded.config.gateway.data.value;
-        const auto key = identity::MasterKey::load(files_, data);
-        if (!key) {
-            fail(exit, code_of(key.error()), explain(data, key.error(), "the gateway's key"));
-            return;
-        }
-        sealer_ = std::make_unique<gateway::SpoolSealer>(*key);
-        spool::Options options;
-        options.directory = data + "/spool";
-        options.bytes_max = loaded.config.spool.max_bytes;
-        options.read_only = true;
-        for (const auto& each : loaded.config.uplink.classes) options.classes.push_back({each.name, each.priority, each.ttl});
-        auto opened = spool::Spool::open({files_, clock_, entropy_, *sealer_}, std::move(options));
-        if (!opened) {
-            fail(exit, code_of(opened.error()), explain(data, opened.error(), "the spool"));
-            return;
-        }
-        spool_ = std::move(*opened);
-    }
-    [[nodiscard]] spool::Spool* get() const { return spool_.get(); }
-
-private:
-    static void fail(Exit& exit, int code, const std::string& text) {
-        std::fputs(text.c_str(), stderr);
-        exit.code = code;
-    }
-    /// A folder without a spool, or with another one, is the wrong one.
-    static int code_of(const base::Error& error) {
-        return error.code == Errc::wrong_key || error.code == Errc::not_found ? kExitUsage : kExitFailed;
-    }
-    static std::string explain(const std::string& data, const base::Error& error, std::string_view what) {
-        switch (error.code) {
-            case Errc::not_found:
-                return fmt::format("sluice: {} in {} does not exist: no gateway with this configuration has run yet\n", what, data);
-            case Errc::wrong_key:
-                return fmt::format("sluice: the spool in {} was written with another key than {}/{}\n", data, data,
-                                   identity::kMasterKeyFile);
-            case Errc::permission:
-                return fmt::format("sluice: {} in {} may not be read: run as the gateway's user; the key needs mode 0600\n", what, data);
-            default:
-                return fmt::format("sluice: {} in {} cannot be read: {}\n", what, data, base::describe(error));
-        }
-    }
-
-    posix::PosixFileSystem files_;
-    posix::PosixClock clock_;
-    posix::PosixEntropy entropy_;
-    std::unique_ptr<gateway::SpoolSealer> sealer_;
-    std::unique_ptr<spool::Spool> spool_;
-};
-
 class StandardOutput final : public SpoolCatOutput {
 public:
     void line(std::string_view text) override {
@@ -156,24 +94,26 @@ public:
 };
 
 void run_stat(const Command& command, Exit& exit) {
-    const OpenedSpool opened(command.file, exit);
-    if (opened.get() == nullptr) return;
-    const spool::Stats stats = opened.get()->stats();
-    const data::Epoch epoch = opened.get()->epoch();
+    SpoolPlace place(command.file, exit);
+    const auto view = place.open_or_explain();
+    if (!view) return;
+    const spool::Stats stats = view->stats();
+    const data::Epoch epoch = view->epoch();
     std::fputs((command.json ? spool_stat_json(stats, epoch) + "\n" : spool_stat_text(stats, epoch)).c_str(), stdout);
 }
 
 void run_cat(const Command& command, Exit& exit) {
-    const OpenedSpool opened(command.file, exit);
-    if (opened.get() == nullptr) return;
+    SpoolPlace place(command.file, exit);
+    const auto view = place.open_or_explain();
+    if (!view) return;
     StandardOutput out;
     SpoolCatOptions options = command.cat;
     options.json = command.json;
-    const auto done = spool_cat(*opened.get(), options, out);
+    const auto done = spool_cat(*view, options, out);
     if (done) return;
     if (done.error().code == Errc::not_found) {
         std::string names;
-        for (const auto& each : opened.get()->classes()) names += (names.empty() ? "" : ", ") + each.name;
+        for (const auto& each : view->classes()) names += (names.empty() ? "" : ", ") + each.name;
         std::fputs(fmt::format("sluice: no class '{}'; there are: {}\n", options.only_class, names).c_str(), stderr);
         exit.code = kExitUsage;
         return;
@@ -212,16 +152,18 @@ std::string spool_stat_json(const spool::Stats& stats, data::Epoch epoch) {
             if (count != 0) reasons += fmt::format("{}\"{}\":{}", reasons.empty() ? "" : ",", row.name, count);
         }
         classes += fmt::format(
-            "{}{}:{{\"created\":{},\"delivered\":{},\"waiting\":{},\"dropped\":{{{}}},\"bytes\":{},\"acknowledged\":{},\"durable\":{}}}",
+            "{}{}:{{\"created\":{},\"delivered\":{},\"waiting\":{},\"dropped\":{{{}}},\"bytes\":{},\"max_bytes\":{},\"acknowledged\":{},"
+            "\"durable\":{}}}",
             classes.empty() ? "" : ",", json_text(entry.name), entry.created, entry.delivered, entry.waiting, reasons, entry.bytes,
-            entry.acknowledged.value(), entry.durable.value());
+            entry.bytes_max, entry.acknowledged.value(), entry.durable.value());
     }
     const std::uint64_t waiting = std::accumulate(stats.classes.begin(), stats.classes.end(), std::uint64_t{0},
                                                   [](std::uint64_t sum, const spool::ClassStats& entry) { return sum + entry.waiting; });
     return fmt::format(
         "{{\"epoch\":{},\"events\":{},\"bytes\":{},\"max_bytes\":{},\"segments\":{},\"bytes_accepted\":{},\"bytes_written\":{},"
-        "\"classes\":{{{}}}}}",
-        epoch.value(), waiting, stats.bytes_used, stats.bytes_max, stats.segments, stats.bytes_accepted, stats.bytes_written, classes);
+        "\"write_amplification\":{:.4f},\"classes\":{{{}}}}}",
+        epoch.value(), waiting, stats.bytes_used, stats.bytes_max, stats.segments, stats.bytes_accepted, stats.bytes_written,
+        amplification(stats), classes);
 }
 
 base::Status spool_cat(spool::Spool& spool, const SpoolCatOptions& options, SpoolCatOutput& out) {
@@ -249,9 +191,12 @@ void add_spool(CLI::App& app, Exit& exit) {
         "  sluice spool stat -c gateway.yaml\n"
         "  sluice spool cat -c gateway.yaml --class alert --limit 10\n"
         "  sluice spool cat -c gateway.yaml --json | jq .data\n"
+        "  sluice spool verify -c gateway.yaml\n"
+        "  sluice spool export -c gateway.yaml --out plant-7.ndjson\n"
+        "  sluice spool export -c gateway.yaml --class alert --after 4711\n"
         "\n"
         "Reads with the gateway's key, changes nothing, and works while the gateway runs.\n"
-        "Exit: 0 good, 1 it cannot be read, 2 wrong use, or no gateway with this configuration has run yet.");
+        "Exit: 0 good, 1 it cannot be read, is damaged or not complete, 2 wrong use, or no gateway with this configuration has run yet.");
     auto options = std::make_shared<Command>();
 
     auto* stat = command->add_subcommand("stat", "counts by class, space, losses with their reasons");
@@ -262,6 +207,8 @@ void add_spool(CLI::App& app, Exit& exit) {
     }
     cat->add_option("--class", options->cat.only_class, "only this class");
     cat->add_option("--limit", options->cat.limit, "at most this many events")->check(CLI::PositiveNumber);
+    add_spool_verify(*command, exit);
+    add_spool_export(*command, exit);
     stat->callback([options, &exit] { run_stat(*options, exit); });
     cat->callback([options, &exit] { run_cat(*options, exit); });
 }

@@ -1,4 +1,5 @@
-// `sluice spool stat|cat`: what waits for the cloud, read with the gateway's key, while the gateway runs or not.
+// `sluice spool stat|cat` (verify and export have files of their own): what waits for the cloud, read with the gateway's key, while the
+// gateway runs or not.
 #pragma once
 
 #include <cstdint>

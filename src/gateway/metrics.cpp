@@ -86,6 +86,7 @@ constexpr std::array kClassMetrics{
     ClassMetric{"events_delivered_total", &spool::ClassStats::delivered, false, "of these: stored by the cloud"},
     ClassMetric{"events_waiting", &spool::ClassStats::waiting, true, "of these: waiting in the spool"},
     ClassMetric{"spool_class_bytes", &spool::ClassStats::bytes, true, "disk space of the class"},
+    ClassMetric{"spool_class_bytes_max", &spool::ClassStats::bytes_max, true, "its share of the limit, max_share of the class"},
 };
 
 struct SpoolMetric {

@@ -36,7 +36,8 @@ json::object spool_object(const spool::Stats& stats) {
     std::uint64_t waiting = 0;
     for (const auto& each : stats.classes) {
         waiting += each.waiting;
-        classes[each.name] = json::object{{"events", each.waiting}, {"bytes", each.bytes}, {"pending", each.pending}};
+        classes[each.name] =
+            json::object{{"events", each.waiting}, {"bytes", each.bytes}, {"bytes_max", each.bytes_max}, {"pending", each.pending}};
     }
     const double amplification =
         stats.bytes_accepted == 0 ? 0.0 : static_cast<double>(stats.bytes_written) / static_cast<double>(stats.bytes_accepted);

@@ -10,6 +10,7 @@
 #include "env/posix/machine.hpp"
 #include "gateway/limits.hpp"
 #include "gateway/source_address.hpp"
+#include "gateway/spool_wiring.hpp"
 #include "gateway/uplink_wiring.hpp"
 #include "manage/identity/master_key.hpp"
 
@@ -74,14 +75,6 @@ Backbone::Options backbone_options(const config::GatewayConfig& config, const st
     out.urgent_classes = urgent_classes(config);
     out.uplink = uplink_options(config.uplink, classes);
     out.event_bytes_max = event_bytes_max(config.uplink);
-    return out;
-}
-
-spool::Options spool_options(const config::GatewayConfig& config) {
-    spool::Options out;
-    out.directory = config.gateway.data.value + "/spool";
-    out.bytes_max = config.spool.max_bytes;
-    for (const auto& each : config.uplink.classes) out.classes.push_back({each.name, each.priority, each.ttl});
     return out;
 }
 

@@ -57,6 +57,9 @@ struct ClassLog {
     std::vector<BlockBuilder> pending;  ///< durable_end … next − 1, without holes
     std::vector<BlockBuilder> spare;    ///< at most one: keeps its memory from commit to commit
     std::uint64_t nothing_expires_before_ms = 0;
+    /// DropPolicy::newest, and it was full: takes nothing until there is room for many, so that full and not full do not alternate with
+    /// each segment that drains (each time is a gap, and those are few: GapList::kGapsMax).
+    bool refusing = false;
     ReadCursor cursor;
 
     [[nodiscard]] std::uint64_t created() const { return next - 1 - skipped + unnumbered; }

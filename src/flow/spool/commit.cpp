@@ -21,7 +21,7 @@ constexpr std::size_t kRecordOverheadMax = 4 * 10;
 Result<data::Sequence> Parts::append(const data::Event& event) {
     ClassLog& log = log_of(event.event_class);
     const std::size_t bytes = event.rule.size() + event.json.size();
-    if (bytes > record_bytes_max()) {
+    if (bytes > record_bytes_max(log)) {
         ++log.unnumbered;
         ++log.dropped[static_cast<std::size_t>(DropReason::too_large)];
         losses_unsaved = true;
@@ -119,7 +119,7 @@ Status Parts::commit_part(ClassLog& log) {
 
 Status Parts::start_segment(ClassLog& log) {
     const std::uint64_t bytes = std::max(segment_bytes(), kSegmentHeaderBytes + log.pending.front().size_on_disk());
-    const auto room = make_room(log, bytes);
+    const auto room = admit(log, bytes);
     if (!room) return room.error();
     if (!*room) {
         lose_pending(log, log.pending.size(), DropReason::spool_full);
@@ -156,7 +156,7 @@ void Parts::abandon_segment(ClassLog& log) {
     log.writer.reset();
     Segment& segment = log.segments.back();
     if (segment.end > segment.first) return;  // keeps what is durable; what lies behind it is void: the next segment begins there
-    doomed.push_back({segment_path(log, segment.number), segment.allocated});
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot});
     log.segments.pop_back();
 }
 

@@ -21,6 +21,7 @@ static_assert(kSpoolBytesMin / kSegmentsPerSpool >= kSegmentBytesMin);
 static_assert(2 * kManifestSlotBytes + data::kClassesMax * kSegmentBytesMin < kSpoolBytesMin, "all classes fit into the smallest spool");
 static_assert(kSpoolBytesMin / 8 > kSegmentBytesMin, "a large event has room in the smallest spool");
 static_assert(kRecordBytesMax + 64 <= kBlockBodyBytesMax);
+static_assert(kSpoolBytesMin * kSharePercentMin / 100 >= 3 * kSegmentBytesMin, "the smallest share is more than what is being written");
 
 struct Parts {
     Spool::Environment environment;
@@ -36,6 +37,7 @@ struct Parts {
     struct Doomed {
         std::string path;
         std::uint64_t allocated;
+        std::uint8_t slot;  ///< of its class
     };
     std::vector<Doomed> doomed;     ///< files to remove once the manifest says that they are not needed
     std::uint64_t used = 0;         ///< allocated by segments and doomed files
@@ -60,7 +62,8 @@ struct Parts {
     ClassLog& log_of(data::ClassIndex index);
     [[nodiscard]] std::uint64_t segment_bytes() const;
     [[nodiscard]] std::size_t block_target_bytes() const;
-    [[nodiscard]] std::uint64_t record_bytes_max() const;
+    [[nodiscard]] std::uint64_t share_bytes(const ClassLog& log) const;
+    [[nodiscard]] std::uint64_t record_bytes_max(const ClassLog& log) const;
     [[nodiscard]] std::string segment_path(const ClassLog& log, std::uint64_t number) const;
     [[nodiscard]] std::uint64_t bytes_used() const { return used + ManifestStore::bytes_on_disk(); }
 
@@ -81,12 +84,21 @@ struct Parts {
     /// Counts first … last as lost, as far as they are neither settled nor lost already.
     void lose(ClassLog& log, std::uint64_t first, std::uint64_t last, base::DropReason reason);
     void lose_pending(ClassLog& log, std::size_t blocks, base::DropReason reason);
-    void doom_front(ClassLog& log);
+    /// Takes a segment out of the log; its file goes once the manifest is saved.
+    void doom(ClassLog& log, std::size_t at);
     void doom_finished(ClassLog& log);
     /// The class that gives way to `log`: the least important one that has segments and is not more important. None: `log` itself has to.
     ClassLog* victim(const ClassLog& log);
-    void drop_oldest_segment(ClassLog& log, base::DropReason reason);
-    /// True: there is room for so many bytes. False: only more important classes are left. Errors: io, disk_full (manifest not saved).
+    /// The oldest or the newest one, as the class has it; it must have one.
+    void drop_segment(ClassLog& log, base::DropReason reason);
+    /// True: there is room for so many bytes more of the class, in its share and in the whole. False: they have to go themselves.
+    /// Errors: io, disk_full (manifest not saved).
+    base::Result<bool> admit(ClassLog& log, std::uint64_t bytes);
+    /// What a class has on disk, files that are about to go included.
+    [[nodiscard]] std::uint64_t bytes_held(const ClassLog& log) const;
+    /// Drops segments of a class that has more than its share, less so many bytes. Errors: io, disk_full.
+    base::Status shrink_to_share(ClassLog& log, std::uint64_t bytes);
+    /// True: so many bytes are free. False: only more important classes, or what `log` wants to keep, are left. Errors: io, disk_full.
     base::Result<bool> make_room(const ClassLog& log, std::uint64_t bytes);
     /// After the disk said that it is full. True: something was dropped, try again.
     bool give_way(ClassLog& log);

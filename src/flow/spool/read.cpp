@@ -9,7 +9,6 @@ namespace {
 
 using base::DropReason;
 using base::Errc;
-using base::Error;
 using base::Result;
 using base::Status;
 
@@ -49,6 +48,7 @@ Result<bool> Parts::seek(ClassLog& log, const Segment& segment, std::uint64_t se
     if (!in_segment || sequence < cursor.block.header.first) {
         if (auto opened = open_cursor(log, segment); !opened) {
             const Errc why = opened.error().code;  // everything else (permission, too many open files) may pass
+            if (why == Errc::not_found && options.read_only) return opened.error();
             if (why == Errc::not_found || why == Errc::version || why == Errc::wrong_key) return lost_to(segment.end);
             return opened.error();
         }
@@ -110,8 +110,8 @@ Result<ReadResult> Parts::read(ClassLog& log, data::ClassIndex index, std::uint6
             cursor.failures = cursor.failed_at == from ? cursor.failures + 1 : 1;
             cursor.failed_at = from;
             const bool medium = found.error().os_errno == EIO;  // nothing else says that the bytes are gone
-            if (!medium || cursor.failures < kReadAttempts || options.read_only) return found.error();
-            if (auto saved = save(); !saved) return found.error();
+            if (!medium || cursor.failures < kReadAttempts) return found.error();
+            if (auto saved = options.read_only ? Status() : save(); !saved) return found.error();
             // The medium can be written but this place cannot be read: what follows it in the segment may be.
             const auto next = cursor.reader && cursor.segment == segment->number ? cursor.reader->search(cursor.offset + 1, segment->bytes)
                                                                                  : SegmentReader::Look{};

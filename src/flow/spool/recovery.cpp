@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "base/check.hpp"
 #include "flow/spool/parts.hpp"
+#include "flow/spool/segment_name.hpp"
 
 namespace sluice::spool {
 namespace {
@@ -14,7 +14,6 @@ namespace {
 using base::DropReason;
 using base::Errc;
 using base::Error;
-using base::Result;
 using base::Status;
 
 struct FoundSegment {
@@ -25,23 +24,6 @@ struct FoundSegment {
     std::uint64_t first = 0;  ///< 0: nothing in it can be recognised
     std::uint64_t oldest_ms = 0;
 };
-
-constexpr std::size_t kNameBytes = 2 + 1 + 16 + 4;  // SS-NNNNNNNNNNNNNNNN.seg
-
-template <class T>
-bool parse_hex(std::string_view text, T& out) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, 16);
-    return error == std::errc{} && end == text.data() + text.size();
-}
-
-/// None: not the name of a segment.
-std::optional<FoundSegment> parse_name(std::string_view name) {
-    FoundSegment found;
-    if (name.size() != kNameBytes || name[2] != '-' || name.substr(19) != ".seg") return std::nullopt;
-    if (!parse_hex(name.substr(0, 2), found.slot) || !parse_hex(name.substr(3, 16), found.number)) return std::nullopt;
-    if (found.slot >= data::kClassesMax || found.number == 0) return std::nullopt;
-    return found;
-}
 
 /// Fills in what the header says; with a damaged one what the first good block header says.
 Status inspect(FoundSegment& found) {
@@ -101,7 +83,7 @@ private:
         const BlockHeader& header = look.header;
         const auto loaded = found_.reader->load(look, block_);
         if (!loaded && loaded.error().code != Errc::corrupt) return loaded.error();
-        const bool being_written = parts_.options.read_only && !loaded && offset_ + header.size_on_disk() >= found_.size;
+        const bool being_written = parts_.options.read_only && !loaded && may_be_incomplete(look);
         if (header.first < expected_ || being_written) {  // cannot follow what came before: not ours to believe
             stopped_ = true;
             return {};
@@ -112,6 +94,12 @@ private:
         expected_ = header.end();
         offset_ += header.size_on_disk();
         return {};
+    }
+
+    /// A gateway may just be writing this block: nobody was promised it, and nothing good follows.
+    [[nodiscard]] bool may_be_incomplete(const SegmentReader::Look& look) {
+        if (look.header.first < manifest_next_) return false;
+        return found_.reader->search(look.offset + look.header.size_on_disk(), found_.size).found != Found::block;
     }
 
     Status step_over() {
@@ -180,6 +168,11 @@ public:
         if (!manifest) return manifest.error();
         if (auto found = find_segments(); !found) return found;
         manifest_ = std::move(*manifest);
+        if (parts_.options.read_only) {
+            auto fresh = parts_.manifests.load();
+            if (!fresh) return fresh.error();
+            fresh_ = std::move(*fresh);
+        }
         choose_epoch();
         if (auto made = make_classes(); !made) return made;
         parts_.time.emplace(parts_.environment.clock,
@@ -228,15 +221,18 @@ private:
         const auto names = files_.list(options.directory);
         if (!names) return names.error();
         for (const std::string& name : *names) {
-            auto found = parse_name(name);
-            if (!found) continue;
-            parts_.next_segment = std::max(parts_.next_segment, found->number + 1);
+            const auto parsed = parse_segment_name(name);
+            if (!parsed) continue;
+            FoundSegment found;
+            found.slot = parsed->slot;
+            found.number = parsed->number;
+            parts_.next_segment = std::max(parts_.next_segment, found.number + 1);
             auto reader = SegmentReader::open(files_, parts_.environment.sealer, options.directory + "/" + name);
             if (!reader && reader.error().code == Errc::not_found && options.read_only) continue;  // removed meanwhile
             if (!reader) return reader.error();
-            found->reader = std::move(*reader);
-            if (auto inspected = inspect(*found); !inspected) return inspected;
-            segments_.push_back(std::move(*found));
+            found.reader = std::move(*reader);
+            if (auto inspected = inspect(found); !inspected) return inspected;
+            segments_.push_back(std::move(found));
         }
         const auto by_number = [](const FoundSegment& a, const FoundSegment& b) { return a.number < b.number; };
         std::sort(segments_.begin(), segments_.end(), by_number);
@@ -402,28 +398,33 @@ private:
 
     /// Numbers that were given out and that no segment has.
     void settle_holes(ClassLog& log, std::uint64_t tail_end) {
-        if (parts_.options.read_only) {
-            // The gateway may have removed delivered segments since the manifest was read.
-            if (!log.segments.empty() && log.segments.front().first > log.acknowledged) {
-                const std::uint64_t skipped = log.gaps.skip(log.acknowledged);
-                if (skipped < log.segments.front().first) parts_.acknowledge(log, log.segments.front().first - 1);
-            }
-            return;
-        }
+        if (fresh_) catch_up(log);
         const std::uint64_t front = log.segments.empty() ? log.durable_end : log.segments.front().first;
         if (log.acknowledged < front) parts_.lose(log, log.acknowledged, std::min(front, log.durable_end) - 1, DropReason::corrupt);
         if (!log.segments.empty() && tail_end < log.durable_end) parts_.lose(log, tail_end, log.durable_end - 1, DropReason::corrupt);
     }
 
+    /// What the gateway has settled and dropped since the first manifest was read: its files may be gone.
+    void catch_up(ClassLog& log) {
+        const auto& classes = fresh_->classes;
+        const auto now = std::find_if(classes.begin(), classes.end(), [&](const ManifestClass& entry) { return entry.slot == log.slot; });
+        if (now == classes.end()) return;
+        for (const GapList::Entry& gap : now->gaps) {
+            if (gap.first < log.durable_end) parts_.lose(log, gap.first, std::min(gap.last, log.durable_end - 1), gap.reason);
+        }
+        if (now->acknowledged > log.acknowledged) parts_.acknowledge(log, now->acknowledged - 1);
+    }
+
     void forget(ClassLog& log, const Segment& segment) {
         if (parts_.options.read_only) return;
         parts_.used += segment.allocated;
-        parts_.doomed.push_back({parts_.segment_path(log, segment.number), segment.allocated});
+        parts_.doomed.push_back({parts_.segment_path(log, segment.number), segment.allocated, log.slot});
     }
 
     Parts& parts_;
     env::FileSystem& files_;
     std::optional<Manifest> manifest_;
+    std::optional<Manifest> fresh_;  ///< with read_only: as it is after the segments were listed
     std::vector<FoundSegment> segments_;
 };
 

@@ -10,6 +10,15 @@ using base::Errc;
 using base::Result;
 using base::Status;
 
+namespace {
+
+/// A class that refused takes events again when this part of its share is free: at most as many gaps at a time, a fourth of what fits
+/// (GapList::kGapsMax).
+constexpr std::uint64_t kRefusingShare = 8;
+static_assert(kRefusingShare * 4 <= GapList::kGapsMax);
+
+}  // namespace
+
 void Parts::lose(ClassLog& log, std::uint64_t first, std::uint64_t last, DropReason reason) {
     first = std::max(first, log.acknowledged);
     if (first > last) return;
@@ -26,18 +35,24 @@ void Parts::lose_pending(ClassLog& log, std::size_t blocks, DropReason reason) {
     log.pending.erase(log.pending.begin(), end);
 }
 
-void Parts::doom_front(ClassLog& log) {
-    const Segment& segment = log.segments.front();
+void Parts::doom(ClassLog& log, std::size_t at) {
+    const Segment& segment = log.segments[at];
     if (log.cursor.segment == segment.number) log.cursor = ReadCursor{};
-    if (log.segments.size() == 1) log.writer.reset();
-    doomed.push_back({segment_path(log, segment.number), segment.allocated});
-    log.segments.pop_front();
+    if (at + 1 == log.segments.size()) log.writer.reset();
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot});
+    log.segments.erase(log.segments.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
 void Parts::doom_finished(ClassLog& log) {
-    while (!log.segments.empty() && log.finished(log.segments.front())) {
-        if (log.segments.size() == 1 && log.writer) return;  // still being written
-        doom_front(log);
+    for (std::size_t at = 0; at < log.segments.size();) {
+        const bool being_written = at + 1 == log.segments.size() && log.writer;
+        if (!being_written && log.finished(log.segments[at])) {
+            doom(log, at);
+        } else if (log.gaps.entries().empty()) {
+            return;  // what is delivered is in front
+        } else {
+            ++at;
+        }
     }
 }
 
@@ -50,10 +65,50 @@ ClassLog* Parts::victim(const ClassLog& log) {
     return lowest;
 }
 
-void Parts::drop_oldest_segment(ClassLog& log, DropReason reason) {
-    const Segment& segment = log.segments.front();
+void Parts::drop_segment(ClassLog& log, DropReason reason) {
+    const bool oldest = log.options.drop == DropPolicy::oldest;
+    const Segment& segment = oldest ? log.segments.front() : log.segments.back();
     if (segment.end > segment.first) lose(log, segment.first, segment.end - 1, reason);
-    doom_front(log);
+    doom(log, oldest ? 0 : log.segments.size() - 1);
+}
+
+std::uint64_t Parts::bytes_held(const ClassLog& log) const {
+    std::uint64_t bytes = 0;
+    for (const Segment& segment : log.segments) bytes += segment.allocated;
+    for (const Doomed& file : doomed) bytes += file.slot == log.slot ? file.allocated : 0;
+    return bytes;
+}
+
+Result<bool> Parts::admit(ClassLog& log, std::uint64_t bytes) {
+    if (log.options.drop == DropPolicy::oldest) {
+        if (auto shrunk = shrink_to_share(log, bytes); !shrunk) return shrunk.error();
+        return make_room(log, bytes);
+    }
+    const std::uint64_t wanted = log.refusing ? std::max(bytes, share_bytes(log) / kRefusingShare) : bytes;
+    const auto over_share = [&] { return bytes_held(log) + wanted > share_bytes(log); };
+    const auto over_all = [&] { return bytes_used() + wanted > options.bytes_max; };
+    if (!doomed.empty() && (over_share() || over_all())) {
+        if (const auto removed = remove_doomed(); !removed) return removed.error();
+    }
+    const ClassLog* const other = victim(log);
+    const bool alone = other == nullptr || other == &log;  // no other class gives way
+    log.refusing = over_share() || (alone && over_all());
+    if (log.refusing) return false;
+    return make_room(log, bytes);
+}
+
+Status Parts::shrink_to_share(ClassLog& log, std::uint64_t bytes) {
+    while (bytes_held(log) + bytes > share_bytes(log)) {
+        if (!doomed.empty()) {
+            const auto removed = remove_doomed();
+            if (!removed) return removed.error();
+            if (*removed == 0) return base::Error{Errc::io};  // dropping more would free nothing either
+            continue;
+        }
+        if (log.segments.empty()) return {};
+        drop_segment(log, DropReason::spool_full);
+    }
+    return {};
 }
 
 Result<bool> Parts::make_room(const ClassLog& log, std::uint64_t bytes) {
@@ -65,8 +120,9 @@ Result<bool> Parts::make_room(const ClassLog& log, std::uint64_t bytes) {
             continue;
         }
         ClassLog* const lowest = victim(log);
-        if (lowest == nullptr) return false;
-        drop_oldest_segment(*lowest, DropReason::spool_full);
+        const bool keeps_old = lowest == &log && log.options.drop == DropPolicy::newest;
+        if (lowest == nullptr || (keeps_old && bytes != 0)) return false;
+        drop_segment(*lowest, DropReason::spool_full);
     }
     return true;
 }
@@ -76,12 +132,13 @@ bool Parts::give_way(ClassLog& log) {
     if (auto saved = save(); !saved && saved.error().code != Errc::disk_full) return false;
     if (doomed.empty()) {
         ClassLog* const lowest = victim(log);
-        if (lowest == nullptr) {
+        const bool keeps_old = lowest == &log && log.options.drop == DropPolicy::newest;
+        if (lowest == nullptr || keeps_old) {
             if (log.pending.empty() || losses_unsaved) return false;
             lose_pending(log, log.pending.size(), DropReason::disk_full);
             return true;
         }
-        drop_oldest_segment(*lowest, DropReason::disk_full);
+        drop_segment(*lowest, DropReason::disk_full);
     }
     const auto removed = remove_doomed();
     return removed && *removed != 0;
@@ -203,7 +260,10 @@ Status Parts::maintain() {
         const auto removed = remove_doomed();
         if (!removed) return removed.error();
     }
-    // The limit may have been lowered since the last start; seen from the most important class, every class gives way.
+    // Limits may have been lowered since the last start; seen from the most important class, every class gives way.
+    for (ClassLog& log : logs) {
+        if (auto shrunk = shrink_to_share(log, 0); !shrunk) return shrunk;
+    }
     if (const auto room = make_room(logs[by_priority.front()], 0); !room) return room.error();
     const bool due = environment.clock.now() - saved_at >= kSaveEvery;
     if (losses_unsaved || (positions_unsaved && due)) return save();

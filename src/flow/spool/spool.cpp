@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include <fmt/format.h>
-
 #include "base/check.hpp"
 #include "flow/spool/parts.hpp"
+#include "flow/spool/segment_name.hpp"
 
 namespace sluice::spool {
 namespace {
@@ -24,6 +23,8 @@ Status validate(const Options& options) {
     for (std::size_t i = 0; i < options.classes.size(); ++i) {
         const std::string& name = options.classes[i].name;
         if (name.empty() || name.size() > kClassNameBytesMax) return Error{Errc::invalid};
+        const std::uint32_t share = options.classes[i].share_percent;
+        if (share < kSharePercentMin || share > 100) return Error{Errc::invalid};
         for (std::size_t j = 0; j < i; ++j)
             if (options.classes[j].name == name) return Error{Errc::invalid};
     }
@@ -44,10 +45,17 @@ ClassLog& Parts::log_of(data::ClassIndex index) {
 
 std::uint64_t Parts::segment_bytes() const { return std::clamp(options.bytes_max / kSegmentsPerSpool, kSegmentBytesMin, kSegmentBytesMax); }
 std::size_t Parts::block_target_bytes() const { return std::min<std::uint64_t>(kBlockTargetBytesMax, segment_bytes() / 4); }
-std::uint64_t Parts::record_bytes_max() const { return std::min<std::uint64_t>(kRecordBytesMax, options.bytes_max / 8); }
+std::uint64_t Parts::share_bytes(const ClassLog& log) const {
+    const std::uint64_t percent = log.options.share_percent;
+    return options.bytes_max / 100 * percent + options.bytes_max % 100 * percent / 100;  // the whole cannot overflow
+}
+
+std::uint64_t Parts::record_bytes_max(const ClassLog& log) const {
+    return std::min({std::uint64_t{kRecordBytesMax}, options.bytes_max / 8, share_bytes(log) / 2});
+}
 
 std::string Parts::segment_path(const ClassLog& log, std::uint64_t number) const {
-    return fmt::format("{}/{:02x}-{:016x}.seg", options.directory, log.slot, number);
+    return options.directory + "/" + format(SegmentName{log.slot, number});
 }
 
 Spool::Spool(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -118,7 +126,8 @@ Stats Spool::stats() const {
         entry.waiting = log.waiting();
         entry.dropped = log.dropped;
         entry.pending = log.next - log.durable_end;
-        for (const Segment& segment : log.segments) entry.bytes += segment.allocated;
+        entry.bytes = parts.bytes_held(log);
+        entry.bytes_max = parts.share_bytes(log);
         entry.acknowledged = data::Sequence(log.acknowledged - 1);
         entry.durable = data::Sequence(log.durable_end - 1);
         entry.last = data::Sequence(log.next - 1);

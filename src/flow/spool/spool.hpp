@@ -19,12 +19,21 @@
 namespace sluice::spool {
 
 inline constexpr std::uint64_t kSpoolBytesMin = 1 << 20;  ///< below this, segments of several classes do not fit beside each other
-inline constexpr std::size_t kRecordBytesMax = 1 << 20;   ///< rule id + JSON of one event; at most bytes_max / 8 as well
+inline constexpr std::size_t kRecordBytesMax = 1 << 20;   ///< rule id + JSON of one event; at most bytes_max / 8 and half its class's share
+inline constexpr std::uint32_t kSharePercentMin = 5;      ///< three segments of the smallest spool
+
+/// Which events of a class go when it is at its share, or has to give way to others.
+enum class DropPolicy : std::uint8_t {
+    oldest,  ///< what waits longest: the latest news counts
+    newest,  ///< what comes last: the beginning counts
+};
 
 struct ClassOptions {
     std::string name;                           ///< 1 to 64 bytes; events stay with their class by name, the order may change
     std::uint32_t priority = 0;                 ///< 0 is the most important; the greatest number is dropped first
     std::chrono::milliseconds time_to_live{0};  ///< 0: for ever. Counts while the gateway runs (and is off, if both clocks were set)
+    std::uint32_t share_percent = 100;          ///< kSharePercentMin to 100: of bytes_max, what its segments may take at most
+    DropPolicy drop = DropPolicy::oldest;
 };
 
 struct Options {
@@ -70,7 +79,8 @@ struct ClassStats {
     std::uint64_t waiting = 0;  ///< on disk or pending, not yet acknowledged by the cloud
     base::DropCounts dropped{};
     std::uint64_t pending = 0;       ///< of waiting: not yet durable
-    std::uint64_t bytes = 0;         ///< disk space of its segments
+    std::uint64_t bytes = 0;         ///< disk space of its segments, those included that are about to be removed
+    std::uint64_t bytes_max = 0;     ///< its share of the spool's bytes_max: more it never takes
     data::Sequence acknowledged{0};  ///< last one the cloud has (or was told is gone)
     data::Sequence durable{0};       ///< last one that readers see
     data::Sequence last{0};          ///< last one given out
@@ -128,8 +138,9 @@ public:
     void count_dropped(data::ClassIndex event_class, base::DropReason reason, std::uint64_t events = 1);
 
     /// Makes everything appended durable and visible to readers: one block and one sync per class with new events. Makes room by dropping
-    /// the oldest segment of the lowest class. On success each appended event is durable or counted as dropped, durably.
-    /// Errors: io, disk_full, permission: events stay pending (acknowledge nothing); the next call tries again, in new files.
+    /// a segment of the lowest class, or of a class that is at its share: by its policy the oldest one, or what is newest. On success each
+    /// appended event is durable or counted as dropped, durably. Errors: io, disk_full, permission: events stay pending (acknowledge
+    /// nothing); the next call tries again, in new files.
     base::Status commit();
 
     /// The block that the next commit() writes first: on disk as a whole or not at all, and before everything else of that commit.
@@ -141,7 +152,8 @@ public:
     [[nodiscard]] std::optional<FirstBlock> first_to_commit() const;
 
     /// Reads durable events from a position on. Skips nothing: a hole is reported as a gap. A gap is reported only once it is durable.
-    /// `from` below the acknowledged position counts as the position after it. Errors: io (try again later).
+    /// `from` below the acknowledged position counts as the position after it. Errors: io (try again later); with read_only not_found (the
+    /// gateway has removed the file since: open anew).
     base::Result<ReadResult> read(data::ClassIndex event_class, data::Sequence from, ReadLimits limits, EventVisitor& visitor);
 
     /// The cloud has everything up to and including `last`. Durable lazily: a crash only means a resend. Deletes finished segments.

@@ -180,10 +180,15 @@ struct Shadows {
     friend bool operator==(const Shadows&, const Shadows&) = default;
 };
 
+/// Which events of a class go when it is full.
+enum class ClassDrop : std::uint8_t { oldest, newest };
+
 struct ClassConfig {
     std::string name;           ///< [A-Za-z0-9_-]{1,64}
     std::uint8_t priority = 0;  ///< 0 goes first and is dropped last; 0 to 15
     std::chrono::milliseconds ttl{0};
+    std::uint32_t max_share = 100;  ///< percent of spool.max_bytes; 5 to 100
+    ClassDrop drop = ClassDrop::oldest;
     friend bool operator==(const ClassConfig&, const ClassConfig&) = default;
 };
 

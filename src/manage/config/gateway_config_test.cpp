@@ -62,7 +62,7 @@ uplink:
     alert:     {priority: 0, ttl: 7d}
     aggregate: {priority: 1, ttl: 2d}
     sample:    {priority: 2, ttl: 1d}
-    own:       {priority: 3, ttl: 1h}
+    own:       {priority: 3, ttl: 1h, max_share: 30%, drop: newest}
 spool: {max_bytes: 256MiB}
 )";
 
@@ -117,7 +117,7 @@ TEST(GatewayConfig, the_whole_of_the_design_is_read_and_what_is_not_built_is_not
     EXPECT_EQ(config.uplink.port, 1884);
     EXPECT_EQ(config.uplink.token, "secret");
     ASSERT_EQ(config.uplink.classes.size(), 4U);
-    EXPECT_EQ(config.uplink.classes[3], (ClassConfig{"own", 3, std::chrono::hours(1)}));
+    EXPECT_EQ(config.uplink.classes[3], (ClassConfig{"own", 3, std::chrono::hours(1), 30, ClassDrop::newest}));
 }
 
 TEST(GatewayConfig, defaults_of_the_table_are_those_of_the_values) {
@@ -250,6 +250,16 @@ TEST(GatewayConfig, classes_of_ones_own_need_everything_and_are_16_at_most) {
     EXPECT_EQ(problems_behind_head(many), "g.yaml:17:5: error: more than 16 classes (alert, aggregate and sample count)\n");
     EXPECT_EQ(problems_behind_head("uplink: {classes: {a b: {priority: 3, ttl: 1h}}}\n"),
               "g.yaml:2:20: error: the name of a class: expected letters, digits, `_` and `-`, 1 to 64 of them\n");
+}
+
+TEST(GatewayConfig, a_class_has_a_share_of_the_spool_and_a_policy_of_dropping) {
+    EXPECT_EQ(problems_behind_head("uplink: {classes: {alert: {max_share: 5%, drop: newest}, sample: {max_share: 100%, drop: oldest}}}\n"),
+              "");
+    EXPECT_EQ(
+        problems_behind_head("uplink:\n  classes:\n    alert: {max_share: 4%}\n    sample: {max_share: 30}\n    aggregate: {drop: all}\n"),
+        "g.yaml:4:24: error: max_share: expected a percentage such as 30% from 5% to 100%, found `4%`\n"
+        "g.yaml:5:25: error: max_share: expected a percentage such as 30% from 5% to 100%, found `30`\n"
+        "g.yaml:6:23: error: drop: expected one of oldest | newest, found `all`\n");
 }
 
 TEST(GatewayConfig, listeners_beyond_this_machine_need_auth) {

@@ -20,6 +20,7 @@ enum class KeyKind : std::uint8_t {
     number,
     duration,
     size,
+    percent,
     path,       ///< made by us, or looked at later
     existing,   ///< a file or folder that must be there
     filter,     ///< an MQTT topic filter

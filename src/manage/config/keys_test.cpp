@@ -20,8 +20,8 @@ void expect_sound(std::span<const Key> keys) {
         EXPECT_TRUE(key.text.ends_with('.')) << "a row without a sentence";
         EXPECT_EQ(key.min.empty(), key.max.empty());
         EXPECT_FALSE(key.required && !key.fallback.empty()) << "a required key has no default";
-        const bool ranged =
-            key.kind == KeyKind::integer || key.kind == KeyKind::number || key.kind == KeyKind::duration || key.kind == KeyKind::size;
+        const bool ranged = key.kind == KeyKind::integer || key.kind == KeyKind::number || key.kind == KeyKind::duration ||
+                            key.kind == KeyKind::size || key.kind == KeyKind::percent;
         EXPECT_EQ(ranged, !key.max.empty()) << "everything that can be counted has bounds";
         EXPECT_EQ(key.kind == KeyKind::choice, !key.choices.empty());
         for (const std::string_view text : {key.fallback, key.min, key.max}) {

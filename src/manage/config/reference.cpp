@@ -24,6 +24,7 @@ nothing before. `examples/` has files that run as they stand, `sluice init` writ
 |---|---|
 | duration | `250ms` `3s` `5m` `18h` `7d` |
 | size | `4096` (bytes) `256KiB` `64MiB` `2GiB`; `kB` `MB` `GB` are powers of 1000 |
+| percentage | `30%` |
 | name | letters, digits, `_` and `-`, 1 to 64 of them |
 | path | of a file or folder; *existing*: it must be there when the file is checked |
 
@@ -60,6 +61,8 @@ std::string_view type_name(const Key& key) {
             return "duration";
         case KeyKind::size:
             return "size";
+        case KeyKind::percent:
+            return "percentage";
         case KeyKind::path:
             return "path";
         case KeyKind::existing:

@@ -35,6 +35,13 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     return std::chrono::milliseconds(static_cast<std::int64_t>(*ms));
 }
 
+std::optional<std::uint32_t> parse_percent(std::string_view text) {
+    constexpr std::array<Unit, 1> kUnits{{{"%", 1}}};
+    const auto percent = parse_with_unit(text, kUnits, 100);
+    if (!percent) return std::nullopt;
+    return static_cast<std::uint32_t>(*percent);
+}
+
 std::optional<std::uint64_t> parse_size(std::string_view text) {
     constexpr std::array<Unit, 10> kUnits{{{"", 1},
                                            {"B", 1},

@@ -15,6 +15,9 @@ namespace sluice::config {
 /// `4096 256KiB 64MiB 2GiB 1TiB`, also `kB MB GB TB` (powers of 1000) and `B`: bytes, below 2^63.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 
+/// `30%`: a whole number and the sign, without a space; 0 to 100.
+[[nodiscard]] std::optional<std::uint32_t> parse_percent(std::string_view text);
+
 /// A whole number from 0 to 2^64 - 1, digits only.
 [[nodiscard]] std::optional<std::uint64_t> parse_integer(std::string_view text);
 

@@ -11,6 +11,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
+TEST(Scalar, percentages_have_their_sign) {
+    EXPECT_EQ(parse_percent("0%"), 0U);
+    EXPECT_EQ(parse_percent("30%"), 30U);
+    EXPECT_EQ(parse_percent("100%"), 100U);
+    for (const char* wrong : {"", "%", "30", "101%", "-1%", "3.5%", "30 %", "30%%", "99999999999999999999%"})
+        EXPECT_FALSE(parse_percent(wrong)) << wrong;
+}
+
 TEST(Scalar, durations_have_a_unit) {
     EXPECT_EQ(parse_duration("250ms"), milliseconds(250));
     EXPECT_EQ(parse_duration("3s"), milliseconds(3'000));

@@ -48,6 +48,8 @@ std::string_view kind_name(KeyKind kind) {
             return "a duration such as 250ms, 3s, 18h or 7d";
         case KeyKind::size:
             return "a size such as 4096, 256KiB or 64MiB";
+        case KeyKind::percent:
+            return "a percentage such as 30%";
         case KeyKind::path:
         case KeyKind::existing:
             return "a path";
@@ -125,6 +127,8 @@ bool scalar_fits(const Key& key, const Node& node) {
             return in_range(key, text, parse_duration);
         case KeyKind::size:
             return in_range(key, text, parse_size);
+        case KeyKind::percent:
+            return in_range(key, text, parse_percent);
         case KeyKind::choice:
             return choice_index(key.choices, text).has_value();
         case KeyKind::filter:

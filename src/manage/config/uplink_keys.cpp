@@ -103,6 +103,20 @@ constexpr std::array kKeys{
         .min = "1s",
         .max = "3650d",
         .text = "An event that has waited so long is dropped: ledger, `ttl`. Required for a class of your own."},
+    Key{.path = "uplink.classes.*.max_share",
+        .kind = percent,
+        .fallback = "100%",
+        .min = "5%",
+        .max = "100%",
+        .text =
+            "What the class may take of `spool.max_bytes`. Then its own events go, by `drop`: ledger, `spool_full`; one that needs more "
+            "than half of it is `too_large`."},
+    Key{.path = "uplink.classes.*.drop",
+        .kind = choice,
+        .fallback = "oldest",
+        .choices = "oldest | newest",
+        .text = "Which of its events go when the class is at its share, or the spool is full and it is the lowest class: `oldest`: the "
+                "latest count; `newest`: the first count, and it takes new ones again when an eighth of its share is free."},
 };
 
 }  // namespace

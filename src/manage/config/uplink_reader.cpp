@@ -98,6 +98,8 @@ void read_classes(const View& view, std::vector<ClassConfig>& classes, Problems&
         }
         if (value.at("priority").present()) found->priority = value.at("priority").integer_as<std::uint8_t>();
         if (value.at("ttl").present()) found->ttl = value.at("ttl").duration();
+        if (value.at("max_share").present()) found->max_share = value.at("max_share").percent();
+        if (value.at("drop").present()) found->drop = value.at("drop").choice_as<ClassDrop>();
     }
 }
 

@@ -64,6 +64,7 @@ bool View::boolean() const { return parse_boolean(scalar()).value_or(false); }
 std::uint64_t View::integer() const { return parse_integer(scalar()).value_or(0); }
 double View::number() const { return parse_number(scalar()).value_or(0); }
 std::uint64_t View::size() const { return parse_size(scalar()).value_or(0); }
+std::uint32_t View::percent() const { return parse_percent(scalar()).value_or(0); }
 std::chrono::milliseconds View::duration() const { return parse_duration(scalar()).value_or(std::chrono::milliseconds(0)); }
 std::size_t View::choice() const { return choice_index(schema_->key->choices, scalar()).value_or(0); }
 

@@ -55,6 +55,7 @@ public:
     [[nodiscard]] double number() const;
     [[nodiscard]] std::uint64_t size() const;
     [[nodiscard]] std::chrono::milliseconds duration() const;
+    [[nodiscard]] std::uint32_t percent() const;
     [[nodiscard]] std::size_t choice() const;  ///< index into the row's choices
 
     /// The table's range fits T; checked.
