@@ -78,6 +78,7 @@ SystemPlan rough_plan(Random random) {
     if (random.chance(1, 4)) plan.name_failures = 1 + up_to(random, 3);
     if (random.chance(1, 5)) plan.cloud_restores = 1 + up_to(random, 1);
     if (random.chance(1, 6)) plan.twins = 1;
+    if (random.chance(1, 6)) plan.disk = {.sync = up_to(random, 100'000), .misdirected = plan.disk.misdirected};
     return plan;
 }
 
@@ -115,10 +116,10 @@ SystemPlan lasting_plan(Random random) {
     plan.network_resets = up_to(random, days / 5);
     if (random.chance(1, 4)) plan.name_failures = up_to(random, days / 20);
     plan.outage_max = hours(random.between(1, random.chance(1, 3) ? 24 * 21 : 48));
-    plan.maintain_every = minutes(random.between(10, 30));
-    plan.status_every = hours(random.between(1, 6));
-    plan.keep_alive = minutes(random.between(10, 60));
-    plan.retry_max = minutes(random.between(5, 30));
+    plan.maintain_every = minutes(random.between(60, 240));
+    plan.status_every = hours(random.between(6, 24));
+    plan.keep_alive = minutes(random.between(60, 240));
+    plan.retry_max = minutes(random.between(20, 120));
     return plan;
 }
 

@@ -20,6 +20,8 @@ using std::chrono::minutes;
 /// Without faults everything must be in the cloud by then: the longest pause between attempts is half a minute, the slowest link carries
 /// the largest spool in a few.
 constexpr minutes kDrainMax{60};
+/// A gateway tries a dead disk ten times a second: longer would only repeat that.
+constexpr Scheduler::Time kDiskOutageMax = minutes(10);
 /// No simulation needs so many steps; one that does has found a loop.
 constexpr std::uint64_t kStepsMax = 20'000'000;
 
@@ -103,7 +105,7 @@ private:
         schedule_deaths(gateway);
         at_random(plan_.disk_outages, [this, &gateway] {
             gateway.set_disk_dead(true);
-            scheduler_.after(outage(), [&gateway] { gateway.set_disk_dead(false); });
+            scheduler_.after(std::min(outage(), kDiskOutageMax), [&gateway] { gateway.set_disk_dead(false); });
         });
         at_random(plan_.clock_jumps, [&gateway] { gateway.jump_clock(); });
         at_random(plan_.cloud_kills, [this] { cloud_.kill(); });

@@ -282,6 +282,8 @@ void Uplink::Machine::on_closed(mqtt::ReasonCode why) {
         ++stats_.refusals;
         stats_.refusal = static_cast<std::uint8_t>(why);
     }
+    // Another gateway has our id. Who comes back at once throws the other one out before anything of either is acknowledged.
+    if (why == mqtt::ReasonCode::session_taken_over) back_off_.longest();
     const bool version = why == mqtt::ReasonCode::unsupported_protocol_version || why == mqtt::ReasonCode::protocol_error;
     if (greeting && version && versions_.refused()) back_off_.reset();  // it is there, and was not asked for the next yet
     if (why == mqtt::ReasonCode::keep_alive_timeout)
