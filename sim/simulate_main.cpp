@@ -148,17 +148,22 @@ public:
         std::vector<std::thread> threads;
         for (unsigned i = 0; i < jobs; ++i) threads.emplace_back([this] { work(); });
         for (auto& thread : threads) thread.join();
-        const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
-        if (!arguments_.single)
-            fmt::print(
-                "{} seeds from {} on ({}): {} failed; {} events, {} resent, {} dropped and told, {} starts of the gateway; {:.0f} "
-                "gateway-days in {:.0f} s on {} threads, {:.0f} a second\n",
-                done_, arguments_.first, name(arguments_.family), failed_, total_.events, total_.duplicates, total_.gone, total_.boots,
-                total_.gateway_days, seconds, jobs, total_.gateway_days / seconds);
+        if (!arguments_.single) summarise();
         return failed_ == 0 ? 0 : 1;
     }
 
 private:
+    static constexpr std::uint64_t kReportEvery = 1'000;  // seeds
+
+    void summarise() const {
+        const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+            fmt::print(
+                "{} seeds from {} on ({}): {} failed; {} events, {} resent, {} dropped and told, {} starts of the gateway; {:.0f} "
+                "gateway-days in {:.0f} s, {:.0f} a second\n",
+                done_, arguments_.first, name(arguments_.family), failed_, total_.events, total_.duplicates, total_.gone, total_.boots,
+                total_.gateway_days, seconds, total_.gateway_days / seconds);
+    }
+
     void work() {
         for (;;) {
             const auto seed = next_.fetch_add(1);
@@ -175,6 +180,7 @@ private:
             ++done_;
             if (result.verdict.broken()) ++failed_;
             if (arguments_.single || result.verdict.broken()) print(plan, result, arguments_.defect);
+            if (done_ % kReportEvery == 0) summarise();
             std::fflush(stdout);
         }
     }

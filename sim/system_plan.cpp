@@ -67,7 +67,7 @@ SystemPlan mixed_plan(Random random) {
 SystemPlan rough_plan(Random random) {
     auto plan = mixed_plan(random.fork());
     if (random.chance(1, 4)) plan.disk.misdirected = up_to(random, 20'000);
-    if (random.chance(1, 4)) plan.disk_rot = 1 + up_to(random, 5);
+    if (random.chance(1, 4)) plan.disk_rot = 1;  // two at once can take both places where something stands
     if (random.chance(1, 6)) plan.disk_losses = 1 + up_to(random, 1);
     if (random.chance(1, 4)) plan.disk_slow_max = milliseconds(random.between(10, random.chance(1, 4) ? 30'000 : 1'000));
     if (random.chance(1, 3)) {
