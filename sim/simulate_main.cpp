@@ -75,7 +75,8 @@ bool parse_change(std::string_view value, Arguments& out) {
     const auto equals = value.find('=');
     if (equals == std::string_view::npos) return false;
     const auto fields = plan_fields();
-    const auto field = std::find_if(fields.begin(), fields.end(), [&](const PlanField& row) { return row.name == value.substr(0, equals); });
+    const auto field =
+        std::find_if(fields.begin(), fields.end(), [&](const PlanField& row) { return row.name == value.substr(0, equals); });
     const auto parsed = number(value.substr(equals + 1));
     if (field == fields.end() || !parsed) return false;
     out.changes.emplace_back(&*field, *parsed);
@@ -157,17 +158,18 @@ private:
 
     void summarise() const {
         const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
-            fmt::print(
-                "{} seeds from {} on ({}): {} failed; {} events, {} resent, {} dropped and told, {} starts of the gateway; {:.0f} "
-                "gateway-days in {:.0f} s, {:.0f} a second\n",
-                done_, arguments_.first, name(arguments_.family), failed_, total_.events, total_.duplicates, total_.gone, total_.boots,
-                total_.gateway_days, seconds, total_.gateway_days / seconds);
+        fmt::print(
+            "{} seeds from {} on ({}): {} failed; {} events, {} resent, {} dropped and told, {} starts of the gateway; {:.0f} "
+            "gateway-days in {:.0f} s, {:.0f} a second\n",
+            done_, arguments_.first, name(arguments_.family), failed_, total_.events, total_.duplicates, total_.gone, total_.boots,
+            total_.gateway_days, seconds, total_.gateway_days / seconds);
     }
 
     void work() {
         for (;;) {
             const auto seed = next_.fetch_add(1);
-            const bool over = arguments_.minutes != 0 && std::chrono::steady_clock::now() - begun_ > std::chrono::minutes(arguments_.minutes);
+            const bool over =
+                arguments_.minutes != 0 && std::chrono::steady_clock::now() - begun_ > std::chrono::minutes(arguments_.minutes);
             if (seed > arguments_.last || over) return;
             const auto plan = arguments_.plan(seed);
             const auto result = simulate(plan, arguments_.defect);

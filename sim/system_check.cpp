@@ -25,7 +25,6 @@ struct Span {
 
 constexpr std::string_view kUnexplained = "unexplained";  ///< what the cloud notes when numbers are missing without a notice
 
-
 /// What the cloud has of one class of one epoch.
 struct StreamEvidence {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> events;  // sequence, id; in order of storing
@@ -127,8 +126,8 @@ private:
                 expected = span.last + 1;
             }
             if (expected != stream.next && !spans.empty())
-                return {Checker::holes,
-                        fmt::format("class {}: the cloud expects {} but has numbers up to {}", std::get<2>(key), stream.next, expected - 1)};
+                return {Checker::holes, fmt::format("class {}: the cloud expects {} but has numbers up to {}", std::get<2>(key),
+                                                    stream.next, expected - 1)};
         }
         return {};
     }
@@ -146,8 +145,8 @@ private:
         const auto sequence = entry.sequence.value();
         if (const auto found = in_cloud_.find(entry.id); found != in_cloud_.end()) {
             if (found->second == std::pair(key, sequence)) return {};
-            return {Checker::numbers, fmt::format("event {} got number {} from the spool and has number {} in the cloud", entry.id, sequence,
-                                                  found->second.second)};
+            return {Checker::numbers, fmt::format("event {} got number {} from the spool and has number {} in the cloud", entry.id,
+                                                  sequence, found->second.second)};
         }
         if (undone(key, sequence, sequence)) return {};
         // What a medium took to another place and nothing came after: one disk alone cannot tell it from what was never written.
@@ -194,8 +193,8 @@ private:
                 for (; entry != end; ++entry) {
                     const auto age = gap.at - entry->second->taken_at;
                     if (age < evidence_.plan.time_to_live)
-                        return {Checker::ttl, fmt::format("event {} expired {:.3f} s after it was made, {:.3f} s were due", entry->second->id,
-                                                          std::chrono::duration<double>(age).count(),
+                        return {Checker::ttl, fmt::format("event {} expired {:.3f} s after it was made, {:.3f} s were due",
+                                                          entry->second->id, std::chrono::duration<double>(age).count(),
                                                           std::chrono::duration<double>(evidence_.plan.time_to_live).count())};
                 }
             }
@@ -236,8 +235,8 @@ private:
     const Evidence& evidence_;
     std::map<StreamKey, StreamEvidence> streams_;
     std::map<std::int64_t, StreamEvidence*> by_id_;
-    std::map<std::uint64_t, std::pair<StreamKey, std::uint64_t>> in_cloud_;       // by id of the event
-    std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> missing_;  // by gateway and class
+    std::map<std::uint64_t, std::pair<StreamKey, std::uint64_t>> in_cloud_;  // by id of the event
+    std::map<std::pair<std::size_t, std::size_t>, std::uint64_t> missing_;   // by gateway and class
 };
 
 }  // namespace

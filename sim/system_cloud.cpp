@@ -22,7 +22,11 @@ struct CloudMachine::Process {
 };
 
 CloudMachine::CloudMachine(const SystemPlan& plan, Defect defect, Scheduler& scheduler, Network& network)
-    : plan_(plan), defect_(defect), scheduler_(scheduler), network_(network), random_(plan.seed ^ 0xc10d ^ (std::uint64_t{plan.salt} << 48)) {
+    : plan_(plan),
+      defect_(defect),
+      scheduler_(scheduler),
+      network_(network),
+      random_(plan.seed ^ 0xc10d ^ (std::uint64_t{plan.salt} << 48)) {
     scheduler_.add_clock(clock_);
 }
 

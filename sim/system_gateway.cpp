@@ -44,12 +44,11 @@ struct GatewayMachine::Process {
     base::Monotonic maintain_at{};
     std::optional<Scheduler::Time> turn_at;  ///< the earliest turn that is scheduled
     SpoolWatch watch;
-    bool busy = false;  ///< in a slow commit
+    bool busy = false;                          ///< in a slow commit
     std::deque<std::function<void()>> mailbox;  ///< what came meanwhile
 };
 
-GatewayMachine::GatewayMachine(const SystemPlan& plan, Defect defect, Scheduler& scheduler, Network& network,
-                               std::uint32_t number)
+GatewayMachine::GatewayMachine(const SystemPlan& plan, Defect defect, Scheduler& scheduler, Network& network, std::uint32_t number)
     : plan_(plan),
       defect_(defect),
       scheduler_(scheduler),
@@ -96,8 +95,7 @@ uplink::Options GatewayMachine::uplink_options() const {
     }
     for (std::size_t i = 0; i < kClasses; ++i) {
         const auto priority = defect_ == Defect::backlog_before_alerts ? kClasses - 1 - i : i;
-        options.classes.push_back(
-            {data::ClassIndex(static_cast<std::uint8_t>(i)), kClassNames[i], static_cast<std::uint8_t>(priority)});
+        options.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), kClassNames[i], static_cast<std::uint8_t>(priority)});
     }
     return options;
 }
@@ -450,8 +448,8 @@ std::string ledger_json(const spool::Stats& stats, Defect defect) {
     std::string text = "{\"events\":{";
     for (const auto& row : stats.classes) {
         if (&row != &stats.classes.front()) text += ',';
-        text += fmt::format("\"{}\":{{\"created\":{},\"delivered\":{},\"waiting\":{},\"dropped\":{{", row.name, row.created,
-                            row.delivered, row.waiting);
+        text += fmt::format("\"{}\":{{\"created\":{},\"delivered\":{},\"waiting\":{},\"dropped\":{{", row.name, row.created, row.delivered,
+                            row.waiting);
         bool first = true;
         for (const auto& info : base::kDropReasonTable) {
             const auto count = row.dropped[static_cast<std::size_t>(info.reason)];

@@ -19,8 +19,8 @@ public:
         data::Epoch epoch;
         data::Sequence sequence;
         bool acked = false;
-        bool excused = false;  ///< its disk was lost: it may be in the cloud or not
-        std::uint64_t fingerprint = 0;          ///< of the JSON
+        bool excused = false;                  ///< its disk was lost: it may be in the cloud or not
+        std::uint64_t fingerprint = 0;         ///< of the JSON
         std::chrono::nanoseconds taken_at{0};  ///< by the simulation's time
     };
 

@@ -19,7 +19,6 @@ std::uint32_t up_to(Random& random, std::uint64_t most) { return static_cast<std
 
 /// The order of the draws gives old seeds their meaning: new faults go into another family, or to the end.
 SystemPlan mixed_plan(Random random) {
-
     SystemPlan plan;
     plan.events = static_cast<std::uint32_t>(random.between(20, random.chance(1, 10) ? 2'000 : 300));
     plan.length = milliseconds(random.between(500, random.chance(1, 4) ? 120'000 : 20'000));
@@ -127,11 +126,10 @@ constexpr std::array<std::string_view, 3> kFamilyNames{"mixed", "rough", "lastin
 
 template <auto Member>
 constexpr PlanField count(std::string_view name, std::uint64_t calm = 0) {
-    return {name, [](const SystemPlan& plan) { return static_cast<std::uint64_t>(plan.*Member); },
-            [](SystemPlan& plan, std::uint64_t value) {
-                plan.*Member = static_cast<std::remove_reference_t<decltype(plan.*Member)>>(value);
-            },
-            calm};
+    return {
+        name, [](const SystemPlan& plan) { return static_cast<std::uint64_t>(plan.*Member); },
+        [](SystemPlan& plan, std::uint64_t value) { plan.*Member = static_cast<std::remove_reference_t<decltype(plan.*Member)>>(value); },
+        calm};
 }
 template <auto Member>
 constexpr PlanField time(std::string_view name, std::uint64_t calm = 0) {
@@ -185,10 +183,10 @@ constexpr std::array kFields{
     time<&SystemPlan::store_delay_max>("store_delay_max"),
     time<&SystemPlan::commit_delay_max>("commit_delay_max"),
     PlanField{"latency_max",
-     [](const SystemPlan& plan) {
-         return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(plan.network.latency_max).count());
-     },
-     [](SystemPlan& plan, std::uint64_t value) { plan.network.latency_max = milliseconds(value); }, 0},
+              [](const SystemPlan& plan) {
+                  return static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(plan.network.latency_max).count());
+              },
+              [](SystemPlan& plan, std::uint64_t value) { plan.network.latency_max = milliseconds(value); }, 0},
     count<&SystemPlan::spool_bytes_max>("spool_bytes_max", 64U << 20),
     time<&SystemPlan::gateway_pause_max>("gateway_pause_max", 1'000),
     time<&SystemPlan::cloud_pause_max>("cloud_pause_max", 1'000),

@@ -15,8 +15,8 @@ namespace sluice::sim {
 
 /// What kind of run a seed is of. A seed means something else in each.
 enum class Family : std::uint8_t {
-    mixed,  ///< seconds to minutes under load; power, disk, cloud and network fail at any moment
-    rough,  ///< the same, and media and clocks that lie, lost disks, a cloud from an old backup, two gateways with one id
+    mixed,    ///< seconds to minutes under load; power, disk, cloud and network fail at any moment
+    rough,    ///< the same, and media and clocks that lie, lost disks, a cloud from an old backup, two gateways with one id
     lasting,  ///< weeks to a year of slow events, outages of days; timers that only chatter are slower (see SystemPlan)
 };
 [[nodiscard]] std::string_view name(Family family);
@@ -43,14 +43,14 @@ struct SystemPlan {
     std::uint32_t clean_stops = 0;
     std::chrono::milliseconds gateway_pause_max{3'000};  ///< until it starts again
     DiskFaults disk;
-    std::uint64_t disk_bytes_max = UINT64_MAX;  ///< the disk itself is full there, below the spool's own limit
-    std::uint32_t disk_outages = 0;             ///< for a while nothing can be written
-    std::uint32_t disk_rot = 0;                 ///< bits that flip in what lies on the medium
-    std::uint32_t disk_losses = 0;              ///< the machine comes back with an empty disk
+    std::uint64_t disk_bytes_max = UINT64_MAX;   ///< the disk itself is full there, below the spool's own limit
+    std::uint32_t disk_outages = 0;              ///< for a while nothing can be written
+    std::uint32_t disk_rot = 0;                  ///< bits that flip in what lies on the medium
+    std::uint32_t disk_losses = 0;               ///< the machine comes back with an empty disk
     std::chrono::milliseconds disk_slow_max{0};  ///< a commit may take so long
-    std::uint32_t clock_jumps = 0;              ///< anywhere within 60 years
-    std::uint32_t clock_tricks = 0;             ///< 1970, −50 years, ±1 h, a leap second, and back
-    std::uint32_t twins = 0;                    ///< 1: a second gateway with the same id and a disk of its own
+    std::uint32_t clock_jumps = 0;               ///< anywhere within 60 years
+    std::uint32_t clock_tricks = 0;              ///< 1970, −50 years, ±1 h, a leap second, and back
+    std::uint32_t twins = 0;                     ///< 1: a second gateway with the same id and a disk of its own
     // Cloud
     std::chrono::milliseconds store_delay_max{20};
     std::uint32_t cloud_kills = 0;
@@ -61,7 +61,7 @@ struct SystemPlan {
     NetworkFaults network;
     std::uint32_t network_cuts = 0;
     std::uint32_t network_resets = 0;
-    std::uint32_t name_failures = 0;  ///< for a while no new connection can be made; the ones there are go on
+    std::uint32_t name_failures = 0;               ///< for a while no new connection can be made; the ones there are go on
     std::chrono::milliseconds outage_max{10'000};  ///< of the network, of names, of the disk
     // Timers that only chatter. The product's own in families mixed and rough; slower in family lasting, so that idle weeks cost little.
     std::chrono::milliseconds maintain_every{1'000};

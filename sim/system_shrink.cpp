@@ -33,7 +33,8 @@ private:
         while (best_.runs < runs_max_) {
             const auto now = field.get(best_.plan);
             if (now == field.calm) return smaller;
-            const bool held = try_value(field, field.calm) || (now > field.calm + 2 && try_value(field, field.calm + (now - field.calm) / 2)) ||
+            const bool held = try_value(field, field.calm) ||
+                              (now > field.calm + 2 && try_value(field, field.calm + (now - field.calm) / 2)) ||
                               (now > field.calm + 1 && now - field.calm < kByOne && try_value(field, now - 1));
             if (!held) return smaller;
             smaller = true;

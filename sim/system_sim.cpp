@@ -92,7 +92,8 @@ private:
     }
 
     Scheduler::Time moment() {
-        return Scheduler::Time(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(std::chrono::nanoseconds(plan_.length).count()))));
+        return Scheduler::Time(
+            static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(std::chrono::nanoseconds(plan_.length).count()))));
     }
     void at_random(std::uint32_t times, const Scheduler::Action& action) {
         for (; times != 0; --times) scheduler_.after(moment(), action);

@@ -79,8 +79,8 @@ void WatchedSource::check_priority(data::ClassIndex c) {
     if (alerts_failed_at_ && scheduler_.now() - *alerts_failed_at_ < kReadRetry) return;
     const auto unsent = inner_.readable_end(kAlerts).value();
     if (unsent <= read_end_[0]) return;
-    verdict_ = {Checker::priority, fmt::format("class {} is sent while alerts {} to {} wait in the spool", kClassNames[c.value()], read_end_[0],
-                                               unsent - 1)};
+    verdict_ = {Checker::priority,
+                fmt::format("class {} is sent while alerts {} to {} wait in the spool", kClassNames[c.value()], read_end_[0], unsent - 1)};
 }
 
 void WatchedSource::acknowledge(data::ClassIndex c, data::Sequence up_to) {

@@ -49,9 +49,9 @@ private:
     Defect defect_;
     const Scheduler& scheduler_;
     std::vector<ToldGap>& told_;
-    std::uint64_t shift_[kClasses] = {};              ///< Defect::reuse_sequences
-    std::uint64_t end_at_start_[kClasses] = {};       ///< Defect::gaps_forgotten_at_restart
-    mutable std::uint64_t read_end_[kClasses] = {};   ///< one past what was read on this connection
+    std::uint64_t shift_[kClasses] = {};             ///< Defect::reuse_sequences
+    std::uint64_t end_at_start_[kClasses] = {};      ///< Defect::gaps_forgotten_at_restart
+    mutable std::uint64_t read_end_[kClasses] = {};  ///< one past what was read on this connection
     mutable std::uint32_t connections_[kClasses] = {};
     std::optional<Scheduler::Time> alerts_failed_at_;  ///< the spool could not read one: others may go meanwhile
     Verdict verdict_;

@@ -37,7 +37,8 @@ Verdict SpoolWatch::check_drops(const spool::Stats& now) const {
         if (row.dropped[kSpoolFull] <= old.dropped[kSpoolFull]) continue;
         const auto unnumbered = row.created - old.created - (row.last.value() - old.last.value());
         if (unnumbered != 0 && unnumbered <= row.created && durable_waiting(row) != 0)
-            return {Checker::drop_order, fmt::format("{}: a new event was refused while {} older ones wait", row.name, durable_waiting(row))};
+            return {Checker::drop_order,
+                    fmt::format("{}: a new event was refused while {} older ones wait", row.name, durable_waiting(row))};
         for (std::size_t lower = i + 1; lower < now.classes.size(); ++lower) {
             const auto& less = now.classes[lower];
             const auto fresh = less.durable.value() - before_->classes[lower].durable.value();
