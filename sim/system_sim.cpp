@@ -53,11 +53,15 @@ public:
             result.events += gateway->journal().entries().size();
             for (const auto& [id, entry] : gateway->journal().entries()) result.acked += entry.acked ? 1 : 0;
             result.boots += gateway->boots();
+            result.misdirected += gateway->disk_counts().misdirected;
         }
         result.stored = cloud_.store().committed().events.size();
         result.duplicates = cloud_.counts().duplicates;
         result.gone = cloud_.counts().gone;
         result.resets = network_.resets();
+        result.taken_over = cloud_.taken_over();
+        for (const auto& [key, rows] : cloud_.undone())
+            for (const auto& row : rows) result.undone += row.last - row.first + 1;
         result.steps = steps_;
         result.virtual_seconds = std::chrono::duration<double>(scheduler_.now()).count();
         result.gateway_days = result.virtual_seconds / 86'400 * static_cast<double>(gateways_.size());

@@ -17,6 +17,9 @@ struct SystemResult {
     std::uint64_t gone = 0;        ///< numbers reported as dropped
     std::uint64_t resets = 0;      ///< of connections
     std::uint32_t boots = 0;       ///< of the gateway
+    std::uint64_t undone = 0;      ///< numbers that the cloud had and that a backup did not have
+    std::uint64_t taken_over = 0;  ///< connections, by another one with the same id
+    std::uint64_t misdirected = 0;  ///< writes
     std::uint64_t steps = 0;
     double virtual_seconds = 0;
     double gateway_days = 0;  ///< the same in days, for each gateway

@@ -21,6 +21,9 @@ struct Totals {
     std::uint64_t resent = 0;
     std::uint64_t gone = 0;
     std::uint64_t boots = 0;
+    std::uint64_t undone = 0;
+    std::uint64_t taken_over = 0;
+    std::uint64_t misdirected = 0;
     double days = 0;
 };
 
@@ -33,6 +36,9 @@ Totals run_seeds(Family family, std::uint64_t seeds) {
         totals.resent += result.duplicates;
         totals.gone += result.gone;
         totals.boots += result.boots;
+        totals.undone += result.undone;
+        totals.taken_over += result.taken_over;
+        totals.misdirected += result.misdirected;
         totals.days += result.gateway_days;
     }
     return totals;
@@ -52,6 +58,9 @@ TEST(SystemSim, every_promise_is_kept_when_media_and_clocks_lie) {
     EXPECT_GT(totals.resent, kRoughSeeds);
     EXPECT_GT(totals.gone, kRoughSeeds);
     EXPECT_GT(totals.boots, 2 * kRoughSeeds);
+    EXPECT_GT(totals.undone, kRoughSeeds);
+    EXPECT_GT(totals.taken_over, kRoughSeeds);
+    EXPECT_GT(totals.misdirected, kRoughSeeds);
 }
 
 TEST(SystemSim, every_promise_is_kept_for_months) {
@@ -59,6 +68,42 @@ TEST(SystemSim, every_promise_is_kept_for_months) {
     EXPECT_GT(totals.days, 20.0 * kLastingSeeds);
     EXPECT_GT(totals.gone, kLastingSeeds);
     EXPECT_GT(totals.boots, 2 * kLastingSeeds);
+}
+
+/// Only one fault, so that nothing else can explain what is seen.
+SystemPlan quiet_plan() {
+    SystemPlan plan;
+    plan.events = 200;
+    plan.length = std::chrono::seconds(20);
+    return plan;
+}
+
+TEST(SystemSim, a_cloud_that_was_put_back_to_a_backup_goes_on_where_its_gateways_are) {
+    std::uint64_t undone = 0;
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        auto plan = quiet_plan();
+        plan.seed = seed;
+        plan.cloud_restores = 1;
+        const auto result = simulate(plan);
+        EXPECT_EQ(result.verdict.text, "") << seed;
+        EXPECT_GE(result.stored + result.undone, result.acked) << seed;  // a resend may have filled a part of the hole
+        EXPECT_EQ(result.gone, 0U) << seed;
+        undone += result.undone;
+    }
+    EXPECT_GT(undone, 100U);
+}
+
+TEST(SystemSim, two_gateways_with_one_id_lose_nothing_and_are_seen) {
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+        auto plan = quiet_plan();
+        plan.seed = seed;
+        plan.twins = 1;
+        const auto result = simulate(plan);
+        EXPECT_EQ(result.verdict.text, "") << seed;
+        EXPECT_EQ(result.acked, 2U * plan.events) << seed;
+        EXPECT_EQ(result.stored, result.acked) << seed;
+        EXPECT_GT(result.taken_over, 0U) << seed;
+    }
 }
 
 TEST(SystemSim, the_same_seed_gives_the_same_run) {
