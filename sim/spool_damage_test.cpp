@@ -113,30 +113,6 @@ TEST(SpoolDamage, LivesWithEveryFlippedBitOfAManifest) {
     }
 }
 
-/// Found by the simulation (family rough): everything was delivered and removed, the newer manifest rotted, and the older one gave numbers
-/// out again that the cloud had already: new events were taken for resends.
-TEST(SpoolDamage, GivesNoNumberOutTwiceWhenTheNewerManifestIsGone) {
-    for (const std::string path : {"/data/spool/manifest.0", "/data/spool/manifest.1"}) {
-        SpoolRig rig;
-        ASSERT_TRUE(rig.open());
-        for (std::uint64_t i = 1; i <= 5; ++i) {
-            ASSERT_TRUE(rig.append(kSample, "{}"));
-            ASSERT_TRUE(rig.spool->commit());
-            ASSERT_EQ(rig.read_all(kSample, i).events.size(), 1U);
-            rig.spool->acknowledge(kSample, number(i));
-        }
-        ASSERT_TRUE(rig.spool->close());
-        ASSERT_TRUE(rig.open());  // finished files go
-        ASSERT_TRUE(rig.spool->close());
-        rig.spool.reset();
-        rig.disk.overwrite(path, base::Bytes(16'384, 0xff));
-        ASSERT_TRUE(rig.open());
-        const auto sequence = rig.append(kSample, "{}");
-        ASSERT_TRUE(sequence);
-        EXPECT_EQ(*sequence, number(6)) << path;
-    }
-}
-
 TEST(SpoolDamage, RebuildsPositionsWhenBothManifestsAreGone) {
     SpoolRig rig;
     ASSERT_TRUE(rig.open());

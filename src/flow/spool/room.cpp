@@ -36,8 +36,7 @@ void Parts::doom_front(ClassLog& log) {
 
 void Parts::doom_finished(ClassLog& log) {
     while (!log.segments.empty() && log.finished(log.segments.front())) {
-        // The last one that has anything says which numbers are taken: with it a manifest that has gone bad gives none out twice.
-        if (log.segments.size() == 1 || log.segments[1].end == log.segments[1].first) return;
+        if (log.segments.size() == 1 && log.writer) return;  // still being written
         doom_front(log);
     }
 }
