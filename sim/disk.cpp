@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace sluice::sim {
 namespace {
@@ -82,13 +83,11 @@ public:
         }
         ++disk_.counts_.syncs;
         for (const Unsynced& write : node_->unsynced) {
-            base::Bytes& medium = node_->durable;
             if (write.resize) {
-                medium.resize(write.offset);
+                node_->durable.resize(write.offset);
                 continue;
             }
-            if (medium.size() < write.offset + write.bytes.size()) medium.resize(write.offset + write.bytes.size());
-            std::copy(write.bytes.begin(), write.bytes.end(), medium.begin() + static_cast<std::ptrdiff_t>(write.offset));
+            disk_.put_down(*node_, write.offset, write.bytes);
         }
         node_->unsynced.clear();
         return {};
@@ -173,8 +172,55 @@ SimDisk::Verdict SimDisk::begin(Kind kind, bool changes) {
     if (kind == Kind::write) rate = faults_.write;
     if (kind == Kind::read) rate = faults_.read;
     if (kind == Kind::sync) rate = faults_.sync;
-    if (rate != 0 && random_.chance(rate, 1'000'000)) return {Error{Errc::io, EIO}, kind == Kind::write || kind == Kind::sync};
+    if (rate != 0 && random_.chance(rate, 1'000'000)) {
+        if (kind == Kind::read) ++counts_.failed_reads;
+        return {Error{Errc::io, EIO}, kind == Kind::write || kind == Kind::sync};
+    }
     return {};
+}
+
+void SimDisk::put_down(Node& node, std::uint64_t offset, base::ByteView bytes) {
+    // The file grows as it should (that is the file system's doing); the bytes are the medium's.
+    if (node.durable.size() < offset + bytes.size()) node.durable.resize(offset + bytes.size());
+    base::Bytes* medium = &node.durable;
+    if (faults_.misdirected != 0 && random_.chance(faults_.misdirected, 1'000'000)) {
+        ++counts_.misdirected;
+        if (random_.chance(1, 2)) {
+            auto other = durable_.begin();
+            std::advance(other, static_cast<std::ptrdiff_t>(random_.below(durable_.size() + 1)));
+            if (other != durable_.end()) medium = &other->second->durable;
+        }
+        offset = random_.below(medium->size() / kSectorBytes + 1) * kSectorBytes;
+        if (offset >= medium->size()) return;  // somewhere that is no file's
+        bytes = bytes.first(std::min<std::size_t>(bytes.size(), medium->size() - offset));
+    }
+    std::copy(bytes.begin(), bytes.end(), medium->begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+void SimDisk::rot() {
+    if (durable_.empty()) return;
+    auto entry = durable_.begin();
+    std::advance(entry, static_cast<std::ptrdiff_t>(random_.below(durable_.size())));
+    Node& node = *entry->second;
+    if (node.durable.empty()) return;
+    const std::size_t at = random_.below(node.durable.size());
+    const auto bit = static_cast<base::Byte>(1U << random_.below(8));
+    node.durable[at] ^= bit;
+    if (at < node.cached.size()) node.cached[at] ^= bit;
+}
+
+void SimDisk::replace_medium() {
+    kill_process();
+    entries_.clear();
+    durable_.clear();
+    changes_.clear();
+    modes_.clear();
+    directories_ = {"/", "."};
+}
+
+void SimDisk::forget_cache() {
+    for (const auto& [path, node] : entries_)
+        if (node->unsynced.empty()) node->cached = node->durable;
 }
 
 std::uint64_t SimDisk::bytes_used() const {

@@ -22,6 +22,8 @@ struct DiskCounts {
     std::uint64_t syncs = 0;
     std::uint64_t directory_syncs = 0;
     std::uint64_t crashes = 0;
+    std::uint64_t failed_reads = 0;
+    std::uint64_t misdirected = 0;
 };
 
 /// How likely each call is to fail, in millionths.
@@ -30,6 +32,7 @@ struct DiskFaults {
     std::uint32_t read = 0;
     std::uint32_t sync = 0;   ///< sync: io; the unsynced bytes then reach the disk in part or not at all, and no later sync brings them
     std::uint32_t other = 0;  ///< open, rename, remove, sync_directory, truncate, reserve, list …
+    std::uint32_t misdirected = 0;  ///< of writes that a sync brings to the medium: they land somewhere else, and the sync succeeds
 };
 
 /// Files live in memory, each twice: as the processes see it (page cache) and as the medium has it. One thread.
@@ -55,6 +58,13 @@ public:
     base::Result<std::unique_ptr<env::FileLock>> lock(const std::string& path) override;
     base::Result<unsigned> permissions(const std::string& path) override;
     base::Result<env::FileStamp> stamp(const std::string& path) override;
+
+    /// A bit flips on the medium, in a random file; processes see it at once.
+    void rot();
+    /// The machine gets a new, empty disk. Everything open is dead.
+    void replace_medium();
+    /// Of a running machine: what is synced is read from the medium again, as it lies there.
+    void forget_cache();
 
     /// Power cut, and on again. Everything open is dead.
     void crash();
@@ -109,6 +119,8 @@ private:
     [[nodiscard]] bool fits(const Node& node, std::uint64_t size) const;
     void settle(Node& node);  ///< decides what of the unsynced writes reaches the medium
     void settle_entries();
+    /// Puts bytes on the medium, or somewhere else on it.
+    void put_down(Node& node, std::uint64_t offset, base::ByteView bytes);
 
     Random random_;
     Entries entries_;  ///< as processes see them

@@ -30,6 +30,7 @@ LinkId Network::connect(Endpoint& from) {
     scheduler_.after(latency(), [this, id] {
         auto* found = find(id);
         if (found == nullptr || found->ends[client] == nullptr) return;
+        if (names_fail_) return tell_closed(id, client, latency());
         if (cut_) return tell_closed(id, client, kConnectTimeout);
         if (server_ == nullptr) return tell_closed(id, client, latency());
         found->ends[server] = server_;
@@ -106,6 +107,12 @@ void Network::deliver(LinkId id, Side from) {
     if (link == nullptr) return;
     link->directions[from].inbox.assign(bytes.begin() + static_cast<std::ptrdiff_t>(used),
                                         bytes.begin() + static_cast<std::ptrdiff_t>(size));
+}
+
+void Network::show_again(LinkId id, Side to) {
+    auto* link = find(id);
+    const auto from = to == client ? server : client;
+    if (link != nullptr && link->ends[to] != nullptr && !link->directions[from].inbox.empty()) deliver(id, from);
 }
 
 void Network::reset(LinkId id) {

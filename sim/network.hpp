@@ -44,8 +44,13 @@ public:
     /// Cut: new connections time out without an answer; existing ones that carry something meanwhile fall silent for good.
     void set_cut(bool cut) { cut_ = cut; }
 
+    /// New connections fail at once, as when a name cannot be looked up or no route leads there; existing ones go on.
+    void set_names_fail(bool fail) { names_fail_ = fail; }
+
     LinkId connect(Endpoint& from);
     void send(LinkId link, Side from, base::ByteView bytes);
+    /// Presents again what that side has not consumed, if there is anything.
+    void show_again(LinkId link, Side to);
     /// The other side gets what was sent, then learns of it. This side hears nothing more.
     void close(LinkId link, Side from);
     /// A process has died: its links are gone. `told`: its machine resets them; else their other sides wait.
@@ -91,6 +96,7 @@ private:
     LinkId next_ = 0;
     std::uint64_t resets_ = 0;
     bool cut_ = false;
+    bool names_fail_ = false;
 };
 
 }  // namespace sluice::sim

@@ -1,5 +1,6 @@
 # The whole-system simulation: library, program (./dev sim), smoke test.
-add_library(sluice_sim_system STATIC network.cpp system_plan.cpp system_gateway.cpp system_cloud.cpp system_check.cpp system_sim.cpp
+add_library(sluice_sim_system STATIC network.cpp system_plan.cpp system_gateway.cpp system_source.cpp system_watch.cpp system_cloud.cpp
+            system_check.cpp system_sim.cpp system_shrink.cpp system_defect_files.cpp system_defect_store.cpp
             ${CMAKE_SOURCE_DIR}/src/gateway/spool_source.cpp)
 target_link_libraries(sluice_sim_system PUBLIC sluice_sim sluice_flow_spool sluice_flow_uplink sluice_manage_identity sluice_cloud
                       PRIVATE sluice_options)

@@ -1,38 +1,11 @@
 #include "sim/system_cloud.hpp"
 
+#include <algorithm>
+
 namespace sluice::sim {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-namespace {
-
-/// The defect `cloud_forgets_positions`: everything that comes is taken for new.
-class ForgetfulStore final : public cloud::EventStore {
-public:
-    explicit ForgetfulStore(cloud::MemoryStore& inner) : inner_(inner) {}
-    base::Status begin() override { return inner_.begin(); }
-    base::Result<cloud::Stream> stream(const cloud::StreamKey& key) override {
-        auto found = inner_.stream(key);
-        if (found) found->next = data::Sequence(0);
-        return found;
-    }
-    base::Status insert(const cloud::EventRow& row) override { return inner_.insert(row); }
-    base::Status note_gap(cloud::StreamId stream, data::Sequence first, data::Sequence last, std::string_view reason) override {
-        return inner_.note_gap(stream, first, last, reason);
-    }
-    base::Status advance(cloud::StreamId stream, data::Sequence next) override { return inner_.advance(stream, next); }
-    base::Status save_gateway(std::string_view gateway, base::WallTime last_seen, std::string_view ledger) override {
-        return inner_.save_gateway(gateway, last_seen, ledger);
-    }
-    base::Status commit() override { return inner_.commit(); }
-    void rollback() override { inner_.rollback(); }
-
-private:
-    cloud::MemoryStore& inner_;
-};
-
-}  // namespace
 
 /// What a kill -9 takes away.
 struct CloudMachine::Process {
@@ -49,9 +22,12 @@ struct CloudMachine::Process {
 };
 
 CloudMachine::CloudMachine(const SystemPlan& plan, Defect defect, Scheduler& scheduler, Network& network)
-    : plan_(plan), defect_(defect), scheduler_(scheduler), network_(network), random_(plan.seed ^ 0xc10d) {
+    : plan_(plan),
+      defect_(defect),
+      scheduler_(scheduler),
+      network_(network),
+      random_(plan.seed ^ 0xc10d ^ (std::uint64_t{plan.salt} << 48)) {
     scheduler_.add_clock(clock_);
-    if (defect == Defect::cloud_forgets_positions) forgetful_ = std::make_unique<ForgetfulStore>(store_);
 }
 
 CloudMachine::~CloudMachine() = default;
@@ -59,8 +35,7 @@ CloudMachine::~CloudMachine() = default;
 void CloudMachine::boot() {
     if (process_) return;
     ++life_;
-    process_ = std::make_unique<Process>(admission_, static_cast<cloud::ReceptionPort&>(*this),
-                                         forgetful_ ? *forgetful_ : static_cast<cloud::EventStore&>(store_));
+    process_ = std::make_unique<Process>(admission_, static_cast<cloud::ReceptionPort&>(*this), defect_store_);
     network_.set_server(this);
 }
 
@@ -68,16 +43,33 @@ void CloudMachine::kill() {
     if (!process_) return;
     ++life_;
     refused_ += process_->reception.counts().refused;
+    taken_over_ += process_->reception.hub_counters().connections_taken_over;
     process_.reset();
     store_.crash();
     network_.set_server(nullptr);
     network_.die(*this, random_.chance(1, 2));
-    scheduler_.after(milliseconds(random_.below(5'000)), [this, life = life_] {
+    scheduler_.after(milliseconds(random_.below(static_cast<std::uint64_t>(plan_.cloud_pause_max.count()))), [this, life = life_] {
         if (life == life_) boot();
     });
 }
 
 void CloudMachine::fail_store() { store_.fail_at(1 + random_.below(30), base::Errc::disk_full, random_.chance(1, 2)); }
+
+std::uint64_t CloudMachine::taken_over() const {
+    return taken_over_ + (process_ ? process_->reception.hub_counters().connections_taken_over : 0);
+}
+
+void CloudMachine::back_up() { backup_ = store_.committed(); }
+
+void CloudMachine::restore() {
+    kill();
+    for (const auto& [key, stream] : store_.committed().streams) {
+        const auto old = backup_.streams.find(key);
+        const auto from = old == backup_.streams.end() ? 1 : old->second.next.value();
+        if (from < stream.next.value()) undone_[key].push_back({.first = from, .last = stream.next.value() - 1});
+    }
+    store_.restore(backup_);
+}
 
 void CloudMachine::calm() {
     store_.fail_at(UINT64_MAX / 2, base::Errc::io);
@@ -131,16 +123,18 @@ void CloudMachine::submit(cloud::Delivery&& delivery) {
 void CloudMachine::write() {
     process_->write_scheduled = false;
     if (process_->waiting.empty()) return;
+    if (defect_ == Defect::cloud_reorders) std::reverse(process_->waiting.begin(), process_->waiting.end());
     const auto written = process_->writer.write(process_->waiting);
-    if (!written) {
+    if (!written && defect_ != Defect::cloud_ignores_store_errors) {
         process_->write_scheduled = true;
         scheduler_.after(seconds(1), [this, life = life_] {
             if (life == life_ && process_) write();
         });
         return;
     }
-    counts_ += *written;
-    const auto ticket = process_->waiting.back().ticket;
+    if (written) counts_ += *written;
+    std::uint64_t ticket = 0;
+    for (const auto& delivery : process_->waiting) ticket = std::max(ticket, delivery.ticket);
     process_->waiting.clear();
     scheduler_.after(milliseconds(random_.below(5)), [this, life = life_, ticket] {
         if (life != life_ || !process_) return;

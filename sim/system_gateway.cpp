@@ -4,8 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "base/hash.hpp"
+#include "data/reading.hpp"
 #include "flow/uplink/sluice_dialect.hpp"
-#include "gateway/spool_source.hpp"
 
 namespace sluice::sim {
 
@@ -13,6 +14,16 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
+
+/// SimClock's default.
+constexpr std::int64_t kWallAtStartMs = 1'700'000'000'000;
+
+/// More than a run has events.
+constexpr std::uint64_t kIdsPerGateway = 1'000'000'000;
+
+std::uint64_t seed_of(const SystemPlan& plan, std::uint32_t number) {
+    return plan.seed ^ (std::uint64_t{number} << 40) ^ (std::uint64_t{plan.salt} << 48);
+}
 
 identity::MasterKey key_of(std::uint64_t seed) {
     SimEntropy entropy(seed);
@@ -23,73 +34,34 @@ identity::MasterKey key_of(std::uint64_t seed) {
 
 }  // namespace
 
-/// The spool as the uplink sees it: the gateway's own adapter, with the defect of this run built in.
-class GatewayMachine::Source final : public uplink::EventSource {
-public:
-    Source(spool::Spool& spool, Defect defect) : spool_(spool), inner_(spool), defect_(defect) {
-        for (std::size_t i = 0; i < kClasses; ++i) {
-            const auto first = inner_.first_unacknowledged(data::ClassIndex(static_cast<std::uint8_t>(i)));
-            shift_[i] = defect == Defect::reuse_sequences ? first.value() - 1 : 0;
-        }
-    }
-    [[nodiscard]] data::Sequence first_unacknowledged(data::ClassIndex c) const override { return out(c, inner_.first_unacknowledged(c)); }
-    [[nodiscard]] data::Sequence readable_end(data::ClassIndex c) const override { return out(c, inner_.readable_end(c)); }
-    base::Result<Read> read(data::ClassIndex c, data::Sequence from, uplink::ReadLimits limits, uplink::EventVisitor& visitor) override {
-        Shifted shifted(*this, c, visitor);
-        auto read = inner_.read(c, in(c, from), limits, shifted);
-        if (!read) return read.error();
-        if (defect_ == Defect::delete_before_ack && read->next.value() > 1) spool_.acknowledge(c, data::Sequence(read->next.value() - 1));
-        read->next = out(c, read->next);
-        return read;
-    }
-    void acknowledge(data::ClassIndex c, data::Sequence up_to) override { inner_.acknowledge(c, in(c, up_to)); }
-
-private:
-    class Shifted final : public uplink::EventVisitor {
-    public:
-        Shifted(const Source& source, data::ClassIndex c, uplink::EventVisitor& to) : source_(source), class_(c), to_(to) {}
-        void event(data::Sequence sequence, std::string_view rule, std::int64_t ts_ms, base::ByteView json) override {
-            to_.event(source_.out(class_, sequence), rule, ts_ms, json);
-        }
-        void gap(data::Sequence first, data::Sequence last, base::DropReason reason) override {
-            if (source_.defect_ != Defect::drop_silently) to_.gap(source_.out(class_, first), source_.out(class_, last), reason);
-        }
-
-    private:
-        const Source& source_;
-        data::ClassIndex class_;
-        uplink::EventVisitor& to_;
-    };
-    [[nodiscard]] data::Sequence out(data::ClassIndex c, data::Sequence s) const { return data::Sequence(s.value() - shift_[c.value()]); }
-    [[nodiscard]] data::Sequence in(data::ClassIndex c, data::Sequence s) const { return data::Sequence(s.value() + shift_[c.value()]); }
-
-    spool::Spool& spool_;
-    gateway::SpoolSource inner_;
-    Defect defect_;
-    std::uint64_t shift_[kClasses] = {};
-};
-
 /// What a kill -9 takes away.
 struct GatewayMachine::Process {
     std::unique_ptr<spool::Spool> spool;
-    std::unique_ptr<Source> source;
+    std::unique_ptr<WatchedSource> source;
     std::unique_ptr<uplink::MqttCarrier> carrier;
     std::unique_ptr<uplink::Uplink> uplink;
     std::optional<LinkId> link;
     std::optional<base::Monotonic> commit_at;
     base::Monotonic maintain_at{};
     std::optional<Scheduler::Time> turn_at;  ///< the earliest turn that is scheduled
+    SpoolWatch watch;
+    bool busy = false;                          ///< in a slow commit
+    std::deque<std::function<void()>> mailbox;  ///< what came meanwhile
 };
 
-GatewayMachine::GatewayMachine(const SystemPlan& plan, Defect defect, Scheduler& scheduler, Network& network)
+GatewayMachine::GatewayMachine(const SystemPlan& plan, Defect defect, Scheduler& scheduler, Network& network, std::uint32_t number)
     : plan_(plan),
       defect_(defect),
       scheduler_(scheduler),
       network_(network),
-      random_(plan.seed ^ 0x6a7e),
-      entropy_(plan.seed ^ 0xe27),
-      disk_(plan.seed ^ 0xd15c),
-      sealer_(key_of(plan.seed)) {
+      random_(seed_of(plan, number) ^ 0x6a7e),
+      entropy_(seed_of(plan, number) ^ 0xe27),
+      disk_(seed_of(plan, number) ^ 0xd15c),
+      sealer_(key_of(seed_of(plan, number))),
+      defect_files_(disk_, defect),
+      wall_clock_only_(clock_),
+      stubborn_entropy_(entropy_),
+      journal_(number * kIdsPerGateway) {
     scheduler_.add_clock(clock_);
     disk_.set_faults(plan.disk);
     disk_.set_bytes_max(plan.disk_bytes_max);
@@ -101,24 +73,59 @@ spool::Options GatewayMachine::spool_options() const {
     spool::Options options;
     options.directory = "/data/spool";
     options.bytes_max = plan_.spool_bytes_max;
-    for (std::size_t i = 0; i < kClasses; ++i)
-        options.classes.push_back({.name = kClassNames[i], .priority = static_cast<std::uint32_t>(i), .time_to_live = plan_.time_to_live});
+    for (std::size_t i = 0; i < kClasses; ++i) {
+        const auto priority = defect_ == Defect::drop_highest_class ? kClasses - 1 - i : i;
+        options.classes.push_back(
+            {.name = kClassNames[i], .priority = static_cast<std::uint32_t>(priority), .time_to_live = plan_.time_to_live});
+    }
     return options;
+}
+
+uplink::Options GatewayMachine::uplink_options() const {
+    uplink::Options options;
+    options.in_flight = plan_.in_flight;
+    options.batch_events_max = plan_.batch_events_max;
+    options.drain_rate = plan_.drain_rate;
+    options.status_interval = plan_.status_every;
+    options.retry_max = plan_.retry_max;
+    if (defect_ == Defect::never_gives_up) {
+        constexpr std::chrono::hours kNever{24 * 365 * 10};
+        options.ack_timeout = kNever;
+    }
+    for (std::size_t i = 0; i < kClasses; ++i) {
+        const auto priority = defect_ == Defect::backlog_before_alerts ? kClasses - 1 - i : i;
+        options.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), kClassNames[i], static_cast<std::uint8_t>(priority)});
+    }
+    return options;
+}
+
+base::Result<std::unique_ptr<spool::Spool>> GatewayMachine::open_spool() {
+    spool::Sealer& honest = sealer_;
+    const env::Clock& clock = clock_;
+    env::Entropy& entropy = entropy_;
+    return spool::Spool::open({.files = defect_files_,
+                               .clock = defect_ == Defect::ttl_by_wall_clock ? wall_clock_only_ : clock,
+                               .entropy = defect_ == Defect::epoch_reused ? stubborn_entropy_ : entropy,
+                               .sealer = defect_ == Defect::tags_unchecked ? credulous_sealer_ : honest},
+                              spool_options());
 }
 
 void GatewayMachine::boot() {
     if (process_) return;
     ++life_;
+    if (plan_.medium_lies() && random_.chance(1, 2)) disk_.forget_cache();
     auto process = std::make_unique<Process>();
-    auto spool = spool::Spool::open({disk_, clock_, entropy_, sealer_}, spool_options());
+    auto spool = open_spool();
     if (!spool || disk_.power_is_off()) {
         const bool explained = disk_.power_is_off() || (!calm_ && (plan_.may_fail() || plan_.disk_outages != 0));
-        if (!explained && complaint_.empty())
-            complaint_ = fmt::format("the spool does not open: {} ({}:{})", base::describe(spool.error()), spool.error().where.file,
-                                     spool.error().where.line);
+        if (!explained)
+            complain(Checker::opens, fmt::format("the spool does not open: {} ({}:{})", base::describe(spool.error()),
+                                                 spool.error().where.file, spool.error().where.line));
         if (disk_.power_is_off()) {
             spool = base::Error{base::Errc::closed};
             disk_.crash();
+        } else if (defect_ == Defect::wiped_when_unreadable) {
+            disk_.replace_medium();
         }
         scheduler_.after(seconds(1), [this, life = life_] {
             if (life == life_) boot();
@@ -128,38 +135,91 @@ void GatewayMachine::boot() {
     ++boots_;
     process->spool = std::move(*spool);
     if (!epoch_) epoch_ = process->spool->epoch();
-    if (process->spool->epoch() != *epoch_ && complaint_.empty()) complaint_ = "the epoch changed without a loss of the data directory";
-    process->source = std::make_unique<Source>(*process->spool, defect_);
-    uplink::Options options;
-    options.in_flight = plan_.in_flight;
-    options.batch_events_max = plan_.batch_events_max;
-    options.drain_rate = plan_.drain_rate;
-    for (std::size_t i = 0; i < kClasses; ++i)
-        options.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), kClassNames[i], static_cast<std::uint8_t>(i)});
+    if (process->spool->epoch() != *epoch_) {
+        // Where both manifests have rotted and no segment is left to ask, a new epoch is what keeps numbers from coming twice.
+        if (!plan_.medium_lies()) complain(Checker::epoch, "the epoch changed though the data directory was not lost");
+        epoch_ = process->spool->epoch();
+    }
+    process->source = std::make_unique<WatchedSource>(*process->spool, defect_, scheduler_, told_);
+    const auto options = uplink_options();
     process->carrier = std::make_unique<uplink::MqttCarrier>(
-        uplink::MqttCarrier::Options{.answer_timeout = options.ack_timeout, .in_flight = static_cast<std::uint16_t>(options.in_flight + 1)},
-        [] { return uplink::sluice_sign_in(kId, ""); }, static_cast<uplink::Transport&>(*this));
+        carrier_options(options), [] { return uplink::sluice_sign_in(kId, ""); }, static_cast<uplink::Transport&>(*this));
     process->uplink = std::make_unique<uplink::Uplink>(options, std::make_unique<uplink::SluiceDialect>(kId), *process->carrier,
                                                        *process->source, static_cast<uplink::StatusSource&>(*this), entropy_);
-    process->maintain_at = clock_.now() + seconds(1);
+    process->maintain_at = clock_.now() + plan_.maintain_every;
     process_ = std::move(process);
     process_->uplink->start(clock_.now());
     after_step();
 }
 
+uplink::MqttCarrier::Options GatewayMachine::carrier_options(const uplink::Options& options) const {
+    return {.keep_alive = defect_ == Defect::never_gives_up ? milliseconds(0) : plan_.keep_alive,
+            .answer_timeout = options.ack_timeout,
+            .in_flight = static_cast<std::uint16_t>(options.in_flight + 1)};
+}
+
+void GatewayMachine::complain(Checker checker, std::string text) {
+    if (!verdict_.broken()) verdict_ = {checker, std::move(text)};
+}
+
+void GatewayMachine::when_free(std::function<void()> action) {
+    if (process_->busy) {
+        process_->mailbox.push_back(std::move(action));
+    } else {
+        action();
+    }
+}
+
+/// The disk is slow: for a while this thread does nothing else.
+void GatewayMachine::be_busy() {
+    process_->busy = true;
+    const auto pause = milliseconds(random_.below(static_cast<std::uint64_t>(plan_.disk_slow_max.count()) + 1));
+    scheduler_.after(pause, [this, life = life_] {
+        if (life != life_ || !process_) return;
+        process_->busy = false;
+        tell_committed();
+        after_step();
+        work_off();
+    });
+}
+
+void GatewayMachine::work_off() {
+    while (process_ && !process_->busy && !process_->mailbox.empty()) {
+        const auto action = std::move(process_->mailbox.front());
+        process_->mailbox.pop_front();
+        action();
+    }
+}
+
 void GatewayMachine::produce() {
-    if (!process_) return;
+    if (process_) when_free([this] { take_event(); });
+}
+
+/// Defect::drop_newest: the spool is almost full, so new events go.
+bool GatewayMachine::refuses_new_events() {
+    if (defect_ != Defect::drop_newest) return false;
+    const auto stats = process_->spool->stats();
+    return stats.bytes_used > stats.bytes_max / 2;
+}
+
+void GatewayMachine::take_event() {
     Journal::Entry entry;
     entry.id = journal_.next_id();
     entry.event_class = data::ClassIndex(static_cast<std::uint8_t>(random_.below(kClasses)));
     auto json = fmt::format("{{\"id\":{},\"pad\":\"", entry.id);
     for (auto size = random_.below(plan_.event_bytes_max); size != 0; --size) json.push_back(static_cast<char>('a' + random_.below(26)));
     json += "\"}";
+    if (refuses_new_events()) {
+        process_->spool->count_dropped(entry.event_class, base::DropReason::spool_full);
+        return after_step();
+    }
     const data::Event event{.event_class = entry.event_class, .rule = "rule", .made = clock_.wall().time, .json = base::as_bytes(json)};
     const auto sequence = process_->spool->append(event);
     if (sequence) {
         entry.epoch = process_->spool->epoch();
         entry.sequence = *sequence;
+        entry.fingerprint = base::hash64(json);
+        entry.taken_at = scheduler_.now();
         journal_.taken(entry);
         if (defect_ == Defect::ack_before_fsync) journal_.ack_pending();
         if (!process_->commit_at) {
@@ -173,19 +233,28 @@ void GatewayMachine::produce() {
 void GatewayMachine::commit() {
     process_->commit_at.reset();
     if (const auto done = process_->spool->commit(); !done) {
+        if (defect_ == Defect::ack_after_failed_commit && !disk_.power_is_off()) journal_.ack_pending();
         process_->commit_at = clock_.now() + milliseconds(100);  // nothing is acknowledged; try again
         return;
     }
     if (disk_.power_is_off()) return;  // it died before it could tell anyone
+    if (plan_.disk_slow_max.count() != 0) return be_busy();
+    tell_committed();
+}
+
+void GatewayMachine::tell_committed() {
     journal_.ack_pending();
     process_->uplink->on_events(clock_.now());
 }
 
 void GatewayMachine::turn() {
     const auto now = clock_.now();
-    if (process_->commit_at && now >= *process_->commit_at) commit();
+    if (process_->commit_at && now >= *process_->commit_at) {
+        commit();
+        if (process_->busy) return after_step();
+    }
     if (now >= process_->maintain_at) {
-        process_->maintain_at = now + seconds(1);
+        process_->maintain_at = now + plan_.maintain_every;
         (void)process_->spool->maintain();  // fails only for a while: it is tried again every second
         process_->uplink->on_events(now);   // time to live may have made gaps
     }
@@ -197,8 +266,8 @@ void GatewayMachine::turn() {
 void GatewayMachine::after_step() {
     if (!process_) return;
     if (disk_.power_is_off()) return end_process(true);
-    check_ledger();
-    schedule_turn();
+    check();
+    if (!process_->busy) schedule_turn();
 }
 
 void GatewayMachine::schedule_turn() {
@@ -211,7 +280,7 @@ void GatewayMachine::schedule_turn() {
     scheduler_.after(at - scheduler_.now(), [this, life = life_, at] {
         if (life != life_ || !process_ || process_->turn_at != at) return;
         process_->turn_at.reset();
-        turn();
+        when_free([this] { turn(); });
     });
 }
 
@@ -221,10 +290,10 @@ void GatewayMachine::end_process(bool power) {
     journal_.lose_pending();
     process_.reset();
     network_.die(*this, !power || random_.chance(1, 2));
-    const auto pause = milliseconds(random_.below(3'000));
+    const auto pause = milliseconds(random_.below(static_cast<std::uint64_t>(plan_.gateway_pause_max.count())));
     if (power) {
         disk_.crash();
-        clock_.reboot(pause);
+        clock_.reboot(Scheduler::Time(0));  // the scheduler moves both clocks on through the pause
     } else {
         disk_.kill_process();
     }
@@ -250,13 +319,50 @@ void GatewayMachine::stop_cleanly() {
 void GatewayMachine::jump_clock() {
     constexpr std::uint64_t kYearMs = std::uint64_t{365} * 24 * 3600 * 1000;
     const auto wall = base::from_ms(static_cast<std::int64_t>(random_.below(60 * kYearMs)));
-    clock_.set_wall(wall, random_.chance(1, 2));
+    const bool synchronised = random_.chance(1, 2);
+    clock_lied_ = clock_lied_ || synchronised;
+    clock_.set_wall(wall, synchronised);
+}
+
+/// What clocks do in the field. Only steps as small as a time server makes claim to be right.
+void GatewayMachine::trick_clock() {
+    constexpr std::chrono::hours kYear{24 * 365};
+    const auto now = clock_.wall().time;
+    switch (random_.below(7)) {
+        case 0:
+            return clock_.set_wall(base::from_ms(0), false);  // no battery: 1970
+        case 1:
+            return clock_.set_wall(now - 50 * kYear, false);
+        case 2:
+            clock_lied_ = true;
+            return clock_.set_wall(now + std::chrono::hours(1), true);  // someone sets local time
+        case 3:
+            clock_lied_ = true;
+            return clock_.set_wall(now - std::chrono::hours(1), true);
+        case 4:
+            return clock_.set_wall(now - seconds(1), false);  // a leap second
+        case 5:
+            return clock_.set_wall(now + kYear, false);
+        default:  // a time server is found: right again, to the nanosecond
+            return clock_.set_wall(base::from_ms(kWallAtStartMs) + scheduler_.now(), true);
+    }
+}
+
+void GatewayMachine::rot_disk() { disk_.rot(); }
+
+void GatewayMachine::lose_disk() {
+    if (!process_) return;
+    end_process(true);
+    disk_.replace_medium();
+    journal_.excuse_all();
+    epoch_.reset();
 }
 
 void GatewayMachine::set_disk_dead(bool dead) { disk_.set_dead(dead); }
 
 void GatewayMachine::calm() {
     calm_ = true;
+    // What a medium has done with earlier writes stays as it is.
     disk_.set_faults({});
     disk_.set_dead(false);
     disk_.crash_at(UINT64_MAX / 2);
@@ -264,7 +370,7 @@ void GatewayMachine::calm() {
 }
 
 bool GatewayMachine::drained() const {
-    if (!process_ || journal_.pending() != 0) return false;
+    if (!process_ || process_->busy || journal_.pending() != 0) return false;
     for (std::size_t i = 0; i < kClasses; ++i) {
         const data::ClassIndex index(static_cast<std::uint8_t>(i));
         if (process_->spool->first_waiting(index) != process_->spool->durable_end(index)) return false;
@@ -291,23 +397,27 @@ std::string GatewayMachine::describe() const {
 
 spool::Stats GatewayMachine::stats() const { return process_ ? process_->spool->stats() : spool::Stats{}; }
 
-/// Promise 3, at every moment: created = delivered + waiting + dropped.
-void GatewayMachine::check_ledger() {
-    const auto stats = process_->spool->stats();
-    for (const auto& row : stats.classes)
-        if (row.created != row.delivered + row.waiting + row.dropped_total() && complaint_.empty())
-            complaint_ = fmt::format("ledger of {}: created {} is not delivered {} + waiting {} + dropped {}", row.name, row.created,
-                                     row.delivered, row.waiting, row.dropped_total());
+void GatewayMachine::check() {
+    if (verdict_.broken()) return;
+    verdict_ = process_->watch.look(process_->spool->stats());
+    if (!verdict_.broken()) verdict_ = process_->source->verdict();
 }
 
 void GatewayMachine::on_link_open(LinkId link) {
     if (!process_ || process_->link != link) return;
-    process_->carrier->on_connected(clock_.now());
-    after_step();
+    when_free([this, link] {
+        if (process_->link != link) return;
+        process_->carrier->on_connected(clock_.now());
+        after_step();
+    });
 }
 
 std::size_t GatewayMachine::on_link_bytes(LinkId link, base::ByteView bytes) {
     if (!process_ || process_->link != link) return bytes.size();
+    if (process_->busy) {  // the network keeps them, and shows them again with what comes next
+        process_->mailbox.push_back([this, link] { network_.show_again(link, Network::client); });
+        return 0;
+    }
     const auto used = process_->carrier->on_bytes(bytes, clock_.now());
     after_step();
     return used;
@@ -315,9 +425,13 @@ std::size_t GatewayMachine::on_link_bytes(LinkId link, base::ByteView bytes) {
 
 void GatewayMachine::on_link_closed(LinkId link) {
     if (!process_ || process_->link != link) return;
-    process_->link.reset();
-    process_->carrier->on_closed(clock_.now());
-    after_step();
+    when_free([this, link] {
+        if (process_->link != link) return;
+        ++interruptions_;
+        process_->link.reset();
+        process_->carrier->on_closed(clock_.now());
+        after_step();
+    });
 }
 
 void GatewayMachine::open() { process_->link = network_.connect(*this); }
@@ -334,6 +448,25 @@ void GatewayMachine::close(bool flush) {
     process_->link.reset();
 }
 
-void GatewayMachine::append_ledger(base::Bytes& out) { base::append(out, std::string_view("{}")); }
+/// As the gateway's status has it: {"events":{class:{"created","delivered","waiting","dropped":{reason:n}}}}.
+void GatewayMachine::append_ledger(base::Bytes& out) { base::append(out, ledger_json(process_->spool->stats(), defect_)); }
+
+std::string ledger_json(const spool::Stats& stats, Defect defect) {
+    std::string text = "{\"events\":{";
+    for (const auto& row : stats.classes) {
+        if (&row != &stats.classes.front()) text += ',';
+        text += fmt::format("\"{}\":{{\"created\":{},\"delivered\":{},\"waiting\":{},\"dropped\":{{", row.name, row.created, row.delivered,
+                            row.waiting);
+        bool first = true;
+        for (const auto& info : base::kDropReasonTable) {
+            const auto count = row.dropped[static_cast<std::size_t>(info.reason)];
+            if (count == 0 || (defect == Defect::ledger_forgets_reason && info.reason == base::DropReason::corrupt)) continue;
+            text += fmt::format("{}\"{}\":{}", first ? "" : ",", info.name, count);
+            first = false;
+        }
+        text += "}}";
+    }
+    return text + "}}";
+}
 
 }  // namespace sluice::sim

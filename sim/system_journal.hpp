@@ -2,6 +2,7 @@
 // this.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -18,7 +19,13 @@ public:
         data::Epoch epoch;
         data::Sequence sequence;
         bool acked = false;
+        bool excused = false;                  ///< its disk was lost: it may be in the cloud or not
+        std::uint64_t fingerprint = 0;         ///< of the JSON
+        std::chrono::nanoseconds taken_at{0};  ///< by the simulation's time
     };
+
+    /// Ids begin behind this one: gateways that share an id must not share events.
+    explicit Journal(std::uint64_t ids_from = 0) : ids_(ids_from) {}
 
     std::uint64_t next_id() { return ++ids_; }
     void taken(Entry entry) { pending_.push_back(entry); }
@@ -35,11 +42,16 @@ public:
         for (const auto& entry : pending_) entries_[entry.id] = entry;
         pending_.clear();
     }
+    /// The data directory is gone with everything in it.
+    void excuse_all() {
+        lose_pending();
+        for (auto& [id, entry] : entries_) entry.excused = true;
+    }
     [[nodiscard]] const std::map<std::uint64_t, Entry>& entries() const { return entries_; }
     [[nodiscard]] std::size_t pending() const { return pending_.size(); }
 
 private:
-    std::uint64_t ids_ = 0;
+    std::uint64_t ids_;
     std::vector<Entry> pending_;
     std::map<std::uint64_t, Entry> entries_;
 };

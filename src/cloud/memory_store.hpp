@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cloud/store.hpp"
@@ -52,6 +53,8 @@ public:
     void fail_at(std::uint64_t call, base::Errc code, bool after = false) { fail_ = {.at = calls_ + call, .code = code, .after = after}; }
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
     void crash() { rollback(); }
+    /// Comes back with the contents of an earlier moment. Not inside a transaction.
+    void restore(Contents earlier) { committed_ = std::move(earlier); }
 
     [[nodiscard]] const Contents& committed() const { return committed_; }
     [[nodiscard]] const Stream* find(const Key& key) const;

@@ -31,7 +31,8 @@ constexpr std::array kStoreMetrics{
     StoreMetric{"events_stored_total", &ApplyCounts::stored, "events stored"},
     StoreMetric{"events_duplicate_total", &ApplyCounts::duplicates, "events that were there already: resends after a break"},
     StoreMetric{"events_gone_total", &ApplyCounts::gone, "events that gateways reported as dropped"},
-    StoreMetric{"events_unexplained_total", &ApplyCounts::unexplained, "events missing without a notice: a defect, if it is ever above 0"},
+    StoreMetric{"events_unexplained_total", &ApplyCounts::unexplained,
+                "events missing without a notice: a defect, or the store was put back to a backup"},
     StoreMetric{"events_invalid_json_total", &ApplyCounts::invalid_json, "events whose data was no JSON object, stored wrapped"},
 };
 

@@ -1,10 +1,10 @@
-# ./dev sim SEED | ./dev sim --seeds N
+# ./dev sim SEED [OPTION…] | ./dev sim --seeds N [OPTION…]; the options are those of sluice_simulate (docs/simulation.md).
 # shellcheck shell=bash
 
 verb_sim() {
     use setup
     use build
-    [ $# -gt 0 ] || fail "usage: ./dev sim SEED   or   ./dev sim --seeds N"
+    [ $# -gt 0 ] || fail "usage: ./dev sim SEED [OPTION…]   or   ./dev sim --seeds N [OPTION…]"
     verb_setup build web
     compile release sluice_simulate
     case $1 in

@@ -1,8 +1,8 @@
-# ./dev soak [HOURS]: simulation with seeds never used before, until the time is over or one fails.
+# ./dev soak [HOURS]: simulation with seeds never used before, of all families in turn, until the time is over or one fails.
 # shellcheck shell=bash
 
 verb_soak() {
-    local hours=${1:-1} end from
+    local hours=${1:-1} end from family
     [[ $hours =~ ^[0-9]+$ ]] || fail "usage: ./dev soak [HOURS]"
     use setup
     use build
@@ -11,7 +11,9 @@ verb_soak() {
     end=$(($(date +%s) + hours * 3600))
     from=$(date +%s)000
     while [ "$(date +%s)" -lt "$end" ]; do
-        run build/release/sluice_simulate --seeds "$from..$((from + 999))"
+        for family in mixed rough lasting; do
+            run build/release/sluice_simulate --family "$family" --seeds "$from..$((from + 999))"
+        done
         from=$((from + 1000))
     done
 }

@@ -152,10 +152,16 @@ void Parts::close_segment(ClassLog& log) {
 
 void Parts::abandon_segment(ClassLog& log) {
     ++sync_failures;
-    log.writer->give_up();
+    const bool given_back = log.writer->give_up();
     log.writer.reset();
     Segment& segment = log.segments.back();
-    if (segment.end > segment.first) return;  // keeps what is durable; what lies behind it is void: the next segment begins there
+    if (segment.end > segment.first) {  // keeps what is durable; what lies behind it is void: the next segment begins there
+        if (given_back) {
+            used -= segment.allocated - segment.bytes;
+            segment.allocated = segment.bytes;
+        }
+        return;
+    }
     doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot});
     log.segments.pop_back();
 }

@@ -42,8 +42,6 @@ Status SegmentWriter::sync() {
 
 bool SegmentWriter::finish() { return file_->truncate(written_).has_value(); }
 
-void SegmentWriter::give_up() {
-    (void)file_->truncate(durable_bytes_);  // only a precaution: what lies behind is void by the format's rules anyway
-}
+bool SegmentWriter::give_up() { return file_->truncate(durable_bytes_).has_value(); }
 
 }  // namespace sluice::spool

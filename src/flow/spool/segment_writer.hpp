@@ -34,8 +34,9 @@ public:
 
     /// Gives back the reserved space that was not used. False: it could not (the space stays taken).
     bool finish();
-    /// After an error: cuts what is not durable, if it can, so that nobody reads it from the page cache.
-    void give_up();
+    /// After an error: cuts what is not durable and gives back the rest of the space. False: it could not; what lies behind is void by the
+    /// format's rules anyway, and the space stays taken.
+    bool give_up();
 
 private:
     SegmentWriter(std::unique_ptr<env::File> file, std::unique_ptr<Cipher> cipher, const SegmentHeaderBytes& header,

@@ -50,6 +50,7 @@ struct Over {
     Trouble trouble = Trouble::none;              ///< none: as planned, no failure
     std::optional<std::uint16_t> refusal{};       ///< the cloud's own code: a reason code of MQTT, a status of HTTP
     bool at_once = false;                         ///< the next attempt need not wait: the cloud is there
+    bool taken_over = false;                      ///< another one with our name was let in instead
     std::optional<std::chrono::seconds> pause{};  ///< the cloud asks for this, at least
 };
 

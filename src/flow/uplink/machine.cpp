@@ -152,6 +152,8 @@ void Uplink::Machine::lose(Monotonic now, Over how) {
     stats_.in_flight = 0;
     const bool planned = how.trouble == Trouble::none && how.at_once;
     if (how.at_once) back_off_.reset();
+    // Who comes back at once throws the other one out before anything of either is acknowledged.
+    if (how.taken_over) back_off_.longest();
     std::array<base::Byte, 8> random{};
     entropy_.fill(random);
     phase_ = Phase::pausing;

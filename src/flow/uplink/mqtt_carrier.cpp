@@ -149,6 +149,7 @@ void MqttCarrier::on_closed(mqtt::ReasonCode why) {
     if (greeting_ || is_error(static_cast<std::uint8_t>(why))) over.refusal = static_cast<std::uint8_t>(why);
     const bool version = why == mqtt::ReasonCode::unsupported_protocol_version || why == mqtt::ReasonCode::protocol_error;
     over.at_once = greeting_ && version && versions_.refused();  // it is there, and was not asked for the next yet
+    over.taken_over = why == mqtt::ReasonCode::session_taken_over;
     if (why == mqtt::ReasonCode::keep_alive_timeout) over.trouble = greeting_ ? Trouble::no_answer : Trouble::stalled;
     listener_->on_over(over);
 }

@@ -90,6 +90,8 @@ TEST(BackOff, doubles_with_jitter_up_to_its_limit) {
     }
     back_off.reset();
     EXPECT_LE(back_off.next(12345), milliseconds(250));
+    back_off.longest();
+    EXPECT_GE(back_off.next(12345), seconds(15));
 }
 
 }  // namespace

@@ -220,6 +220,22 @@ TEST(Uplink, a_refused_sign_in_is_tried_again_with_growing_pauses) {
     EXPECT_EQ(rig.uplink.stats().refusal, 0x87);
 }
 
+/// Found by the simulation (family rough, seed 54): of two gateways with one id the one without a backlog came back at once, each time, and
+/// the other one never got an acknowledgement.
+TEST(Uplink, a_gateway_that_another_one_with_its_id_threw_out_comes_back_late) {
+    Rig rig;
+    rig.connect();
+    rig.ack();  // pauses would be short now
+    base::Bytes goodbye;
+    mqtt::encode_disconnect(goodbye, {.reason = mqtt::ReasonCode::session_taken_over, .properties = {}}, mqtt::Version::v5);
+    rig.give(goodbye);
+    EXPECT_FALSE(rig.transport.is_open);
+    EXPECT_EQ(rig.uplink.stats().refusal, 0x8e);
+    const auto next = rig.uplink.next_deadline();
+    ASSERT_TRUE(next);
+    EXPECT_GE(*next - rig.now, seconds(15));
+}
+
 TEST(Uplink, pauses_start_over_only_when_a_connection_proved_itself_by_an_acknowledgement) {
     Rig rig;
     rig.uplink.start(rig.now);
