@@ -85,6 +85,7 @@ class Daemon:
         self.mqtt_port = free_port()
         self.http_port = free_port()
         self.process = None
+        self.prefix, self.environment = [], {}  # to start it by another program, or with more in its environment
 
     def __enter__(self):
         return self.start()
@@ -96,9 +97,10 @@ class Daemon:
 
     def spawn(self):
         """Starts without waiting."""
-        command = [BINARY, self.command, "-c", str(self.config)]
+        command = [*self.prefix, BINARY, self.command, "-c", str(self.config)]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **self.environment})
         return self
 
     def start(self):
@@ -143,11 +145,12 @@ class Daemon:
 class Gateway(Daemon):
     command = "gateway"
 
-    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, rules=RULES, extra="", extra_gateway="", listeners=()):
-        """`listeners`: more entries of `listen.mqtt`, as YAML."""
+    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, uplink_host="127.0.0.1", uplink_more="", rules=RULES, extra="",
+                 extra_gateway="", listeners=()):
+        """`listeners`: more entries of `listen.mqtt`, as YAML; `uplink_more`: more keys of `uplink`, beginning with a comma."""
         super().__init__(folder, gateway_id)
         self.data = self.folder / f"{gateway_id}-data"
-        uplink = f"uplink: {{url: 'sluice://127.0.0.1:{uplink_port}'}}\n" if uplink_port else ""
+        uplink = f"uplink: {{url: 'sluice://{uplink_host}:{uplink_port}'{uplink_more}}}\n" if uplink_port else ""
         self.config.write_text(
             f"gateway: {{id: {gateway_id}, data: {self.data}, {extra_gateway}}}\n"
             f"listen:\n  http: '127.0.0.1:{self.http_port}'\n  mqtt:\n    - tcp://127.0.0.1:{self.mqtt_port}\n"
