@@ -1,7 +1,8 @@
 """A link between gateway and cloud that fails in every way a network can, again and again, under load: each event is in the cloud once
 and in order, local messages do not notice, and the gateway comes back each time.
 
-SLUICE_FLAPS sets how often the link fails (100); SLUICE_SEED repeats a run's failures and moments as far as an operating system lets one.
+SLUICE_FLAPS sets how often the link fails (100); SLUICE_PAUSE the seconds between two readings of a publisher (0.004); SLUICE_SEED repeats
+a run's failures and moments as far as an operating system lets one.
 """
 
 import os
@@ -14,6 +15,7 @@ from sluice_system.link import MODES, Link
 from sluice_system.load import RULES, Load, Watcher, verify
 
 FLAPS = int(os.environ.get("SLUICE_FLAPS", "100"))
+PAUSE = float(os.environ.get("SLUICE_PAUSE", "0.004"))
 SEED = int(os.environ.get("SLUICE_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 
 # Short, so that silence is noticed within the test's time.
@@ -50,7 +52,7 @@ class Flaps(SystemCase):
 
     def test_a_link_that_fails_in_every_way_loses_and_doubles_nothing(self):
         watcher = self.watch()
-        load = Load(self.at.mqtt_port, window=16, pause=0.004)
+        load = Load(self.at.mqtt_port, window=16, pause=PAUSE)
         heard, progress = 0, 0
         modes = [HOSTILE[number % len(HOSTILE)] for number in range(FLAPS)]
         self.random.shuffle(modes)

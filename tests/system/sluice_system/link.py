@@ -101,6 +101,7 @@ class Link:
         connection = Connection(self, client, self._random.randrange(1, RESET_BYTES_MAX))
         self._living.add(connection)
         connection.task = self._loop.create_task(connection.run())
+        connection.task.add_done_callback(connection.gone)
 
 
 class Connection:
@@ -124,34 +125,35 @@ class Connection:
 
     async def run(self):
         link = self.link
+        if link._mode == "half_open":
+            self.kept = self.client
+            return
+        while link._mode == "black_hole":
+            await link._changed.wait()
+        self.server = socket.socket()
+        self.server.setblocking(False)
+        await link._loop.sock_connect(self.server, ("127.0.0.1", link._target))
+        for each in (self.client, self.server):
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        pumps = [asyncio.ensure_future(self._pump(self.client, self.server, UP)),
+                 asyncio.ensure_future(self._pump(self.server, self.client, DOWN))]
         try:
-            if link._mode == "half_open":
-                self.kept = self.client
-                return
-            while link._mode == "black_hole":
-                await link._changed.wait()
-            self.server = socket.socket()
-            self.server.setblocking(False)
-            await link._loop.sock_connect(self.server, ("127.0.0.1", link._target))
-            for each in (self.client, self.server):
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            pumps = [asyncio.ensure_future(self._pump(self.client, self.server, UP)),
-                     asyncio.ensure_future(self._pump(self.server, self.client, DOWN))]
-            try:
-                await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for pump in pumps:
-                    pump.cancel()
-                await asyncio.gather(*pumps, return_exceptions=True)
-        except (OSError, asyncio.CancelledError):
-            pass
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            link._living.discard(self)
-            for end in (self.client, self.server):
-                if end is not None and end is self.kept:
-                    link._dead_ends.add(end)
-                elif end is not None:
-                    reset(end)
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+
+    def gone(self, task):
+        """Called whatever became of run(), even if it never began."""
+        if not task.cancelled():
+            task.exception()  # a socket that failed is this connection's end and nothing more
+        self.link._living.discard(self)
+        for end in (self.client, self.server):
+            if end is not None and end is self.kept:
+                self.link._dead_ends.add(end)
+            elif end is not None:
+                reset(end)
 
     async def _pump(self, source, sink, direction):
         loop = self.link._loop
