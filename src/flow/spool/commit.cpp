@@ -156,7 +156,7 @@ void Parts::abandon_segment(ClassLog& log) {
     log.writer.reset();
     Segment& segment = log.segments.back();
     if (segment.end > segment.first) return;  // keeps what is durable; what lies behind it is void: the next segment begins there
-    doomed.push_back({segment_path(log, segment.number), segment.allocated});
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, 0});  // nobody had an event of it
     log.segments.pop_back();
 }
 

@@ -30,7 +30,7 @@ void Parts::doom_front(ClassLog& log) {
     const Segment& segment = log.segments.front();
     if (log.cursor.segment == segment.number) log.cursor = ReadCursor{};
     if (log.segments.size() == 1) log.writer.reset();
-    doomed.push_back({segment_path(log, segment.number), segment.allocated});
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, segment.end});
     log.segments.pop_front();
 }
 
@@ -72,8 +72,9 @@ Result<bool> Parts::make_room(const ClassLog& log, std::uint64_t bytes) {
 }
 
 bool Parts::give_way(ClassLog& log) {
-    // Where the manifest cannot be saved, dropping is not durable: keep the events in memory and say that the disk is ill.
-    if (auto saved = save(); !saved && saved.error().code != Errc::disk_full) return false;
+    // Where the manifest cannot be saved, dropping is not durable: keep the events in memory and say that the disk is ill. On a full disk
+    // one file less may help; if it did not, more would not either.
+    if (auto saved = save(); !saved && (saved.error().code != Errc::disk_full || removals_unsaved)) return false;
     if (doomed.empty()) {
         ClassLog* const lowest = victim(log);
         if (lowest == nullptr) {
@@ -105,8 +106,7 @@ Result<std::size_t> Parts::remove_doomed() {
     std::size_t removed = 0;
     std::vector<Doomed> left;
     for (Doomed& file : doomed) {
-        // No space for a manifest at all: one file goes first, and then the manifest.
-        if (!saved && saved.error().code != Errc::disk_full) {
+        if (!saved && (saved.error().code != Errc::disk_full || removals_unsaved || !would_be_missed(file))) {
             left.push_back(std::move(file));
             continue;
         }
@@ -114,6 +114,7 @@ Result<std::size_t> Parts::remove_doomed() {
         if (gone || gone.error().code == Errc::not_found) {
             used -= file.allocated;
             ++removed;
+            removals_unsaved = !saved;
         } else {
             left.push_back(std::move(file));
         }
@@ -122,6 +123,16 @@ Result<std::size_t> Parts::remove_doomed() {
     doomed = std::move(left);
     if (!saved) return saved.error();
     return removed;
+}
+
+/// What recovery has after a crash is the last manifest that was saved, and the files. From these it must still know which numbers were given
+/// out, or it would give them out again, and the cloud would take the new events for copies of the old ones.
+bool Parts::would_be_missed(const Doomed& file) const {
+    const auto log = std::find_if(logs.begin(), logs.end(), [&](const ClassLog& each) { return each.slot == file.slot; });
+    if (log == logs.end()) return false;
+    if (file.end <= log->saved_next) return true;
+    return std::any_of(log->segments.begin(), log->segments.end(),
+                       [&](const Segment& segment) { return segment.first >= file.end && segment.end > segment.first; });
 }
 
 Status Parts::save() {
@@ -151,7 +162,9 @@ Status Parts::save() {
         ++sync_failures;
         return saved;
     }
+    for (ClassLog& log : logs) log.saved_next = log.durable_end;
     losses_unsaved = false;
+    removals_unsaved = false;
     positions_unsaved = false;
     saved_at = environment.clock.now();
     return {};

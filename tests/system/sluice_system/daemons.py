@@ -111,6 +111,9 @@ class Daemon:
     def healthy(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(f"{self.command} ended with {self.process.returncode} instead of starting:\n{self.log_tail()}")
+        return self.answers()
+
+    def answers(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/healthz", timeout=5) as answer:
                 return answer.status == 200
@@ -149,6 +152,7 @@ class Gateway(Daemon):
                  extra_gateway="", listeners=()):
         """`listeners`: more entries of `listen.mqtt`, as YAML; `uplink_more`: more keys of `uplink`, beginning with a comma."""
         super().__init__(folder, gateway_id)
+        self.id = gateway_id
         self.data = self.folder / f"{gateway_id}-data"
         uplink = f"uplink: {{url: 'sluice://{uplink_host}:{uplink_port}'{uplink_more}}}\n" if uplink_port else ""
         self.config.write_text(
