@@ -78,7 +78,8 @@ class Daemon:
 
     command = ""
 
-    def __init__(self, folder: pathlib.Path, name: str):
+    def __init__(self, folder: pathlib.Path, name: str, host: str = "127.0.0.1"):
+        self.host = host
         self.folder = pathlib.Path(folder)
         self.config = self.folder / f"{name}.yaml"
         self.log = self.folder / f"{name}.log"
@@ -115,7 +116,7 @@ class Daemon:
 
     def answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.http_port}/healthz", timeout=5) as answer:
                 return answer.status == 200
         except (OSError, urllib.error.URLError):
             return False
@@ -135,7 +136,7 @@ class Daemon:
         self.process.wait()
 
     def text(self, path: str, **query) -> str:
-        url = f"http://127.0.0.1:{self.http_port}{path}"
+        url = f"http://{self.host}:{self.http_port}{path}"
         if query:
             url += "?" + urllib.parse.urlencode(query)
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
@@ -184,12 +185,12 @@ class Gateway(Daemon):
 class Cloud(Daemon):
     command = "cloud"
 
-    def __init__(self, folder, *, extra=""):
-        super().__init__(folder, "cloud")
+    def __init__(self, folder, *, host="127.0.0.1", extra=""):
+        super().__init__(folder, "cloud", host)
         self.data = self.folder / "cloud-data"
         self.config.write_text(
             f"cloud: {{id: cloud, data: {self.data}}}\n"
-            f"listen: {{mqtt: ['tcp://127.0.0.1:{self.mqtt_port}'], http: '127.0.0.1:{self.http_port}'}}\n{extra}",
+            f"listen: {{mqtt: ['tcp://{host}:{self.mqtt_port}'], http: '{host}:{self.http_port}'}}\n{extra}",
             encoding="utf-8",
         )
 

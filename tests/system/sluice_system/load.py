@@ -59,20 +59,27 @@ class Publisher(threading.Thread):
 
 
 class Watcher(threading.Thread):
-    """Subscribes to what rules publish locally and remembers the numbers of each device. The gateway must stay up."""
+    """Subscribes to what rules publish locally and remembers the numbers of each device, and messages of other topics as they are. The
+    gateway must stay up."""
 
-    def __init__(self, port):
+    def __init__(self, port, more=()):
         super().__init__(daemon=True)
         self.client = Client(port, "watcher", timeout=None)
-        self.client.subscribe("local/#", qos=1)
+        for each in ("local/#", *more):
+            self.client.subscribe(each, qos=1)
+        self.others = []
         self.seen = collections.defaultdict(list)
         self.start()
 
     def run(self):
         try:
             while True:
-                data = json.loads(self.client.next_message()[1])
-                self.seen[data["device"]].append(data["n"])
+                topic, payload = self.client.next_message()
+                data = json.loads(payload)
+                if topic.startswith("local/"):
+                    self.seen[data["device"]].append(data["n"])
+                else:
+                    self.others.append((topic, data))
         except (OSError, ConnectionError):
             return
 
