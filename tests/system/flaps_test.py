@@ -44,7 +44,11 @@ class Flaps(SystemCase):
         wait_until(lambda: self.at.status()["uplink"]["connected"], f"the uplink comes back by itself:\n{self.at.log_tail()}")
         load.stop()
         wait_until(self.at.drained, "everything is in the cloud")
-        verify(self, load, self.store, self.at)
+        try:
+            verify(self, load, self.store, self.at)
+        except AssertionError:
+            print(f"gateway:\n{self.at.log_tail(200)}\ncloud:\n{self.store.log_tail(200)}", flush=True)
+            raise
         wait_until(lambda: watcher.count() >= load.sent(), f"{load.sent()} local messages, {watcher.count()} came")
         for each in load.publishers:
             self.assertEqual(watcher.seen[each.name_], list(range(each.sent)), "local messages are complete and in order")

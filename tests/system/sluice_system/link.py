@@ -111,7 +111,7 @@ class Connection:
         client.setblocking(False)
         self.link, self.client, self.server = link, client, None
         self.bytes_left = bytes_left  # until the reset of `reset_inside`
-        self.spoiled = False          # bytes are missing: honest it can never be again
+        self.spoiled = set()          # directions in which bytes are missing: honest they can never be again
         self.kept = None              # the end that outlives the other, silent
         self.task = None
 
@@ -165,7 +165,9 @@ class Connection:
                 return
             mode = self.link._mode
             if mode == "swallow" or (mode == "lose_acks" and direction == DOWN):
-                self.spoiled = True
+                self.spoiled.add(direction)
+            elif direction in self.spoiled:
+                return  # TCP leaves nothing out: no byte may follow those that are missing
             elif mode == "drip":
                 for at in range(len(chunk)):
                     await loop.sock_sendall(sink, chunk[at:at + 1])

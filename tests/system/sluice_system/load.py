@@ -53,7 +53,8 @@ class Publisher(threading.Thread):
                         time.sleep(self.pause)
                     while client.unacked and client.has_more():
                         self.acked.add(client.next_ack())
-                self.acked.add(client.next_ack())
+                if client.unacked:
+                    self.acked.add(client.next_ack())
             while client.unacked:
                 self.acked.add(client.next_ack())
 
