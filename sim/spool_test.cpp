@@ -352,8 +352,8 @@ TEST(Spool, KeepsClassesByNameWhenTheConfigurationChanges) {
     EXPECT_EQ(*rig.append(kAlert, "{}"), number(2));
 }
 
-// A file system that copies on write has no space for the manifest either when it is full. Files that were removed all the same made a killed
-// gateway give the numbers of delivered events to new ones, which the cloud took for copies.
+// A file system that copies on write has no space for the manifest either when it is full. Files that were removed all the same made a
+// killed gateway give the numbers of delivered events to new ones, which the cloud took for copies.
 TEST(Spool, NeverGivesANumberOutAgainAfterADiskWithoutSpaceForTheManifest) {
     for (const bool delivered : {true, false}) {
         SpoolRig rig;

@@ -109,8 +109,8 @@ private:
     bool uncommitted_ = false;
     bool urgent_ = false;
     bool failing_ = false;
-    base::Monotonic losses_report_at_{};   ///< not before
-    std::uint64_t lost_disk_full_ = 0;     ///< events, as last looked at
+    base::Monotonic losses_report_at_{};  ///< not before
+    std::uint64_t lost_disk_full_ = 0;    ///< events, as last looked at
     std::uint64_t lost_spool_full_ = 0;
     std::size_t uncommitted_bytes_ = 0;
     base::Monotonic commit_at_{};

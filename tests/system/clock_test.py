@@ -1,5 +1,5 @@
-"""The wall clock lies: it begins in 1970, jumps years either way and steps while the gateway runs. Nothing is lost, doubled or expired, and a
-window of arrival time takes each reading once.
+"""The wall clock lies: it begins in 1970, jumps years either way and steps while the gateway runs. Nothing is lost, doubled or expired, and
+a window of arrival time takes each reading once.
 
 Needs libfaketime (Debian: faketime), which tells the processes what time it is; intervals stay the machine's own."""
 

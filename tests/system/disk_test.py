@@ -85,16 +85,20 @@ class Full(Disk):
         self.assertEqual(self.disk.free(), 0)
         # The limit is reached: it gives way, it does not stand still.
         wait_until(lambda: self.dropped()["sample"] > 0, f"samples give way:\n{self.at.log_tail()}")
-        self.progress(3000, "on a full disk")
+        for each in self.load.publishers:
+            each.pause = 0.002  # what comes in while the disk is full is less than what lies there of lower classes: alerts need not go
+        self.progress(1500, "on a full disk")
+        wait_until(lambda: "the disk is full" in self.at.log_tail(), f"the log says so:\n{self.at.log_tail()}")
         self.local_messages_flow("on a full disk")
         dropped = self.dropped()
-        self.assertEqual((dropped["alert"], dropped["aggregate"]), (0, 0), f"higher classes keep what they have: {dropped}")
+        self.assertEqual(dropped["alert"], 0, f"lower classes go first: {dropped}")
+        self.assertGreater(dropped["sample"], dropped["aggregate"], f"lower classes go first: {dropped}")
         # What room the spool still finds is taken, too, until there is next to none.
         for _ in range(3):
             self.disk.fill()
             self.progress(200, "on a disk that is filled again")
         self.disk.clear()
-        self.progress(2000, "after the disk was freed")
+        self.progress(500, "after the disk was freed")
         self.assertEqual(self.at.process.pid, pid)
         lost = self.finish(may_lose=["disk_full"])
         self.assertEqual(lost["alert"], 0, "alerts are the last to go")
@@ -120,9 +124,10 @@ class Full(Disk):
         self.begin_load(window=16)
         self.local_messages_flow("on a disk without any room")
         time.sleep(2)
-        print(self.at.log_tail())
         print("without any room:", self.at.status()["spool"]["degraded"], self.dropped(), flush=True)
-        self.assertTrue(self.at.status()["spool"]["degraded"] or sum(self.dropped().values()) or self.load.acked_count())
+        if not self.at.status()["spool"]["degraded"]:
+            self.assertGreater(sum(self.dropped().values()), 0, "what is acknowledged has no room and is counted")
+            wait_until(lambda: "the disk is full" in self.at.log_tail(), f"the log says so:\n{self.at.log_tail()}")
         self.disk.clear()
         self.progress(500, "after the disk was freed")
         self.finish(may_lose=["disk_full"])

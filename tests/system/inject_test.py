@@ -33,8 +33,8 @@ CALLS = [("fdatasync", "EIO"), ("fsync", "EIO"), ("pwrite64", "EIO"), ("pwrite64
 def can_inject() -> bool:
     if not shutil.which("strace"):
         return False
-    done = subprocess.run(["strace", "-f", "--seccomp-bpf", "-e", "inject=fsync:error=EIO:when=1", "true"], capture_output=True, check=False)
-    return done.returncode == 0
+    command = ["strace", "-f", "--seccomp-bpf", "-e", "inject=fsync:error=EIO:when=1", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @unittest.skipUnless(can_inject(), "needs strace, and the right to trace")

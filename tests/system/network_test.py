@@ -1,5 +1,5 @@
-"""Gateway and cloud on two machines, as far as the kernel can tell: a cable that is unplugged in the middle of a batch, on either end, and links
-so slow that every batch takes its time. Real routes that vanish, real retransmissions, no proxy that ends connections politely.
+"""Gateway and cloud on two machines, as far as the kernel can tell: a cable that is unplugged in the middle of a batch, on either end, and
+links so slow that every batch takes its time. Real routes that vanish, real retransmissions, no proxy that ends connections politely.
 
 Needs root, network namespaces, veth and tbf. SLUICE_UNPLUGS: how often (12); SLUICE_SEED repeats the moments."""
 

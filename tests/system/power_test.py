@@ -1,5 +1,5 @@
-"""Power cuts under load. The data lie on an ext4 file system in a file, over a loop device. The processes are stopped at a random moment, the
-file is copied (what nobody synced is not in it), they are killed, and the copy is what the machine finds when it comes back.
+"""Power cuts under load. The data lie on an ext4 file system in a file, over a loop device. The processes are stopped at a random moment,
+the file is copied (what nobody synced is not in it), they are killed, and the copy is what the machine finds when it comes back.
 
 What this cannot show: a medium that has taken a write and forgets it although it was told to flush (the loop device's file is the medium).
 
@@ -19,7 +19,9 @@ from sluice_system.mounts import Image, own_mounts
 CUTS = int(os.environ.get("SLUICE_CUTS", "12"))
 PAUSE = float(os.environ.get("SLUICE_PAUSE", "0.001"))
 SEED = int(os.environ.get("SLUICE_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-STATEFUL = RULES + '''  - {id: chain, sql: "SELECT device, n, lag(n) OVER (PARTITION BY device) AS before FROM 'load/+'", to: [{topic: "chain/{device}"}]}
+STATEFUL = RULES + '''  - id: chain
+    sql: "SELECT device, n, lag(n) OVER (PARTITION BY device) AS before FROM 'load/+'"
+    to: [{topic: "chain/{device}"}]
 '''
 
 

@@ -111,7 +111,8 @@ class State(SystemCase):
         self.addCleanup(at.__exit__)
         store.start()
         at.start()
-        publishers = [Publisher(at.mqtt_port, name, reading=reading, window=WINDOW, pause=pause) for name, pause in zip(names, (0, 0.001, 0.01))]
+        publishers = [Publisher(at.mqtt_port, name, reading=reading, window=WINDOW, pause=pause)
+                      for name, pause in zip(names, (0, 0.001, 0.01))]
         for each in publishers:
             each.start()
         for _ in range(KILLS):

@@ -125,8 +125,8 @@ Result<std::size_t> Parts::remove_doomed() {
     return removed;
 }
 
-/// What recovery has after a crash is the last manifest that was saved, and the files. From these it must still know which numbers were given
-/// out, or it would give them out again, and the cloud would take the new events for copies of the old ones.
+/// What recovery has after a crash is the last manifest that was saved, and the files. From these it must still know which numbers were
+/// given out, or it would give them out again, and the cloud would take the new events for copies of the old ones.
 bool Parts::would_be_missed(const Doomed& file) const {
     const auto log = std::find_if(logs.begin(), logs.end(), [&](const ClassLog& each) { return each.slot == file.slot; });
     if (log == logs.end()) return false;

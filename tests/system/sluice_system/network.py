@@ -1,5 +1,5 @@
-"""A cloud on another machine, as far as the kernel can tell: a network namespace at the other end of a virtual cable that can be unplugged and
-made slow. Needs root, network namespaces, veth and, for slowness, tbf."""
+"""A cloud on another machine, as far as the kernel can tell: a network namespace at the other end of a virtual cable that can be unplugged
+and made slow. Needs root, network namespaces, veth and, for slowness, tbf."""
 
 import os
 import subprocess
