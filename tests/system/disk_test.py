@@ -1,6 +1,7 @@
 """Disks that are full, read-only or gone. The gateway says so, goes on with what needs no disk, loses nothing that a limit does not force
 it to lose, counts that with its reason, and is well again by itself when the disk is."""
 
+import collections
 import json
 import os
 import pathlib
@@ -11,13 +12,16 @@ from sluice_system.case import SystemCase, main
 from sluice_system.daemons import Cloud, Gateway, wait_until
 from sluice_system.link import Link
 from sluice_system.load import CLASSES, RULES, Load, verify
-from sluice_system.mounts import Tmpfs, own_mounts, run
+from sluice_system.mounts import Image, Tmpfs, own_mounts, run
 from sluice_system.mqtt import Client
 
 TMPFS = "24m"
 SPOOL = "spool: {max_bytes: 64MiB}\n"  # the disk is the limit
 PADDING = "x" * 400
 FAT_RULES = RULES.replace("SELECT device, n FROM", f"SELECT device, n, '{PADDING}' AS padding FROM")
+
+CHAIN_RULES = RULES.replace("SELECT device, n FROM 'load/+'\", to: [{cloud: alert}",
+                            "SELECT device, n, lag(n) OVER (PARTITION BY device) AS before FROM 'load/+'\", to: [{cloud: alert}")
 
 
 def setUpModule():
@@ -230,6 +234,98 @@ class Gone(Disk):
         self.progress(500, "after")
         # What the memory could not take went before it was acknowledged; its readings are settled by being counted.
         self.finish(may_lose=["disk_full"])
+
+
+class Dying(Disk):
+    """The file system fails and becomes read-only; another disk with what could be read from it is put in its place."""
+
+    kept = False  # with a session that waits for its client
+
+    def through_failure_and_exchange(self, rules=RULES):
+        self.start(rules=rules)
+        disk = Image(self.folder / "disk-0.img", self.at.data).mount()
+        self.addCleanup(disk.end)
+        (self.at.data / "lost+found").rmdir()
+        self.at.start()
+        if self.kept:
+            with Client(self.at.mqtt_port, "keeps", clean=False) as keeps:
+                keeps.subscribe("load/#", qos=1)
+        self.begin_load(window=16, pause=0.001)
+        self.progress(500, "before")
+        self.link.cut()
+        self.progress(200, "a backlog")
+        disk.fail()
+        wait_until(lambda: self.at.status()["spool"]["degraded"], f"the status says so:\n{self.at.log_tail()}")
+        self.local_messages_flow("on a dead disk")
+        begin = self.load.acked_count()
+        time.sleep(1)
+        self.assertEqual(self.load.acked_count(), begin, "what is not on disk is not acknowledged")
+        other = disk.clone("disk-1.img").repair()
+        disk.end()  # it is really gone when its last file is closed
+        other.mount()
+        self.addCleanup(other.end)
+        wait_until(lambda: not self.at.status()["spool"]["degraded"], f"it is well again by itself:\n{self.at.log_tail()}")
+
+    def test_sessions_are_kept_again_after_the_exchange(self):
+        self.kept = True
+        self.through_failure_and_exchange()
+        wait_until(lambda: "sluice_sessions_degraded 0" in self.at.text("/metrics"), f"sessions are kept again:\n{self.at.log_tail()}")
+        self.progress(500, "after")
+        self.finish()
+        self.at.start()
+        with Client(self.at.mqtt_port, "keeps", clean=False) as keeps:
+            self.assertTrue(keeps.session_present)
+            numbers = collections.defaultdict(set)
+            count = len(self.load.acked())
+            while sum(map(len, numbers.values())) < count:
+                data = json.loads(keeps.next_message()[1])
+                numbers[data["device"]].add(data["n"])
+            for each in self.load.publishers:
+                self.assertLessEqual(each.acked, numbers[each.name_], "every acknowledged reading waited for the subscriber")
+
+    def test_rule_state_is_kept_again_after_the_exchange(self):
+        """Each row has the number of the reading before it: also after an exchange and a kill the chain has no break."""
+        self.through_failure_and_exchange(CHAIN_RULES)
+        self.progress(300, "after")
+        self.link.restore()
+        self.at.kill()
+        self.at.start()
+        self.progress(300, "after a kill")
+        self.finish(may_count=["corrupt"])
+        last = {}
+        for event in self.store.events(rule="one"):
+            data = event["data"]
+            self.assertEqual(data["before"], last.get(data["device"]), f"a reading that was never counted, or twice: {data}")
+            last[data["device"]] = data["n"]
+
+    def test_a_dead_disk_of_the_cloud_is_survived_and_its_exchange_needs_a_restart_at_most(self):
+        self.store = Cloud(self.folder)
+        disk = Image(self.folder / "cloud-0.img", self.store.data).mount()
+        self.addCleanup(disk.end)
+        self.addCleanup(self.store.__exit__)
+        (self.store.data / "lost+found").rmdir()
+        self.store.start()
+        self.link = Link(self.store.mqtt_port)
+        self.addCleanup(self.link.__exit__)
+        self.at = self.gateway(uplink_port=self.link.port, uplink_more=", retry_max: 1s, ack_timeout: 2s", rules=RULES)
+        self.begin_load(window=16, pause=0.002)
+        self.progress(300, "before")
+        disk.fail()
+        wait_until(lambda: "sluice_cloud_store_failing 1" in self.store.text("/metrics"), f"it says so:\n{self.store.log_tail()}")
+        self.progress(300, "the gateway takes readings all the same")
+        other = disk.clone("cloud-1.img").repair()
+        disk.end()
+        other.mount()
+        self.addCleanup(other.end)
+        self.store.kill()
+        self.store.start()
+        self.progress(300, "after")
+        self.finish()
+
+    def test_a_disk_that_dies_and_is_exchanged_is_survived(self):
+        self.through_failure_and_exchange()
+        self.progress(500, "after")
+        self.finish()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ the file is copied (what nobody synced is not in it), they are killed, and the c
 
 What this cannot show: a medium that has taken a write and forgets it although it was told to flush (the loop device's file is the medium).
 
-Needs root. SLUICE_CUTS: how often the power goes (12); SLUICE_SEED repeats the moments as far as an operating system lets one."""
+Needs root. SLUICE_CUTS: how often the power goes (6); SLUICE_SEED repeats the moments as far as an operating system lets one."""
 
 import os
 import random
@@ -16,7 +16,7 @@ from sluice_system.link import Link
 from sluice_system.load import RULES, Load, verify
 from sluice_system.mounts import Image, own_mounts
 
-CUTS = int(os.environ.get("SLUICE_CUTS", "12"))
+CUTS = int(os.environ.get("SLUICE_CUTS", "6"))
 PAUSE = float(os.environ.get("SLUICE_PAUSE", "0.001"))
 SEED = int(os.environ.get("SLUICE_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 STATEFUL = RULES + '''  - id: chain

@@ -72,7 +72,19 @@ class Image:
 
     def mount(self):
         self.device = run("losetup", "--find", "--show", self.file)
-        run("mount", self.device, self.where)
+        run("mount", "-o", "errors=remount-ro", self.device, self.where)
+        return self
+
+    def fail(self):
+        """The kernel finds the file system damaged and makes it read-only, for open files as well. Skips where it cannot be asked to."""
+        trigger = pathlib.Path(f"/sys/fs/ext4/{pathlib.Path(self.device).name}/trigger_fs_error")
+        if not trigger.exists():
+            raise unittest.SkipTest("this kernel has no trigger_fs_error")
+        trigger.write_text("by a test\n", encoding="utf-8")
+
+    def repair(self):
+        """What an administrator does before mounting it again."""
+        subprocess.run(["e2fsck", "-fy", self.file], capture_output=True, check=False)
         return self
 
     def end(self):
