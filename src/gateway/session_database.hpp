@@ -104,7 +104,7 @@ private:
     bool epoch_begun_ = false;
     std::uint64_t last_nonce_ = 0;
     bool holds_rows_ = false;
-    bool in_doubt_ = false;  // the last write failed, and not for lack of space
+    bool in_doubt_ = false;        // the last write failed, and not for lack of space
     std::vector<Row> unreadable_;  // to be removed with the first write
     hub::AgeClock clock_;
     base::Monotonic age_written_at_{};

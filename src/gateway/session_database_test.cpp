@@ -7,9 +7,8 @@
 #include <fstream>
 #include <iterator>
 
-#include <sys/resource.h>
-
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"

@@ -242,7 +242,7 @@ class Dying(Disk):
     kept = False  # with a session that waits for its client
 
     def through_failure_and_exchange(self, rules=RULES):
-        self.start(rules=rules)
+        self.start(rules=rules, extra="limits: {queue_messages: 1000000, queue_bytes: 64MiB}\n")
         disk = Image(self.folder / "disk-0.img", self.at.data).mount()
         self.addCleanup(disk.end)
         (self.at.data / "lost+found").rmdir()
