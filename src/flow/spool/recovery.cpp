@@ -14,7 +14,6 @@ namespace {
 using base::DropReason;
 using base::Errc;
 using base::Error;
-using base::Result;
 using base::Status;
 
 struct FoundSegment {
