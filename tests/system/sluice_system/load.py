@@ -152,7 +152,7 @@ def verify(case, load, store, at, *, may_lose=(), may_count=(), acked_min=100, l
             case.assertEqual(holes, {n for n in told[name, epoch] if n < found[-1]}, f"{name}: a hole that was not told, or told wrongly")
             gone += len(told[name, epoch])
         newest = {}
-        # Of a commit that was torn, and hence never acknowledged, what is recovered may come behind what survived.
+        # After a crash readings that nobody had an acknowledgement of may come late (docs/faults.md, "Known"); acknowledged ones never.
         for device, number in [each for each in seen if "corrupt" not in may_count or each in acked]:
             case.assertGreater(number, newest.get(device, -1), f"{name}: readings of {device} out of order")
             newest[device] = number
