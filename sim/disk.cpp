@@ -58,7 +58,7 @@ public:
             if (part) put(offset, bytes.first(disk_.random_.below(bytes.size() + 1)));
             return *verdict.error;
         }
-        if (!disk_.fits(*node_, offset + bytes.size())) return Error{Errc::disk_full, ENOSPC};
+        if (disk_.full_ || !disk_.fits(*node_, offset + bytes.size())) return Error{Errc::disk_full, ENOSPC};
         put(offset, bytes);
         return {};
     }

@@ -89,6 +89,8 @@ public:
     void set_faults(const DiskFaults& faults) { faults_ = faults; }
     /// Everything that writes fails with `io` until switched back: a dead medium.
     void set_dead(bool dead) { dead_ = dead; }
+    /// Every write of file bytes is disk_full until switched back, also where there were bytes before: file systems that copy on write.
+    void set_full(bool full) { full_ = full; }
     /// Space for file bytes and reservations; growing beyond it is disk_full.
     void set_bytes_max(std::uint64_t bytes) { bytes_max_ = bytes; }
 
@@ -139,6 +141,7 @@ private:
     std::pair<std::uint64_t, base::Errc> fail_at_{0, base::Errc::io};
     bool off_ = false;
     bool dead_ = false;
+    bool full_ = false;
 };
 
 }  // namespace sluice::sim

@@ -19,7 +19,7 @@ constexpr std::uint64_t kJournalBytesMin = 16 << 20;      // a replay of so much
 constexpr std::chrono::milliseconds kRetryCommit{200};    // a dead disk is tried again this often
 constexpr std::chrono::seconds kMaintainEvery{1};
 constexpr std::chrono::seconds kSaveTotalsEvery{10};
-constexpr std::chrono::seconds kUplinkReportEvery{60};  // while nothing but the same failure happens
+constexpr std::chrono::seconds kReportEvery{60};  // while nothing but the same failure happens
 constexpr std::chrono::milliseconds kGoodbyeMax{1000};
 
 /// A reason code of MQTT has eight bits, a status of HTTP three digits.
@@ -77,6 +77,8 @@ void Backbone::run() {
     saved_bytes_.resize(shards_.size());
     if (rule_state_.journal) journal_lost_ = rule_state_.journal->stats().lost;  // the start has said so
     const auto now = clock_.now();
+    lost_disk_full_ = lost(base::DropReason::disk_full);  // of earlier runs, which have said so
+    lost_spool_full_ = lost(base::DropReason::spool_full);
     maintain_at_ = now + kMaintainEvery;
     save_totals_at_ = now + kSaveTotalsEvery;
     if (uplink_) uplink_->start(now);
@@ -261,6 +263,7 @@ void Backbone::housekeeping(base::Monotonic now) {
                 spdlog::debug("journal: maintenance failed: {}", base::describe(done.error()));
         }
         mind_journal();
+        report_losses(now);
         view_stale_ = true;
     }
     if (now >= save_totals_at_) {
@@ -282,6 +285,28 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
     }
     if (saying_goodbye_) out = std::min(out, give_up_at_);
     return out;
+}
+
+std::uint64_t Backbone::lost(base::DropReason reason) const {
+    std::uint64_t sum = 0;
+    for (const auto& row : spool_->stats().classes) sum += row.dropped[static_cast<std::size_t>(reason)];
+    return sum;
+}
+
+/// Says in the log, at most once a minute, what a limit has cost since.
+void Backbone::report_losses(base::Monotonic now) {
+    if (now < losses_report_at_) return;
+    const std::uint64_t disk_full = lost(base::DropReason::disk_full);
+    const std::uint64_t spool_full = lost(base::DropReason::spool_full);
+    if (disk_full == lost_disk_full_ && spool_full == lost_spool_full_) return;
+    if (disk_full > lost_disk_full_)
+        spdlog::error("spool: the disk is full: {} events are lost, the oldest of the lowest class first", disk_full - lost_disk_full_);
+    if (spool_full > lost_spool_full_)
+        spdlog::warn("spool: spool.max_bytes is reached: {} events are lost, the oldest of the lowest class first",
+                     spool_full - lost_spool_full_);
+    losses_report_at_ = now + kReportEvery;
+    lost_disk_full_ = disk_full;
+    lost_spool_full_ = spool_full;
 }
 
 // ---- the connection to the cloud
@@ -306,7 +331,7 @@ void Backbone::report_uplink(base::Monotonic now) {
         return;
     }
     if (saying_goodbye_ || stats.failures == uplink_failures_) return;
-    if (stats.trouble == uplink_trouble_ && now - uplink_reported_at_ < kUplinkReportEvery) return;
+    if (stats.trouble == uplink_trouble_ && now - uplink_reported_at_ < kReportEvery) return;
     uplink_up_ = false;
     uplink_trouble_ = stats.trouble;
     uplink_failures_ = stats.failures;

@@ -83,6 +83,8 @@ private:
     void take_state(unsigned shard, const StateChunk& chunk, base::Monotonic now);
     void finish_checkpoint();
     void mind_journal();
+    [[nodiscard]] std::uint64_t lost(base::DropReason reason) const;
+    void report_losses(base::Monotonic now);
     void commit(base::Monotonic now);
     void housekeeping(base::Monotonic now);
     void turn_uplink(base::Monotonic now);
@@ -110,6 +112,9 @@ private:
     bool uncommitted_ = false;
     bool urgent_ = false;
     bool failing_ = false;
+    base::Monotonic losses_report_at_{};  ///< not before
+    std::uint64_t lost_disk_full_ = 0;    ///< events, as last looked at
+    std::uint64_t lost_spool_full_ = 0;
     std::size_t uncommitted_bytes_ = 0;
     base::Monotonic commit_at_{};
     base::Monotonic maintain_at_{};

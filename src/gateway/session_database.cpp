@@ -84,8 +84,8 @@ hub::Age downtime(std::int64_t stopped_ms, bool stopped_synchronised, const env:
 
 }  // namespace
 
-SessionDatabase::SessionDatabase(World world, const identity::MasterKey& key, sqlite::Database&& database)
-    : world_(world), master_(key), names_(key.derive(identity::kSessionNamesPurpose)), database_(std::move(database)) {}
+SessionDatabase::SessionDatabase(World world, const identity::MasterKey& key, std::string path)
+    : world_(world), master_(key), names_(key.derive(identity::kSessionNamesPurpose)), path_(std::move(path)) {}
 
 Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open(World world, const identity::MasterKey& key, const std::string& directory,
                                                                Loaded& loaded) {
@@ -111,27 +111,45 @@ Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open(World world, cons
 
 Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open_file(World world, const identity::MasterKey& key, const std::string& path,
                                                                     std::vector<Row>& rows) {
-    // For us alone, as every file of ours; SQLite gives the log the same mode.
-    if (auto made = world.files.open(path, env::OpenMode::create_new); !made && made.error().code != Errc::exists) return made.error();
-    auto database = sqlite::Database::open(path, sqlite::Database::Mode::read_write_create);
-    if (!database) return database.error();
-    std::unique_ptr<SessionDatabase> out(new SessionDatabase(world, key, std::move(*database)));
-    if (auto done = out->prepare(); !done) return done.error();
-    if (auto done = out->check_key(); !done) return done.error();
-    if (auto done = out->load_epochs(); !done) return done.error();
+    std::unique_ptr<SessionDatabase> out(new SessionDatabase(world, key, path));
+    if (auto done = out->open_database(); !done) return done.error();
     if (auto done = out->load_rows(rows); !done) return done.error();
     return out;
 }
 
+Status SessionDatabase::open_database() {
+    // For us alone, as every file of ours; SQLite gives the log the same mode.
+    if (auto made = world_.files.open(path_, env::OpenMode::create_new); !made && made.error().code != Errc::exists) return made.error();
+    auto database = sqlite::Database::open(path_, sqlite::Database::Mode::read_write_create);
+    if (!database) return database.error();
+    database_.emplace(std::move(*database));
+    if (auto done = prepare(); !done) return done;
+    if (auto done = check_key(); !done) return done;
+    return load_epochs();
+}
+
+/// What is in the file is taken to be what was written last; of a write that failed it may have everything or nothing, and both are fine:
+/// the same rows are written again. They are sealed in a new epoch, since nobody knows whether the old one's row is there.
+Status SessionDatabase::reopen() {
+    for (sqlite::Statement* statement : {&begin_, &commit_, &rollback_, &put_, &remove_, &end_, &add_epoch_, &drop_epoch_}) *statement = {};
+    database_.reset();  // before the file is opened again: it is locked
+    if (auto opened = open_database(); !opened) return opened;
+    ++epoch_;
+    epoch_begun_ = false;
+    for (const auto& [id, aead] : epochs_) epochs_used_.insert(id);  // which of them rows need is found out at the next start
+    in_doubt_ = false;
+    return {};
+}
+
 Status SessionDatabase::prepare() {
-    if (auto set = database_.execute(kPragmas); !set) return set;
-    const auto version = pragma(database_, "PRAGMA user_version");
+    if (auto set = database_->execute(kPragmas); !set) return set;
+    const auto version = pragma(*database_, "PRAGMA user_version");
     if (!version) return version.error();
     if (*version == 0) {
-        const auto objects = pragma(database_, "SELECT count(*) FROM sqlite_schema");
+        const auto objects = pragma(*database_, "SELECT count(*) FROM sqlite_schema");
         if (!objects) return objects.error();
         if (*objects != 0) return Error{Errc::version};  // somebody else's database
-        if (auto made = database_.execute(kSchema); !made) return made;
+        if (auto made = database_->execute(kSchema); !made) return made;
     } else if (*version != kSchemaVersion) {
         return Error{Errc::version};
     }
@@ -150,7 +168,7 @@ Status SessionDatabase::prepare() {
         {drop_epoch_, "DELETE FROM epochs WHERE id=?1"},
     };
     for (const auto& [statement, sql] : all) {
-        auto prepared = database_.prepare(sql);
+        auto prepared = database_->prepare(sql);
         if (!prepared) return prepared.error();
         statement = std::move(*prepared);
     }
@@ -160,19 +178,19 @@ Status SessionDatabase::prepare() {
 /// Another key would find every row broken: it is refused before that.
 Status SessionDatabase::check_key() {
     const identity::Secret check = master_.derive(identity::kSessionsCheckPurpose);
-    auto find = database_.prepare("SELECT value FROM meta WHERE name='check'");
+    auto find = database_->prepare("SELECT value FROM meta WHERE name='check'");
     if (!find) return find.error();
     const auto row = find->step();
     if (!row) return row.error();
     if (*row) return std::ranges::equal(find->blob(0), check.bytes()) ? Status{} : Status{Error{Errc::wrong_key}};
     find->reset();
-    auto add = database_.prepare("INSERT INTO meta(name, value) VALUES('check', ?1)");
+    auto add = database_->prepare("INSERT INTO meta(name, value) VALUES('check', ?1)");
     if (!add) return add.error();
     return add->bind(1, base::ByteView(check.bytes())).run();
 }
 
 Status SessionDatabase::load_epochs() {
-    auto all = database_.prepare("SELECT id, salt FROM epochs");
+    auto all = database_->prepare("SELECT id, salt FROM epochs");
     if (!all) return all.error();
     for (;;) {
         const auto row = all->step();
@@ -185,7 +203,7 @@ Status SessionDatabase::load_epochs() {
 }
 
 Status SessionDatabase::load_rows(std::vector<Row>& rows) {
-    auto all = database_.prepare("SELECT session, kind, key, value FROM rows");
+    auto all = database_->prepare("SELECT session, kind, key, value FROM rows");
     if (!all) return all.error();
     for (;;) {
         const auto found = all->step();
@@ -254,6 +272,15 @@ void SessionDatabase::take_rows(std::vector<Row>&& rows, Loaded& loaded) {
 
 template <class Write>
 Status SessionDatabase::transaction(Write&& write) {
+    if (in_doubt_)
+        if (auto opened = reopen(); !opened) return opened;
+    Status done = attempt(std::forward<Write>(write));
+    in_doubt_ = !done && done.error().code != Errc::disk_full;
+    return done;
+}
+
+template <class Write>
+Status SessionDatabase::attempt(Write&& write) {
     if (auto begun = begin_.run(); !begun) return begun;
     const bool new_epoch = !epoch_begun_;
     Status done = begin_epoch();
@@ -268,7 +295,7 @@ Status SessionDatabase::transaction(Write&& write) {
     if (new_epoch) epoch_begun_ = false;
     (void)rollback_.run();  // fails if SQLite has rolled back by itself; the first error is the one that matters
     // What the log holds goes into the database, and the log's space back to the disk: it may be what is missing.
-    if (done.error().code == Errc::disk_full) (void)database_.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (done.error().code == Errc::disk_full) (void)database_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
     return done;
 }
 

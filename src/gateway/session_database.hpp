@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -49,7 +50,8 @@ public:
                                                                Loaded& loaded);
 
     /// All of it or nothing, durable when it returns. The gateway's age is written with it once a second.
-    /// Errors: disk_full, io, corrupt; the same changes may be written again.
+    /// After a failure that is not a full disk the file is opened anew by its name: the disk may have come back, or another is in its
+    /// place. Errors: disk_full, io, corrupt, and those of open(); the same changes may be written again.
     base::Status write(const SessionChanges& changes);
     /// Only the age. Nothing is written while the database has never held a row.
     base::Status write_age();
@@ -65,10 +67,12 @@ private:
         base::Bytes body;
         bool readable = false;
     };
-    SessionDatabase(World world, const identity::MasterKey& key, sqlite::Database&& database);
+    SessionDatabase(World world, const identity::MasterKey& key, std::string path);
     /// Rows come to `rows` as far as they were read, with errors, too.
     static base::Result<std::unique_ptr<SessionDatabase>> open_file(World world, const identity::MasterKey& key, const std::string& path,
                                                                     std::vector<Row>& rows);
+    base::Status open_database();
+    base::Status reopen();
     base::Status prepare();
     base::Status check_key();
     base::Status load_epochs();
@@ -79,6 +83,8 @@ private:
 
     template <class Write>
     base::Status transaction(Write&& write);
+    template <class Write>
+    base::Status attempt(Write&& write);
     base::Status write_rows(const SessionChanges& changes);
     base::Status begin_epoch();
     base::Status put(std::int64_t session, std::int64_t kind, base::ByteView key, base::ByteView body);
@@ -89,7 +95,8 @@ private:
     World world_;
     identity::MasterKey master_;
     identity::Secret names_;
-    sqlite::Database database_;
+    std::string path_;
+    std::optional<sqlite::Database> database_;  // none: could not be opened again, will be tried
     sqlite::Statement begin_, commit_, rollback_, put_, remove_, end_, add_epoch_, drop_epoch_;
     std::map<std::uint32_t, identity::Aead> epochs_;
     std::set<std::uint32_t> epochs_used_;
@@ -97,6 +104,7 @@ private:
     bool epoch_begun_ = false;
     std::uint64_t last_nonce_ = 0;
     bool holds_rows_ = false;
+    bool in_doubt_ = false;        // the last write failed, and not for lack of space
     std::vector<Row> unreadable_;  // to be removed with the first write
     hub::AgeClock clock_;
     base::Monotonic age_written_at_{};

@@ -1,12 +1,14 @@
 // The sessions' database on a real disk: what was written comes back, what was changed does not.
 #include "gateway/session_database.hpp"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
@@ -251,6 +253,58 @@ TEST_F(SessionDatabaseTest, age_counts_runs_and_the_time_between_as_far_as_the_c
     clock_.synchronised = false;
     EXPECT_EQ(age_after([this] { clock_.pass(hours(50'000)); }), SessionDatabase::kUnsureDowntimeMax) << "nobody set it";
     EXPECT_EQ(age_after([this] { clock_.pass(std::chrono::minutes(5)); }), std::chrono::minutes(5));
+}
+
+/// While it lives this process can write to no file.
+class NoFileGrows {
+public:
+    NoFileGrows() : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+        EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &before_), 0);
+        rlimit none = before_;
+        none.rlim_cur = 0;
+        EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+    }
+    ~NoFileGrows() {
+        EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before_), 0);
+        std::signal(SIGXFSZ, handler_);
+    }
+    NoFileGrows(const NoFileGrows&) = delete;
+    NoFileGrows& operator=(const NoFileGrows&) = delete;
+
+private:
+    rlimit before_{};
+    void (*handler_)(int);
+};
+
+// A disk that had died was exchanged for another under the same name: the database went on writing to the dead one until the next start.
+TEST_F(SessionDatabaseTest, after_a_failure_it_goes_on_with_the_file_that_has_its_name_now) {
+    SessionDatabase::Loaded loaded;
+    auto database = open(loaded);
+    ASSERT_TRUE(database);
+    write(**database, example());
+    const std::string exchanged = directory_ + ".exchanged";
+    std::filesystem::copy(directory_, exchanged);
+    base::Bytes more;
+    append_session(more, 3, "third");
+    SessionChanges pending;
+    pending.absorb(more);
+    {
+        const NoFileGrows full;
+        const auto failed = (*database)->write(pending);
+        ASSERT_FALSE(failed);
+        EXPECT_EQ(failed.error().code, base::Errc::io);
+        EXPECT_FALSE((*database)->write(pending)) << "nor can it be opened again";
+    }
+    std::filesystem::rename(directory_, directory_ + ".dead");
+    std::filesystem::rename(exchanged, directory_);
+    ASSERT_TRUE((*database)->write(pending));
+    ASSERT_TRUE((*database)->write_age());
+    database->reset();
+    SessionDatabase::Loaded again;
+    ASSERT_TRUE(open(again));
+    EXPECT_EQ(again.saved.sessions().size(), 3U);
+    EXPECT_FALSE(again.moved_aside);
+    std::filesystem::remove_all(directory_ + ".dead");
 }
 
 TEST_F(SessionDatabaseTest, without_its_age_no_session_ends_too_early) {

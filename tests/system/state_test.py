@@ -12,11 +12,11 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
 
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import BINARY, Cloud, Gateway, wait_until
+from sluice_system.load import Publisher
 from sluice_system.mqtt import Client
 
 KILLS = int(os.environ.get("SLUICE_KILLS", "20"))
@@ -68,37 +68,6 @@ def hash_of(name: str) -> int:
     return sum(ord(c) * 31 ** i for i, c in enumerate(name))
 
 
-class Publisher(threading.Thread):
-    """Publishes numbered readings and remembers which were acknowledged. Sends nothing twice: what was not acknowledged is given up."""
-
-    def __init__(self, port, name, pause):
-        super().__init__(daemon=True)
-        self.port, self.name_, self.pause = port, name, pause
-        self.acked, self.sent, self.stopping, self.failure = set(), 0, False, None
-
-    def run(self):
-        try:
-            while not self.stopping:
-                try:
-                    self.session()
-                except (OSError, ConnectionError):
-                    time.sleep(0.02)
-        except Exception as error:  # a defect of the test itself must not look like a quiet publisher
-            self.failure = error
-
-    def session(self):
-        with Client(self.port, self.name_, timeout=20) as client:
-            while not self.stopping:
-                while len(client.unacked) < WINDOW:
-                    client.publish(f"load/{self.name_}", json.dumps(reading(self.name_, self.sent)).encode(), self.sent)
-                    self.sent += 1
-                    if self.pause:
-                        time.sleep(self.pause)
-                self.acked.add(client.next_ack())
-            while client.unacked:
-                self.acked.add(client.next_ack())
-
-
 class State(SystemCase):
     def setUp(self):
         super().setUp()
@@ -142,7 +111,8 @@ class State(SystemCase):
         self.addCleanup(at.__exit__)
         store.start()
         at.start()
-        publishers = [Publisher(at.mqtt_port, name, pause) for name, pause in zip(names, (0, 0.001, 0.01))]
+        publishers = [Publisher(at.mqtt_port, name, reading=reading, window=WINDOW, pause=pause)
+                      for name, pause in zip(names, (0, 0.001, 0.01))]
         for each in publishers:
             each.start()
         for _ in range(KILLS):

@@ -45,6 +45,7 @@ struct ClassLog {
     std::uint64_t acknowledged = 1;
     std::uint64_t durable_end = 1;
     std::uint64_t next = 1;
+    std::uint64_t saved_next = 1;  ///< durable_end in the manifest on the medium: after a crash no number below it is used again
     std::uint64_t handed_out = 1;  ///< one past the greatest number that read() gave as an event since open
     std::uint64_t delivered = 0;
     std::uint64_t unnumbered = 0;

@@ -162,7 +162,7 @@ void Parts::abandon_segment(ClassLog& log) {
         }
         return;
     }
-    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot});
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, 0});  // nobody had an event of it
     log.segments.pop_back();
 }
 

@@ -38,6 +38,7 @@ struct Parts {
         std::string path;
         std::uint64_t allocated;
         std::uint8_t slot;  ///< of its class
+        std::uint64_t end;  ///< one past its last event
     };
     std::vector<Doomed> doomed;     ///< files to remove once the manifest says that they are not needed
     std::uint64_t used = 0;         ///< allocated by segments and doomed files
@@ -50,6 +51,7 @@ struct Parts {
     std::uint64_t commits = 0;
     std::uint64_t sync_failures = 0;
     std::uint64_t foreign_segments = 0;
+    bool removals_unsaved = false;   ///< files were removed without a manifest that says so
     bool losses_unsaved = false;     ///< gaps or drop counts that the manifest on disk does not have
     bool positions_unsaved = false;  ///< only acknowledgements: may wait
     bool degraded = false;
@@ -104,7 +106,9 @@ struct Parts {
     bool give_way(ClassLog& log);
     void make_memory(const ClassLog& log, std::size_t bytes);
     /// Saves the manifest, then removes doomed files. Returns how many were removed. Errors: io, disk_full.
+    /// On a disk without space for a manifest one file goes first, if recovery would see that it is missing.
     base::Result<std::size_t> remove_doomed();
+    [[nodiscard]] bool would_be_missed(const Doomed& file) const;
     base::Status save();
     void expire(ClassLog& log);
     base::Status maintain();

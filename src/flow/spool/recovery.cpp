@@ -309,7 +309,7 @@ private:
 
     static void restore(ClassLog& log, const ManifestClass& entry) {
         log.acknowledged = entry.acknowledged;
-        log.durable_end = entry.next;
+        log.durable_end = log.saved_next = entry.next;
         log.delivered = entry.delivered;
         log.unnumbered = entry.unnumbered;
         log.skipped = entry.skipped;
@@ -418,7 +418,7 @@ private:
     void forget(ClassLog& log, const Segment& segment) {
         if (parts_.options.read_only) return;
         parts_.used += segment.allocated;
-        parts_.doomed.push_back({parts_.segment_path(log, segment.number), segment.allocated, log.slot});
+        parts_.doomed.push_back({parts_.segment_path(log, segment.number), segment.allocated, log.slot, segment.end});
     }
 
     Parts& parts_;

@@ -39,7 +39,7 @@ void Parts::doom(ClassLog& log, std::size_t at) {
     const Segment& segment = log.segments[at];
     if (log.cursor.segment == segment.number) log.cursor = ReadCursor{};
     if (at + 1 == log.segments.size()) log.writer.reset();
-    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot});
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, segment.end});
     log.segments.erase(log.segments.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
@@ -128,8 +128,9 @@ Result<bool> Parts::make_room(const ClassLog& log, std::uint64_t bytes) {
 }
 
 bool Parts::give_way(ClassLog& log) {
-    // Where the manifest cannot be saved, dropping is not durable: keep the events in memory and say that the disk is ill.
-    if (auto saved = save(); !saved && saved.error().code != Errc::disk_full) return false;
+    // Where the manifest cannot be saved, dropping is not durable: keep the events in memory and say that the disk is ill. On a full disk
+    // one file less may help; if it did not, more would not either.
+    if (auto saved = save(); !saved && (saved.error().code != Errc::disk_full || removals_unsaved)) return false;
     if (doomed.empty()) {
         ClassLog* const lowest = victim(log);
         const bool keeps_old = lowest == &log && log.options.drop == DropPolicy::newest;
@@ -162,8 +163,7 @@ Result<std::size_t> Parts::remove_doomed() {
     std::size_t removed = 0;
     std::vector<Doomed> left;
     for (Doomed& file : doomed) {
-        // No space for a manifest at all: one file goes first, and then the manifest.
-        if (!saved && saved.error().code != Errc::disk_full) {
+        if (!saved && (saved.error().code != Errc::disk_full || removals_unsaved || !would_be_missed(file))) {
             left.push_back(std::move(file));
             continue;
         }
@@ -171,6 +171,7 @@ Result<std::size_t> Parts::remove_doomed() {
         if (gone || gone.error().code == Errc::not_found) {
             used -= file.allocated;
             ++removed;
+            removals_unsaved = !saved;
         } else {
             left.push_back(std::move(file));
         }
@@ -179,6 +180,16 @@ Result<std::size_t> Parts::remove_doomed() {
     doomed = std::move(left);
     if (!saved) return saved.error();
     return removed;
+}
+
+/// What recovery has after a crash is the last manifest that was saved, and the files. From these it must still know which numbers were
+/// given out, or it would give them out again, and the cloud would take the new events for copies of the old ones.
+bool Parts::would_be_missed(const Doomed& file) const {
+    const auto log = std::find_if(logs.begin(), logs.end(), [&](const ClassLog& each) { return each.slot == file.slot; });
+    if (log == logs.end()) return false;
+    if (file.end <= log->saved_next) return true;
+    return std::any_of(log->segments.begin(), log->segments.end(),
+                       [&](const Segment& segment) { return segment.first >= file.end && segment.end > segment.first; });
 }
 
 Status Parts::save() {
@@ -208,7 +219,9 @@ Status Parts::save() {
         ++sync_failures;
         return saved;
     }
+    for (ClassLog& log : logs) log.saved_next = log.durable_end;
     losses_unsaved = false;
+    removals_unsaved = false;
     positions_unsaved = false;
     saved_at = environment.clock.now();
     return {};

@@ -78,13 +78,15 @@ class Daemon:
 
     command = ""
 
-    def __init__(self, folder: pathlib.Path, name: str):
+    def __init__(self, folder: pathlib.Path, name: str, host: str = "127.0.0.1"):
+        self.host = host
         self.folder = pathlib.Path(folder)
         self.config = self.folder / f"{name}.yaml"
         self.log = self.folder / f"{name}.log"
         self.mqtt_port = free_port()
         self.http_port = free_port()
         self.process = None
+        self.prefix, self.environment = [], {}  # to start it by another program, or with more in its environment
 
     def __enter__(self):
         return self.start()
@@ -96,9 +98,10 @@ class Daemon:
 
     def spawn(self):
         """Starts without waiting."""
-        command = [BINARY, self.command, "-c", str(self.config)]
+        command = [*self.prefix, BINARY, self.command, "-c", str(self.config)]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env={**os.environ, **self.environment})
         return self
 
     def start(self):
@@ -109,8 +112,11 @@ class Daemon:
     def healthy(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(f"{self.command} ended with {self.process.returncode} instead of starting:\n{self.log_tail()}")
+        return self.answers()
+
+    def answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.http_port}/healthz", timeout=5) as answer:
                 return answer.status == 200
         except (OSError, urllib.error.URLError):
             return False
@@ -130,7 +136,7 @@ class Daemon:
         self.process.wait()
 
     def text(self, path: str, **query) -> str:
-        url = f"http://127.0.0.1:{self.http_port}{path}"
+        url = f"http://{self.host}:{self.http_port}{path}"
         if query:
             url += "?" + urllib.parse.urlencode(query)
         with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
@@ -143,11 +149,13 @@ class Daemon:
 class Gateway(Daemon):
     command = "gateway"
 
-    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, rules=RULES, extra="", extra_gateway="", listeners=()):
-        """`listeners`: more entries of `listen.mqtt`, as YAML."""
+    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, uplink_host="127.0.0.1", uplink_more="", rules=RULES, extra="",
+                 extra_gateway="", listeners=()):
+        """`listeners`: more entries of `listen.mqtt`, as YAML; `uplink_more`: more keys of `uplink`, beginning with a comma."""
         super().__init__(folder, gateway_id)
+        self.id = gateway_id
         self.data = self.folder / f"{gateway_id}-data"
-        uplink = f"uplink: {{url: 'sluice://127.0.0.1:{uplink_port}'}}\n" if uplink_port else ""
+        uplink = f"uplink: {{url: 'sluice://{uplink_host}:{uplink_port}'{uplink_more}}}\n" if uplink_port else ""
         self.config.write_text(
             f"gateway: {{id: {gateway_id}, data: {self.data}, {extra_gateway}}}\n"
             f"listen:\n  http: '127.0.0.1:{self.http_port}'\n  mqtt:\n    - tcp://127.0.0.1:{self.mqtt_port}\n"
@@ -177,12 +185,12 @@ class Gateway(Daemon):
 class Cloud(Daemon):
     command = "cloud"
 
-    def __init__(self, folder, *, extra=""):
-        super().__init__(folder, "cloud")
+    def __init__(self, folder, *, host="127.0.0.1", extra=""):
+        super().__init__(folder, "cloud", host)
         self.data = self.folder / "cloud-data"
         self.config.write_text(
             f"cloud: {{id: cloud, data: {self.data}}}\n"
-            f"listen: {{mqtt: ['tcp://127.0.0.1:{self.mqtt_port}'], http: '127.0.0.1:{self.http_port}'}}\n{extra}",
+            f"listen: {{mqtt: ['tcp://{host}:{self.mqtt_port}'], http: '{host}:{self.http_port}'}}\n{extra}",
             encoding="utf-8",
         )
 

@@ -1,6 +1,7 @@
 """A small MQTT 3.1.1 client on a plain socket. Unlike a full client it never sends anything twice by itself, so that a test knows exactly
 what was sent and what was acknowledged; and it can send nonsense."""
 
+import select
 import socket
 import struct
 
@@ -114,6 +115,10 @@ class Client:
 
     def publish_qos0(self, topic: str, payload: bytes):
         self.send(publish_packet(topic, payload))
+
+    def has_more(self) -> bool:
+        """Something was read or can be read without waiting."""
+        return bool(self._buffer) or bool(select.select([self.socket], [], [], 0)[0])
 
     def next_ack(self):
         """Waits for one PUBACK and returns its tag."""
