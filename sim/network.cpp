@@ -148,6 +148,7 @@ void Network::die(Endpoint& endpoint, bool told) {
 
 void Network::reset_all() {
     std::vector<LinkId> all;
+    all.reserve(links_.size());
     for (const auto& [id, link] : links_) all.push_back(id);
     for (const auto id : all) reset(id);
 }

@@ -415,7 +415,7 @@ void GatewayMachine::on_link_open(LinkId link) {
 std::size_t GatewayMachine::on_link_bytes(LinkId link, base::ByteView bytes) {
     if (!process_ || process_->link != link) return bytes.size();
     if (process_->busy) {  // the network keeps them, and shows them again with what comes next
-        process_->mailbox.push_back([this, link] { network_.show_again(link, Network::client); });
+        process_->mailbox.emplace_back([this, link] { network_.show_again(link, Network::client); });
         return 0;
     }
     const auto used = process_->carrier->on_bytes(bytes, clock_.now());

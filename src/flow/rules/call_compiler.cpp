@@ -1,5 +1,6 @@
 // Calls of functions without state, and what is checked of their arguments while the rule is compiled.
 #include <algorithm>
+#include <iterator>
 
 #include "flow/rules/bearing.hpp"
 #include "flow/rules/calendar.hpp"
@@ -146,6 +147,7 @@ bool RuleCompiler::check_written(const Expr& expr, char letter, std::string_view
             const auto& own = plan_.data.program.machine_classes;
             if (find_machine_class(text, own) != nullptr) return true;
             std::vector<std::string_view> names;
+            names.reserve(std::size(kMachineClasses) + own.size());
             for (const MachineClass& known : kMachineClasses) names.push_back(known.name);
             for (const NamedMachineClass& known : own) names.emplace_back(known.name);
             std::string list;
