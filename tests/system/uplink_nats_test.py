@@ -74,18 +74,18 @@ class NatsUplink(SystemCase):
         at = self.linked(cluster)
         sent = 0
         for turn in range(3):
-            publish(at, range(sent, sent + 400))
-            sent += 400
+            publish(at, range(sent, sent + 150))
+            sent += 150
             cluster.end(turn)  # among them the one that we are connected to, and the stream's leader
-            publish(at, range(sent, sent + 400))
-            sent += 400
+            publish(at, range(sent, sent + 150))
+            sent += 150
             wait_until(at.drained, f"two of three are enough: {at.status()}\n{at.log_tail()}", 180)
             cluster.start_one(turn)
             wait_until(cluster.works, "it is back")
         for turn in range(3):
             cluster.pause(turn)
-            publish(at, range(sent, sent + 200))
-            sent += 200
+            publish(at, range(sent, sent + 100))
+            sent += 100
             time.sleep(1)
             cluster.resume(turn)
         self.all_arrived(at, cluster, sent)

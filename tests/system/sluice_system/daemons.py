@@ -1,11 +1,13 @@
 """Starts gateways and clouds as a user would: the real binary, a configuration file, free ports, a data folder of its own."""
 
+import fcntl
 import json
 import os
 import pathlib
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -41,6 +43,8 @@ rules:
 def free_port() -> int:
     """A port that nobody listens on now, outside the range from which the system takes ports for outgoing connections."""
     for port in _candidates():
+        if not _reserve(port):
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -49,6 +53,17 @@ def free_port() -> int:
                 continue
             return port
     raise RuntimeError("no free port")
+
+
+def _reserve(port: int) -> bool:
+    """Ours until this process ends: a test that runs beside this one may have chosen it and not listen yet."""
+    if not hasattr(_reserve, "file"):
+        _reserve.file = open(pathlib.Path(tempfile.gettempdir()) / "sluice-test-ports", "ab")
+    try:
+        fcntl.lockf(_reserve.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        return True
+    except OSError:
+        return False
 
 
 def _candidates():
