@@ -11,6 +11,7 @@ namespace beast = boost::beast::http;
 namespace {
 
 constexpr unsigned kInterimEnd = 200;
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
 constexpr std::chrono::seconds kRetryAfterMax = std::chrono::hours(1);
 
 /// A body of which nothing is kept.
@@ -54,6 +55,9 @@ ResponseReader::Step ResponseReader::read(base::ByteView in) {
     while (used < in.size()) {
         boost::system::error_code failed;
         const auto rest = in.subspan(used);
+        // Beast's parser asserts that it sees the last chunk whole once it has seen its beginning (basic_parser.ipp, Boost 1.81).
+        if (parser_->beast.is_header_done() && parser_->beast.chunked() && rest.size() < kLastChunk.size())
+            return {Status::incomplete, used};
         const std::size_t taken = parser_->beast.put(boost::asio::buffer(rest.data(), rest.size()), failed);
         used += taken;
         if (failed == beast::error::need_more) return {Status::incomplete, used};

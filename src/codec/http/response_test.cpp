@@ -43,6 +43,22 @@ TEST(HttpResponse, is_read_the_same_wherever_the_stream_is_cut) {
     }
 }
 
+/// Found by fuzzing: the parser's own assertion.
+TEST(HttpResponse, with_an_empty_chunked_body_may_come_byte_by_byte) {
+    const std::string text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    for (std::size_t first = 1; first < text.size(); ++first) {
+        ResponseReader reader;
+        reader.expect(false);
+        std::size_t used = 0;
+        for (std::size_t end = first; end <= text.size(); ++end) {
+            const auto read = reader.read(base::as_bytes(std::string_view(text).substr(0, end)).subspan(used));
+            used += read.used;
+            ASSERT_EQ(read.status, end == text.size() ? Status::complete : Status::incomplete) << first << ", " << end;
+        }
+        EXPECT_EQ(used, text.size());
+    }
+}
+
 TEST(HttpResponse, to_head_has_no_body_whatever_it_says) {
     ResponseReader reader;
     reader.expect(true);
