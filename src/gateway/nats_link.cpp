@@ -18,7 +18,6 @@
 namespace sluice::gateway {
 namespace {
 
-using uplink::Over;
 using uplink::Ticket;
 using uplink::Trouble;
 
@@ -182,6 +181,7 @@ private:
 
     natsStatus configure(natsOptions* to) {
         std::vector<const char*> servers;
+        servers.reserve(options_.servers.size() + discovered_.size());
         for (const auto& each : options_.servers) servers.push_back(each.c_str());
         for (const auto& each : discovered_) servers.push_back(each.c_str());
         natsStatus status = natsOptions_SetServers(to, servers.data(), static_cast<int>(servers.size()));
