@@ -374,6 +374,7 @@ void Gateway::connect_threads() {
 
 void Gateway::watch_tables(const LoadedCatalog& loaded) {
     std::vector<posix::EventLoop*> loops;
+    loops.reserve(shards_.size());
     for (const auto& shard : shards_) loops.push_back(&shard->loop());
     tables_.wake(std::move(loops));
     tables_.use(config_, loaded);
