@@ -4,7 +4,7 @@
 A result is kept under the hash of the preprocessed file, the checks and the tool's version: a file whose own text and headers did not
 change costs one preprocessing instead of a full analysis. Only clean results are kept, so findings are always shown again.
 
-usage: tidy.py --build build/dev [--jobs N] FILE...
+usage: tidy.py --build build/dev [--jobs N] [--budget SECONDS] FILE...
 """
 
 import argparse
@@ -16,6 +16,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
+import time
 
 TOOL = "clang-tidy-16"
 PREPROCESSOR = "clang++-16"
@@ -71,6 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, required=True, help="folder with compile_commands.json")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds; what is not begun by then is left out, and said")
     parser.add_argument("files", nargs="+")
     options = parser.parse_args()
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "sluice-tidy"
@@ -78,14 +80,21 @@ def main() -> int:
     salt = version + pathlib.Path(".clang-tidy").read_bytes()
     known = commands(options.build)
     wanted = [os.path.abspath(file) for file in options.files]
-    bad = 0
+    bad = left_out = 0
+    end = time.monotonic() + options.budget
+
+    def within_budget(*arguments):
+        return examine(*arguments) if time.monotonic() < end else None
+
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        jobs = {pool.submit(examine, file, options.build, known[file], cache, salt): file for file in wanted if file in known}
+        jobs = {pool.submit(within_budget, file, options.build, known[file], cache, salt): file for file in wanted if file in known}
         for job in concurrent.futures.as_completed(jobs):
+            left_out += job.result() is None
             if job.result():
                 bad += 1
                 print(job.result(), flush=True)
-    print(f"clang-tidy: {len(jobs)} files, {bad} with findings", file=sys.stderr)
+    rest = f", {left_out} not looked at within {options.budget:.0f} s" if left_out else ""
+    print(f"clang-tidy: {len(jobs)} files, {bad} with findings{rest}", file=sys.stderr)
     return 1 if bad else 0
 
 

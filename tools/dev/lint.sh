@@ -26,7 +26,7 @@ lint_cpp() {
         mapfile -t files < <(changed_files 'src/*.cpp' 'sim/*.cpp' | not_tests)
     fi
     [ ${#files[@]} -gt 0 ] || return 0
-    configure dev && run python3 tools/tidy.py --build build/dev --jobs "$(jobs)" "${files[@]}"
+    configure dev && run python3 tools/tidy.py --build build/dev --jobs "$(jobs)" --budget "${SLUICE_TIDY_SECONDS:-86400}" "${files[@]}"
 }
 
 verb_lint() {
