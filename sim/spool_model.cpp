@@ -66,15 +66,11 @@ void SpoolModel::commit() {
     }
     for (ClassModel& model : models_) model.safe = model.reported;
     const auto stats = rig_.spool->stats();
-    // A power cut may give a file back what it had reserved and given up: above the limit until room is made or, in a class that keeps its
-    // oldest events, until that has drained. Nothing is added meanwhile.
-    const std::uint64_t most = std::max(stats.bytes_max, opened_with_);
-    if (stats.bytes_used > most) fail(fmt::format("{} bytes used of {}", stats.bytes_used, most));
-    if (rig_.disk.bytes_used() > most + (16U << 10)) fail("more on the disk than the limit");
+    if (stats.bytes_used > stats.bytes_max) fail(fmt::format("{} bytes used of {}", stats.bytes_used, stats.bytes_max));
+    if (rig_.disk.bytes_used() > stats.bytes_max + (16U << 10)) fail("more on the disk than the limit");
     for (std::size_t i = 0; i < kClasses; ++i) {
         if (stats.classes[i].pending != 0) fail("pending after a good commit");
-        const auto limit = std::max(stats.classes[i].bytes_max, models_[i].opened_with);
-        if (stats.classes[i].bytes > limit)
+        if (stats.classes[i].bytes > stats.classes[i].bytes_max)
             fail(fmt::format("class {}: {} bytes of {}, policy {}", i, stats.classes[i].bytes, stats.classes[i].bytes_max,
                              static_cast<int>(rig_.options.classes[i].drop)));
     }
@@ -132,7 +128,6 @@ void SpoolModel::reopen() {
     for (unsigned attempt = 0; attempt < 20; ++attempt) {
         const auto opened = rig_.open();
         if (opened) {
-            opened_with_ = rig_.spool->stats().bytes_used;
             for (std::size_t i = 0; i < kClasses; ++i) {
                 ClassModel& model = models_[i];
                 const auto stats = rig_.stats(index_of(i));
@@ -142,7 +137,6 @@ void SpoolModel::reopen() {
                     return fail(fmt::format("class {}: seen numbers are gone", i));
                 model.appended.erase(model.appended.upper_bound(last), model.appended.end());
                 model.reported = last;
-                model.opened_with = stats.bytes;
                 for (std::uint64_t n = model.safe + 1; n <= last; ++n) model.never_safe.insert(n);
                 model.safe = last;
                 model.sent = rig_.spool->first_waiting(index_of(i)).value();

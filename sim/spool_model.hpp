@@ -48,9 +48,8 @@ private:
         std::map<std::uint64_t, base::DropReason> told;
         std::uint64_t cloud_next = 1;  ///< the cloud takes numbers from here on
         std::map<std::uint64_t, Content> cloud;
-        std::uint64_t sent = 1;         ///< where the uplink reads next
-        std::uint64_t reported = 0;     ///< last number that append() gave
-        std::uint64_t opened_with = 0;  ///< bytes on disk
+        std::uint64_t sent = 1;      ///< where the uplink reads next
+        std::uint64_t reported = 0;  ///< last number that append() gave
     };
 
     void step();
@@ -69,7 +68,6 @@ private:
     Random random_;
     SpoolRig rig_;
     std::array<ClassModel, kClasses> models_;
-    std::uint64_t opened_with_ = 0;  // bytes on disk, of all classes
     std::string problem_;
     Counts counts_;
     std::uint64_t next_payload_ = 0;

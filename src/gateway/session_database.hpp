@@ -85,6 +85,7 @@ private:
     base::Status transaction(Write&& write);
     template <class Write>
     base::Status attempt(Write&& write);
+    base::Status still_writable();
     base::Status write_rows(const SessionChanges& changes);
     base::Status begin_epoch();
     base::Status put(std::int64_t session, std::int64_t kind, base::ByteView key, base::ByteView body);

@@ -26,9 +26,7 @@ LIMITS = """limits:
   output_bytes: 256KiB
   queue_bytes: 256KiB
 """
-# Of the peak. Below 200 MiB nearly always; once, on a busy machine, the wills took it to 385: what the allocator keeps when 500
-# connections end at once is not explained yet (docs/decisions/0018-memory.md).
-MEMORY_KIB = 512 * 1024
+MEMORY_KIB = 256 * 1024
 
 
 class Sensor(threading.Thread):

@@ -56,6 +56,7 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
 
 Status Parts::commit() {
     Status result;
+    if (may_be_over) result = keep_limits();
     for (const std::size_t i : by_priority) {
         if (logs[i].pending.empty()) continue;
         if (auto done = commit_class(logs[i]); !done && result) result = done;

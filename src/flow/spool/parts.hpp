@@ -51,6 +51,8 @@ struct Parts {
     std::uint64_t commits = 0;
     std::uint64_t sync_failures = 0;
     std::uint64_t foreign_segments = 0;
+    /// Not looked at since the start: limits may have been lowered, and a power cut may give a file back what it had reserved and given up.
+    bool may_be_over = true;
     bool removals_unsaved = false;   ///< files were removed without a manifest that says so
     bool losses_unsaved = false;     ///< gaps or drop counts that the manifest on disk does not have
     bool positions_unsaved = false;  ///< only acknowledgements: may wait
@@ -108,6 +110,8 @@ struct Parts {
     /// Saves the manifest, then removes doomed files. Returns how many were removed. Errors: io, disk_full.
     /// On a disk without space for a manifest one file goes first, if recovery would see that it is missing.
     base::Result<std::size_t> remove_doomed();
+    /// Drops what is above the limits of the classes and of all. Errors: as remove_doomed().
+    base::Status keep_limits();
     [[nodiscard]] bool would_be_missed(const Doomed& file) const;
     base::Status save();
     void expire(ClassLog& log);

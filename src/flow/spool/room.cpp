@@ -262,6 +262,16 @@ void Parts::expire(ClassLog& log) {
     }
 }
 
+Status Parts::keep_limits() {
+    for (ClassLog& log : logs) {
+        if (auto shrunk = shrink_to_share(log, 0); !shrunk) return shrunk;
+    }
+    // Seen from the most important class, every class gives way.
+    if (const auto room = make_room(logs[by_priority.front()], 0); !room) return room.error();
+    may_be_over = false;
+    return {};
+}
+
 Status Parts::maintain() {
     constexpr std::chrono::seconds kSaveEvery{5};  // a stale position costs a resend; a save costs flash
     time->update();
@@ -273,11 +283,7 @@ Status Parts::maintain() {
         const auto removed = remove_doomed();
         if (!removed) return removed.error();
     }
-    // Limits may have been lowered since the last start; seen from the most important class, every class gives way.
-    for (ClassLog& log : logs) {
-        if (auto shrunk = shrink_to_share(log, 0); !shrunk) return shrunk;
-    }
-    if (const auto room = make_room(logs[by_priority.front()], 0); !room) return room.error();
+    if (auto kept = keep_limits(); !kept) return kept;
     const bool due = environment.clock.now() - saved_at >= kSaveEvery;
     if (losses_unsaved || (positions_unsaved && due)) return save();
     return {};
