@@ -284,7 +284,8 @@ class Dying(Disk):
             except TimeoutError:
                 pass  # then the next lines say what is missing
             for each in self.load.publishers:
-                self.assertEqual(each.acked - numbers[each.name_], set(), f"{each.name_}: acknowledged, and did not wait for the subscriber")
+                missing = each.acked - numbers[each.name_]
+                self.assertEqual(missing, set(), f"{each.name_}: acknowledged, and did not wait for the subscriber")
 
     def test_rule_state_is_kept_again_after_the_exchange(self):
         """Each row has the number of the reading before it: also after an exchange and a kill the chain has no break."""

@@ -128,7 +128,8 @@ def gaps(store, gateway) -> list:
 def verify(case, load, store, at, *, may_lose=(), may_count=(), acked_min=100, late=False, loud=True):
     """The oracle, once everything is drained. `may_lose`: reasons for which acknowledged readings may be missing (a limit was reached);
     `may_count`: reasons that may stand in the ledger for events that nobody had an acknowledgement of. Readings of others than the load's
-    publishers are only counted. `late`: readings that nobody had an acknowledgement of may come behind newer ones. Returns the lost numbers by class."""
+    publishers are only counted. `late`: readings that nobody had an acknowledgement of may come behind newer ones.
+    Returns the lost numbers by class."""
     acked = load.acked()
     case.assertGreater(len(acked), acked_min, "the load must have got somewhere")
     ledger = at.ledger()["events"]
