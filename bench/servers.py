@@ -14,6 +14,10 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "system"))
+
+from sluice_system.daemons import free_port  # noqa: E402
+
 START_SECONDS = 15
 
 # DESIGN §6, word for word.
@@ -55,12 +59,6 @@ max_connections: 200000
 jetstream {{ store_dir: "./jetstream" }}
 mqtt {{ listen: "127.0.0.1:{mqtt}", max_ack_pending: 65535 {tls} }}
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def binary_of(name):

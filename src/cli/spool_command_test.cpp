@@ -183,8 +183,11 @@ TEST_F(SpoolCommand, DamageMakesAnExportIncompleteAndVerifySaysWhere) {
     for (const auto& entry : std::filesystem::directory_iterator(data_ + "/spool"))
         if (entry.path().extension() == ".seg") file = entry.path();
     std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
-    bytes.seekp(80 + 40);  // in the records of the first block
-    bytes.put('!');
+    constexpr int kInTheFirstBlock = 80 + 40;
+    bytes.seekg(kInTheFirstBlock);
+    const int was = bytes.get();
+    bytes.seekp(kInTheFirstBlock);
+    bytes.put(static_cast<char>(was ^ 1));
     bytes.close();
 
     Exported out;

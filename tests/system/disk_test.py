@@ -85,13 +85,14 @@ class Full(Disk):
     def test_a_disk_filled_to_the_brim_costs_the_oldest_of_the_lowest_class_and_heals(self):
         self.backlog()
         pid = self.at.process.pid
+        # What comes in while the disk is full is less than what lies there of lower classes: alerts need not go.
+        self.load.hold()
         self.disk.fill()
         self.assertEqual(self.disk.free(), 0)
         # The limit is reached: it gives way, it does not stand still.
+        self.load.allow(1500)
+        self.progress(1400, "on a full disk")
         wait_until(lambda: self.dropped()["sample"] > 0, f"samples give way:\n{self.at.log_tail()}")
-        for each in self.load.publishers:
-            each.pause = 0.002  # what comes in while the disk is full is less than what lies there of lower classes: alerts need not go
-        self.progress(1500, "on a full disk")
         wait_until(lambda: "the disk is full" in self.at.log_tail(), f"the log says so:\n{self.at.log_tail()}")
         self.local_messages_flow("on a full disk")
         dropped = self.dropped()
@@ -100,7 +101,9 @@ class Full(Disk):
         # What room the spool still finds is taken, too, until there is next to none.
         for _ in range(3):
             self.disk.fill()
+            self.load.allow(210)
             self.progress(200, "on a disk that is filled again")
+        self.load.release()
         self.disk.clear()
         self.progress(500, "after the disk was freed")
         self.assertEqual(self.at.process.pid, pid)

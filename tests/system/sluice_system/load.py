@@ -4,6 +4,7 @@ Promises 1 to 3 of the design: what was acknowledged is in the cloud once and in
 
 import collections
 import json
+import math
 import sqlite3
 import threading
 import time
@@ -25,12 +26,13 @@ def plain_reading(name: str, n: int) -> dict:
 
 class Publisher(threading.Thread):
     """Publishes numbered readings and remembers which were acknowledged. Sends nothing twice: what was not acknowledged is given up.
-    `pause`: seconds after each reading."""
+    `pause`: seconds after each reading; `allowed`: how many may be sent in all."""
 
     def __init__(self, port, name, *, reading=plain_reading, window=64, pause=0.0):
         super().__init__(daemon=True)
         self.port, self.name_, self.reading, self.window, self.pause = port, name, reading, window, pause
         self.acked, self.sent, self.stopping, self.failure = set(), 0, False, None
+        self.allowed = math.inf
 
     def run(self):
         try:
@@ -45,7 +47,7 @@ class Publisher(threading.Thread):
     def session(self):
         with Client(self.port, self.name_, timeout=20) as client:
             while not self.stopping:
-                while len(client.unacked) < self.window and not self.stopping:
+                while len(client.unacked) < self.window and self.sent < self.allowed and not self.stopping:
                     reading = json.dumps(self.reading(self.name_, self.sent)).encode()
                     self.sent += 1
                     client.publish(f"load/{self.name_}", reading, self.sent - 1)
@@ -55,6 +57,8 @@ class Publisher(threading.Thread):
                         self.acked.add(client.next_ack())
                 if client.unacked:
                     self.acked.add(client.next_ack())
+                elif self.sent >= self.allowed:
+                    time.sleep(0.01)
             while client.unacked:
                 self.acked.add(client.next_ack())
 
@@ -95,6 +99,20 @@ class Load:
         self.publishers = [Publisher(port, f"{name}{number}", **options) for number in range(publishers)]
         for each in self.publishers:
             each.start()
+
+    def hold(self):
+        """Nothing more is sent, for tests that must know how much comes in, however slow the machine is."""
+        for each in self.publishers:
+            each.allowed = each.sent
+
+    def allow(self, count):
+        """Of what is held, so many more readings may go."""
+        for each in self.publishers:
+            each.allowed += math.ceil(count / len(self.publishers))
+
+    def release(self):
+        for each in self.publishers:
+            each.allowed = math.inf
 
     def stop(self):
         for each in self.publishers:
