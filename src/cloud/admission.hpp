@@ -1,4 +1,4 @@
-// Who may come in: gateways, each under its own id, with its token or from this machine.
+// Who may come in: gateways, each under its own id, with its certificate, its token, or from this machine.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,9 @@ struct Token {
     std::string token;
 };
 
-/// A client is a gateway: its client id is `gw:<id>`, its user name `<id>`. One with an entry in `tokens` must show one of its tokens, from
-/// anywhere; one without may come from a loopback address, or from anywhere if `anonymous`. It may publish under `$sluice/v1/<id>/` and
+/// A client is a gateway: its client id is `gw:<id>`, its user name `<id>`. A certificate decides alone: its name is the id, or it stays
+/// outside. Without one: a gateway with an entry in `tokens` must show one of its tokens, from anywhere; one without may come from a
+/// loopback address, or from anywhere if `anonymous`. It may publish under `$sluice/v1/<id>/` and
 /// subscribe to nothing. The hub's thread.
 class Admission final : public hub::Authenticator {
 public:

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "gateway/connection_layers.hpp"
+
 namespace sluice::cloud {
 
 namespace {
@@ -12,6 +17,26 @@ constexpr std::chrono::seconds kGoodbyeMax{2};
 constexpr std::chrono::milliseconds kOutboxRetry{1};
 
 }  // namespace
+
+/// One listener: its connections get their layers and go to the front's loop.
+class Front::Acceptor final : public posix::TcpListener::Sink {
+public:
+    Acceptor(Front& front, const config::MqttListener& where, std::shared_ptr<const posix::TlsContext> tls)
+        : layers(where, std::move(tls)), front_(front) {}
+    void on_accept(posix::DetachedConnection&& connection) override {
+        if (!layers.equip(connection)) {
+            ::close(connection.fd);
+            return;
+        }
+        front_.adopting_tls_ = layers.has_tls();
+        front_.tcp_.adopt(std::move(connection));
+    }
+    gateway::ConnectionLayers layers;
+    std::unique_ptr<posix::TcpListener> listener;
+
+private:
+    Front& front_;
+};
 
 Front::Front(const Options& options, const env::Clock& clock, Admission& admission, Gateways& gateways)
     : options_(options),
@@ -25,11 +50,17 @@ Front::Front(const Options& options, const env::Clock& clock, Admission& admissi
 
 Front::~Front() { stop(); }
 
-base::Result<std::uint16_t> Front::listen(const std::string& host, std::uint16_t port) {
-    auto listener = posix::TcpListener::open(loop_, *this, host, port);
+base::Result<std::uint16_t> Front::listen(const config::MqttListener& where, std::shared_ptr<const posix::TlsContext> tls) {
+    auto acceptor = std::make_unique<Acceptor>(*this, where, std::move(tls));
+    auto listener = posix::TcpListener::open(loop_, *acceptor, where.host, where.port);
     if (!listener) return listener.error();
-    listeners_.push_back(std::move(*listener));
-    return listeners_.back()->port();
+    acceptor->listener = std::move(*listener);
+    acceptors_.push_back(std::move(acceptor));
+    return acceptors_.back()->listener->port();
+}
+
+void Front::replace_tls(std::size_t listener, std::shared_ptr<const posix::TlsContext> tls) {
+    acceptors_[listener]->layers.replace(std::move(tls));
 }
 
 void Front::start(StoreThread& store) {
@@ -45,7 +76,12 @@ void Front::stop() {
 }
 
 void Front::on_open(posix::TcpId id, const posix::PeerAddress& peer) {
-    reception_.on_connected(hub::ConnectionId(id), {.listener = 0, .loopback = peer.loopback(), .encrypted = false}, loop_.now());
+    reception_.on_connected(hub::ConnectionId(id), {.listener = 0, .loopback = peer.loopback(), .encrypted = adopting_tls_}, loop_.now());
+}
+
+void Front::on_layer(posix::TcpId id, const posix::StreamLayer& /*layer*/, std::string_view failure) {
+    (failure.empty() ? gauges_.tls_handshakes : gauges_.tls_failed).fetch_add(1, std::memory_order_relaxed);
+    if (!failure.empty()) spdlog::debug("{} closed: TLS: {}", tcp_.peer(id).text(), failure);
 }
 
 std::size_t Front::on_bytes(posix::TcpId id, base::ByteView bytes) {
@@ -81,7 +117,7 @@ void Front::on_turn(base::Monotonic now) {
     if (!said_goodbye_) {
         said_goodbye_ = true;
         stop_by_ = now + kGoodbyeMax;
-        listeners_.clear();
+        for (const auto& each : acceptors_) each->listener.reset();
         reception_.shut_down(now);
     }
     if (tcp_.count() == 0 || now >= *stop_by_) loop_.stop();

@@ -14,6 +14,8 @@
 #include "env/clock.hpp"
 #include "env/posix/event_loop.hpp"
 #include "env/posix/tcp.hpp"
+#include "env/posix/tls.hpp"
+#include "manage/config/listen.hpp"
 
 namespace sluice::cloud {
 
@@ -21,9 +23,10 @@ namespace sluice::cloud {
 struct FrontGauges {
     std::array<std::atomic<std::uint64_t>, hub::kCounterTable.size()> hub{};
     std::atomic<std::uint64_t> batches{0}, batch_bytes{0}, refused{0}, statuses{0}, invalid_statuses{0};
+    std::atomic<std::uint64_t> tls_handshakes{0}, tls_failed{0};
 };
 
-class Front final : private posix::TurnTask, private posix::TcpHandler, private posix::TcpListener::Sink, private ReceptionPort {
+class Front final : private posix::TurnTask, private posix::TcpHandler, private ReceptionPort {
 public:
     struct Options {
         hub::Limits hub;
@@ -34,8 +37,10 @@ public:
     Front(const Front&) = delete;
     Front& operator=(const Front&) = delete;
 
-    /// Before start(). Errors: in_use, permission, not_found (address), io. Returns the port.
-    base::Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);
+    /// Before start(). `tls`: nullptr for a plain one. Errors: in_use, permission, not_found (address), io. Returns the port.
+    base::Result<std::uint16_t> listen(const config::MqttListener& where, std::shared_ptr<const posix::TlsContext> tls = nullptr);
+    /// Any thread, while it runs: new connections of this listener (in the order of listen()) get these certificates.
+    void replace_tls(std::size_t listener, std::shared_ptr<const posix::TlsContext> tls);
     void start(StoreThread& store);
     /// Tells the gateways, closes, ends the thread.
     void stop();
@@ -43,15 +48,17 @@ public:
     [[nodiscard]] const FrontGauges& gauges() const { return gauges_; }
 
 private:
+    class Acceptor;
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
     void on_open(posix::TcpId id, const posix::PeerAddress& peer) override;
     std::size_t on_bytes(posix::TcpId id, base::ByteView bytes) override;
+    void on_layer(posix::TcpId id, const posix::StreamLayer& layer, std::string_view failure) override;
     void on_closed(posix::TcpId id, const base::Error& why) override;
-    void on_accept(posix::DetachedConnection&& connection) override { tcp_.adopt(std::move(connection)); }
     base::Bytes* output(hub::ConnectionId to) override { return tcp_.output(to.value()); }
     [[nodiscard]] std::size_t queued_bytes(hub::ConnectionId of) const override { return tcp_.queued_bytes(of.value()); }
     void close(hub::ConnectionId connection) override { tcp_.close(connection.value()); }
+    [[nodiscard]] std::string_view certificate_name(hub::ConnectionId of) const override { return tcp_.certificate_name(of.value()); }
     void submit(Delivery&& delivery) override;
     void publish_gauges();
 
@@ -61,7 +68,8 @@ private:
     posix::TcpConnections tcp_;
     Reception reception_;
     StoreThread* store_ = nullptr;
-    std::vector<std::unique_ptr<posix::TcpListener>> listeners_;
+    std::vector<std::unique_ptr<Acceptor>> acceptors_;
+    bool adopting_tls_ = false;    // of the acceptor whose connection is being taken
     std::deque<Delivery> outbox_;  // what the store's mailbox had no room for
     std::uint64_t durable_seen_ = 0;
     bool paused_ = false;

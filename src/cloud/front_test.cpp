@@ -87,7 +87,9 @@ protected:
     void start() {
         store_ = std::make_unique<StoreThread>(clock_, std::move(*SqliteStore::open(path())));
         front_ = std::make_unique<Front>(Front::Options{}, clock_, admission_, gateways_);
-        port_ = *front_->listen("127.0.0.1", 0);
+        config::MqttListener where;
+        where.host = "127.0.0.1";
+        port_ = *front_->listen(where);
         store_->start(front_->loop());
         front_->start(*store_);
     }

@@ -20,6 +20,9 @@ constexpr std::array kFrontMetrics{
     FrontMetric{"batches_refused_total", &FrontGauges::refused, "batches that do not follow the format; their connections were closed"},
     FrontMetric{"statuses_total", &FrontGauges::statuses, "status messages of gateways"},
     FrontMetric{"statuses_invalid_total", &FrontGauges::invalid_statuses, "status messages that could not be read"},
+    FrontMetric{"tls_handshakes_total", &FrontGauges::tls_handshakes, "TLS connections that were made"},
+    FrontMetric{"tls_failed_total", &FrontGauges::tls_failed,
+                "TLS connections that were refused: no or a wrong certificate, no TLS at all"},
 };
 
 struct StoreMetric {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cloud/admission.hpp"
 #include "cloud/delivery.hpp"
@@ -22,6 +23,7 @@ public:
     [[nodiscard]] virtual base::Bytes* output(hub::ConnectionId to) = 0;
     [[nodiscard]] virtual std::size_t queued_bytes(hub::ConnectionId of) const = 0;
     virtual void close(hub::ConnectionId connection) = 0;
+    [[nodiscard]] virtual std::string_view certificate_name(hub::ConnectionId /*of*/) const { return {}; }
     /// Passes a delivery to the store, in order. Never refuses: what waits is bounded because reading stops in time (wants_input).
     virtual void submit(Delivery&& delivery) = 0;
 };
@@ -60,6 +62,7 @@ private:
     base::Bytes* output(hub::ConnectionId to) override { return port_.output(to); }
     [[nodiscard]] std::size_t queued_bytes(hub::ConnectionId of) const override { return port_.queued_bytes(of); }
     void close(hub::ConnectionId connection) override { port_.close(connection); }
+    [[nodiscard]] std::string_view certificate_name(hub::ConnectionId of) const override { return port_.certificate_name(of); }
     hub::Ticket accept(const data::Reading& reading, bool acknowledged) override;
     bool to_shard(data::ShardIndex shard, hub::ShardMessage&& message) override;
     void on_presence(std::string_view client, bool online) override;

@@ -43,6 +43,7 @@ protected:
     Bytes* output(hub::ConnectionId to) override { return connections_[to.value()].open ? &connections_[to.value()].out : nullptr; }
     std::size_t queued_bytes(hub::ConnectionId) const override { return 0; }
     void close(hub::ConnectionId who) override { connections_[who.value()].open = false; }
+    std::string_view certificate_name(hub::ConnectionId) const override { return certificate_; }
     void submit(Delivery&& delivery) override { deliveries_.push_back(std::move(delivery)); }
 
     static hub::ConnectionId id(std::uint32_t slot) { return hub::ConnectionId((std::uint64_t{1} << 32) | slot); }
@@ -95,10 +96,29 @@ protected:
     base::WallTime wall_ = base::from_ms(1'000'000);
     std::map<std::uint64_t, Connection> connections_;
     std::vector<Delivery> deliveries_;
+    std::string_view certificate_;
     Gateways gateways_;
     Admission admission_;
     Reception reception_;
 };
+
+TEST_F(ReceptionTest, a_certificate_decides_alone) {
+    certificate_ = "guarded";
+    Client own;
+    connect(own, 0, "guarded", {}, false);
+    EXPECT_TRUE(own.connected);
+    certificate_ = "other";
+    Client with_token;
+    connect(with_token, 1, "guarded", "secret");
+    EXPECT_FALSE(with_token.connected);
+    Client from_here;
+    connect(from_here, 2, "plant-7");
+    EXPECT_FALSE(from_here.connected);
+    certificate_ = {};
+    Client without;
+    connect(without, 3, "guarded", "secret", false);
+    EXPECT_TRUE(without.connected);
+}
 
 TEST_F(ReceptionTest, a_batch_is_acknowledged_when_it_is_stored_and_not_before) {
     Client client;

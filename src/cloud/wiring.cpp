@@ -1,11 +1,13 @@
 #include "cloud/wiring.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "cloud/sqlite_store.hpp"
+#include "gateway/connection_layers.hpp"
 
 namespace sluice::cloud {
 
@@ -50,7 +52,7 @@ std::string data_message(const std::string& path, const base::Error& error) {
 }  // namespace
 
 Cloud::Cloud(const config::CloudConfig& config, World world)
-    : config_(config), world_(world), admission_(tokens_of(config), config.auth.anonymous) {}
+    : written_(config), config_(config), world_(world), admission_(tokens_of(config), config.auth.anonymous) {}
 
 std::unique_ptr<Cloud> Cloud::start(const config::CloudConfig& config, World world, config::StartError& error) {
     std::unique_ptr<Cloud> cloud(new Cloud(config, world));
@@ -63,9 +65,19 @@ bool Cloud::open_listeners(config::StartError& error) {
     front_ = std::make_unique<Front>(front_options(config_), world_.clock, admission_, gateways_);
     for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
         auto& each = config_.listen.mqtt[i];
-        const auto port = front_->listen(each.host, each.port);
+        const std::string key = fmt::format("listen.mqtt[{}]", i);
+        std::shared_ptr<const posix::TlsContext> tls;
+        if (each.is_tls()) {
+            config::Problems problems;
+            tls = gateway::make_tls_context(each, key, world_.files, problems);
+            if (tls == nullptr) {
+                error = config::first_error(problems);
+                return false;
+            }
+        }
+        const auto port = front_->listen(each, std::move(tls));
         if (!port) {
-            error = {each.at, fmt::format("listen.mqtt[{}]", i), config::listen_message(each.text(), port.error())};
+            error = {each.at, key, config::listen_message(each.text(), port.error())};
             return false;
         }
         each.port = *port;
@@ -89,7 +101,7 @@ bool Cloud::open_data(config::StartError& error) {
     };
     if (auto made = world_.files.make_directory(path); !made) return fail(made.error());
     // Two writers would each trust their own memory of what is stored.
-    auto pid_file = posix::PidFile::take(path + "/cloud.pid");
+    auto pid_file = posix::PidFile::take(path + "/" + std::string(kPidFile));
     if (!pid_file) return fail(pid_file.error());
     pid_file_ = std::move(*pid_file);
     const auto database = path + "/events.db";
@@ -118,12 +130,46 @@ void Cloud::run() {
     store_->start(front_->loop());
     front_->start(*store_);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (auto announced = pid_file_->announce(); !announced) spdlog::warn("{} not written: {}", kPidFile, base::describe(announced.error()));
     for (const auto& each : config_.listen.mqtt) spdlog::info("listening for gateways on {}", each.text());
     if (api_) {
         api_->ready(std::move(query_), gateways_, *front_, *store_);
         spdlog::info("API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
     }
     spdlog::info("cloud {} runs", config_.cloud.id);
+}
+
+std::vector<std::string> Cloud::reload(const config::CloudConfig& config) {
+    for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
+        const config::MqttListener& running = config_.listen.mqtt[i];
+        const auto now = std::find_if(config.listen.mqtt.begin(), config.listen.mqtt.end(),
+                                      [&running](const auto& each) { return each.is_tls() && each.text() == running.text(); });
+        if (!running.is_tls() || now == config.listen.mqtt.end()) continue;
+        config::Problems problems;
+        auto tls =
+            gateway::make_tls_context(*now, fmt::format("listen.mqtt[{}]", now - config.listen.mqtt.begin()), world_.files, problems);
+        for (const auto& each : problems) spdlog::warn("reload: {}", config::format(config_.file, each));
+        if (tls == nullptr) {
+            spdlog::error("reload: {} goes on with the certificates it had", running.text());
+            continue;
+        }
+        front_->replace_tls(i, std::move(tls));
+        spdlog::info("reload: certificates of {} in force for new connections", running.text());
+    }
+    const auto addresses = [](const config::Listen& listen) {
+        std::vector<std::string> out;
+        for (const auto& each : listen.mqtt) out.push_back(each.text());
+        return out;
+    };
+    std::vector<std::string> needs_restart;
+    const auto compare = [&needs_restart](bool same, const char* key) {
+        if (!same) needs_restart.emplace_back(key);
+    };
+    compare(config.cloud == written_.cloud, "cloud");
+    compare(addresses(config.listen) == addresses(written_.listen) && config.listen.http == written_.listen.http, "listen");
+    compare(config.auth == written_.auth, "auth");
+    compare(config.limits == written_.limits, "limits");
+    return needs_restart;
 }
 
 void Cloud::stop() {

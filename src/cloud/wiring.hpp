@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "cloud/api.hpp"
 #include "cloud/front.hpp"
@@ -15,6 +17,9 @@
 #include "manage/config/start_error.hpp"
 
 namespace sluice::cloud {
+
+/// In the data folder: locked while a cloud runs on it, and says its process.
+inline constexpr std::string_view kPidFile = "cloud.pid";
 
 struct World {
     env::FileSystem& files;
@@ -30,6 +35,9 @@ public:
     Cloud(const Cloud&) = delete;
     Cloud& operator=(const Cloud&) = delete;
 
+    /// New certificates, keys and revocation lists for the TLS listeners that the new configuration still has; one that cannot be used
+    /// keeps what it had. Logs what it did. Everything else that differs needs a restart: the keys of these parts are returned.
+    [[nodiscard]] std::vector<std::string> reload(const config::CloudConfig& config);
     /// Clean: gateways are told, what was received is stored.
     void stop();
 
@@ -39,7 +47,8 @@ private:
     bool open_data(config::StartError& error);
     void run();
 
-    config::CloudConfig config_;
+    const config::CloudConfig written_;  // as it was at the start
+    config::CloudConfig config_;         // with the ports that are really used
     World world_;
     std::optional<posix::PidFile> pid_file_;
     Admission admission_;

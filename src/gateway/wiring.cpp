@@ -78,13 +78,6 @@ Backbone::Options backbone_options(const config::GatewayConfig& config, const st
     return out;
 }
 
-config::StartError first_error(const config::Problems& problems) {
-    for (const auto& each : problems) {
-        if (each.severity == config::Severity::error) return {each.at, each.key, each.message};
-    }
-    return {};
-}
-
 std::string key_message(const std::string& path, const base::Error& error) {
     const std::string file = fmt::format("{}/{}", path, identity::kMasterKeyFile);
     switch (error.code) {
@@ -239,7 +232,7 @@ bool Gateway::open_listeners(config::StartError& error) {
         std::shared_ptr<const posix::TlsContext> tls;
         if (each.is_tls()) tls = make_tls_context(each, fmt::format("listen.mqtt[{}]", i), world_.files, problems);
         if (each.is_tls() && tls == nullptr) {
-            error = first_error(problems);
+            error = config::first_error(problems);
             return false;
         }
         auto acceptor = std::make_unique<Acceptor>(*this, static_cast<std::uint16_t>(i), each, std::move(tls));

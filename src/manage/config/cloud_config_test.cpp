@@ -23,7 +23,9 @@ TEST(CloudConfig, all_of_it_is_read) {
         "store: sqlite\n"
         "bus: embedded\n",
         "c.yaml", &files);
-    EXPECT_EQ(loaded.text(), "c.yaml:2:17: warning: tokens and events travel unencrypted over tcp:// (TLS is not built yet)\n");
+    EXPECT_EQ(loaded.text(),
+              "c.yaml:2:17: warning: tokens and events travel unencrypted over tcp:// (TLS: tls:// here, sluices:// at "
+              "the gateway)\n");
     EXPECT_TRUE(loaded.is_runnable());
     const CloudConfig& config = loaded.config;
     EXPECT_EQ(config.cloud.id, "hq");
@@ -57,7 +59,7 @@ TEST(CloudConfig, gateways_from_elsewhere_need_tokens) {
     EXPECT_EQ(
         problems_behind_head("listen: {mqtt: [tcp://0.0.0.0:1884]}\n"),
         "c.yaml:2:17: error: no gateway could sign in here from another machine: give them tokens (`auth: {tokens: [{gateway: …, token: "
-        "…}]}`), or allow everyone with `auth: {anonymous: true}`\n");
+        "…}]}`), certificates (`ca` of a tls:// listener), or allow everyone with `auth: {anonymous: true}`\n");
     EXPECT_EQ(problems_behind_head("listen: {mqtt: [tcp://0.0.0.0:1884], http: 0.0.0.0:80}\nauth: {anonymous: true}\n"), "");
     EXPECT_EQ(problems_behind_head("listen: {http: 0.0.0.0:80}\n"),
               "c.yaml:2:16: error: the API has no sign-in yet, so it must be on this machine only (127.0.0.1); to let everyone read it, "

@@ -63,15 +63,15 @@ void read_part(const View& view, std::string_view key, std::string_view word, Ki
 void check_access(const CloudConfig& config, Problems& problems) {
     for (std::size_t i = 0; i < config.listen.mqtt.size(); ++i) {
         const MqttListener& listener = config.listen.mqtt[i];
-        if (listener.is_local() || config.auth.anonymous || listener.require_client_cert) continue;
+        if (listener.is_local() || config.auth.anonymous || !listener.ca.empty()) continue;
         const std::string key = fmt::format("listen.mqtt[{}].url", i);
         if (config.auth.tokens.empty()) {
-            add_error(
-                problems, listener.at, key,
-                "no gateway could sign in here from another machine: give them tokens (`auth: {tokens: [{gateway: …, token: …}]}`), or "
-                "allow everyone with `auth: {anonymous: true}`");
+            add_error(problems, listener.at, key,
+                      "no gateway could sign in here from another machine: give them tokens (`auth: {tokens: [{gateway: …, token: …}]}`), "
+                      "certificates (`ca` of a tls:// listener), or allow everyone with `auth: {anonymous: true}`");
         } else if (listener.scheme == Scheme::tcp) {
-            add_warning(problems, listener.at, key, "tokens and events travel unencrypted over tcp:// (TLS is not built yet)");
+            add_warning(problems, listener.at, key,
+                        "tokens and events travel unencrypted over tcp:// (TLS: tls:// here, sluices:// at the gateway)");
         }
     }
     if (config.listen.http && !config.listen.http->is_local() && !config.auth.anonymous) {

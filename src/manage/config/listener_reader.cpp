@@ -83,20 +83,18 @@ void check_tls_keys(const MqttListener& listener, const View& view, const std::s
                       fmt::format("missing key `{}`: a {}:// listener needs `cert` and `key`", file, name(listener.scheme)));
         }
     }
-    for (const std::string_view file : {"cert", "key", "ca", "require_client_cert"}) {
+    for (const std::string_view file : {"cert", "key", "ca", "crl", "require_client_cert"}) {
         only_for(listener.is_tls(), file, "tls:// and wss://", view, key, problems);
     }
     needs_ca(listener.require_client_cert, "require_client_cert", listener, view, key, problems);
+    needs_ca(view.at("crl").present(), "crl", listener, view, key, problems);
 }
 
 void read_gateway_listener(const View& view, const std::string& key, MqttListener& listener, Problems& problems) {
-    listener.crl = view.at("crl").path();
     listener.identity = view.at("identity").choice_as<CertificateName>();
     listener.proxy_protocol = view.at("proxy_protocol").boolean();
     read_sni(view.at("sni"), key + ".sni", listener.sni, problems);
-    for (const std::string_view name : {"crl", "sni", "identity"})
-        only_for(listener.is_tls(), name, "tls:// and wss://", view, key, problems);
-    needs_ca(view.at("crl").present(), "crl", listener, view, key, problems);
+    for (const std::string_view name : {"sni", "identity"}) only_for(listener.is_tls(), name, "tls:// and wss://", view, key, problems);
     needs_ca(view.at("identity").present(), "identity", listener, view, key, problems);
 
     only_for(listener.is_web(), "origins", "ws:// and wss://", view, key, problems);

@@ -152,7 +152,7 @@ Checked check_file(env::FileSystem& files, const std::string& path, RuleChecker*
     out.tier = tier_of(*text);
     if (out.tier == Tier::unknown) out.tier = likely_tier(*text);
     if (out.tier == Tier::cloud) {
-        auto loaded = read_cloud(*text, path, &files);
+        auto loaded = read_cloud(*text, path, &files, listeners);
         out.id = loaded.config.cloud.id;
         out.problems = std::move(loaded.problems);
     } else {
@@ -179,9 +179,10 @@ Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& fil
     return out;
 }
 
-Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files) {
+Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files, ListenerChecker* listeners) {
     auto out = read<CloudConfig>(text, file, files, cloud_keys(),
                                  [&](const View& root, Problems& problems) { return read_cloud_values(root, files, problems); });
+    if (listeners != nullptr) listeners->check(out.config.listen, out.problems);
     bound(out.problems);
     return out;
 }
@@ -190,8 +191,8 @@ Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& pa
     return load<GatewayConfig>(files, path, [&](const std::string& text) { return read_gateway(text, path, &files, rules, listeners); });
 }
 
-Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path) {
-    return load<CloudConfig>(files, path, [&](const std::string& text) { return read_cloud(text, path, &files); });
+Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path, ListenerChecker* listeners) {
+    return load<CloudConfig>(files, path, [&](const std::string& text) { return read_cloud(text, path, &files, listeners); });
 }
 
 }  // namespace sluice::config

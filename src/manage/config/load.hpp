@@ -58,12 +58,13 @@ struct Checked {
 /// `rules` may be null: then SQL is not looked at; `listeners`: certificates are not.
 [[nodiscard]] Loaded<GatewayConfig> load_gateway(env::FileSystem& files, const std::string& path, RuleChecker* rules,
                                                  ListenerChecker* listeners = nullptr);
-[[nodiscard]] Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path);
+[[nodiscard]] Loaded<CloudConfig> load_cloud(env::FileSystem& files, const std::string& path, ListenerChecker* listeners = nullptr);
 
 /// The same for a text in memory. `files` may be null: then files that it names are not looked for, and token files give no token.
 [[nodiscard]] Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& file, env::FileSystem* files, RuleChecker* rules,
                                                  ListenerChecker* listeners = nullptr);
-[[nodiscard]] Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files);
+[[nodiscard]] Loaded<CloudConfig> read_cloud(std::string_view text, const std::string& file, env::FileSystem* files,
+                                             ListenerChecker* listeners = nullptr);
 
 struct LoadedRule {
     RuleConfig rule;    ///< to be used only if is_valid(problems)

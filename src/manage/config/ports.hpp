@@ -19,7 +19,7 @@ public:
 class ListenerChecker {
 public:
     virtual ~ListenerChecker() = default;
-    /// Adds a problem for each defect, at the place of the path in the file. Files that are not there are reported already.
+    /// Of either tier. Adds a problem for each defect, at the place of the path in the file. Files that are not there are reported already.
     virtual void check(const Listen& listen, Problems& problems) = 0;
     /// The same for bridges.
     virtual void check(const std::vector<BridgeConfig>& bridges, Problems& problems) = 0;

@@ -56,6 +56,7 @@ std::optional<MqttListener> read_listener(const View& view, const std::string& k
     listener.cert = view.at("cert").path();
     listener.key = view.at("key").path();
     listener.ca = view.at("ca").path();
+    listener.crl = view.at("crl").path();
     listener.require_client_cert = view.at("require_client_cert").boolean();
     if (listener.scheme != Scheme::unix_socket) {
         listener.socket.clear();
@@ -70,7 +71,7 @@ std::optional<MqttListener> read_listener(const View& view, const std::string& k
     check_tls_keys(listener, view, key, problems);
     if (tier == Tier::gateway) {
         read_gateway_listener(view, key, listener, problems);
-    } else if (listener.scheme != Scheme::tcp) {
+    } else if (listener.scheme != Scheme::tcp && listener.scheme != Scheme::tls) {
         add_not_built(problems, listener.at, url_key, fmt::format("`listen.mqtt`: a {}:// listener", url->scheme));
     }
     return listener;

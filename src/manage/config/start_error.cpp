@@ -4,6 +4,13 @@
 
 namespace sluice::config {
 
+StartError first_error(const Problems& problems) {
+    for (const auto& each : problems) {
+        if (each.severity == Severity::error) return {each.at, each.key, each.message};
+    }
+    return {};
+}
+
 std::string listen_message(const std::string& address, const base::Error& error) {
     const bool file = address.starts_with("unix://");
     switch (error.code) {

@@ -14,6 +14,9 @@ struct StartError {
     std::string message;
 };
 
+/// The first error among problems; empty where there is none.
+[[nodiscard]] StartError first_error(const Problems& problems);
+
 /// "cannot listen on tcp://127.0.0.1:1883: the port is in use by another program; …"
 [[nodiscard]] std::string listen_message(const std::string& address, const base::Error& error);
 

@@ -20,7 +20,7 @@ TEST(UplinkConfig, the_uplink_is_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {url: kafka://h}\n"),
               "g.yaml:2:15: note: `uplink.url`: an uplink over kafka:// is not built yet\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://far:1884, token: t}\n"),
-              "g.yaml:2:15: warning: the token and all events travel unencrypted over sluice:// (TLS: sluices://, not built yet)\n");
+              "g.yaml:2:15: warning: the token and all events travel unencrypted over sluice:// (TLS: sluices://)\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, cert: c}\n"),
               "g.yaml:2:27: error: `cert` and `key` are needed together\n"
               "g.yaml:2:27: error: `cert` needs TLS: an uplink over sluices://\n");
@@ -52,7 +52,7 @@ TEST(UplinkConfig, a_broker_as_the_cloud_is_read_and_checked) {
               "g.yaml:2:39: error: `a/{class}`: expected `gateway` in braces\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, token: t}\n"),
               "g.yaml:2:15: warning: the token and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
-              "g.yaml:2:25: error: `token` is for sluice://, nats://, http:// and https://: mqtt:// has no use for it\n");
+              "g.yaml:2:25: error: `token` is for sluice://, sluices://, nats://, http:// and https://: mqtt:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, password: p}\n"),
               "g.yaml:2:15: warning: the password and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
               "g.yaml:2:25: error: a password needs `user`\n");

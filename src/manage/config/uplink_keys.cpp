@@ -11,9 +11,10 @@ constexpr std::array kKeys{
     Key{.path = "uplink", .text = "The cloud. Absent: events for the cloud wait in the spool."},
     Key{.path = "uplink.url",
         .kind = url,
-        .text = "`sluice://HOST[:PORT]` (port 1884): a Sluice cloud. `mqtt://HOST[:PORT]`, `mqtts://HOST[:PORT]`: any broker. "
+        .text = "`sluice://HOST[:PORT]` (port 1884), `sluices://HOST[:PORT]` (TLS, port 8884): a Sluice cloud. `mqtt://HOST[:PORT]`, "
+                "`mqtts://HOST[:PORT]`: any broker. "
                 "`aws://ENDPOINT[:443]`: AWS IoT Core. `azure://HUB`: Azure IoT Hub. `http(s)://HOST[:PORT][/PATH]`: POST requests. "
-                "`nats://HOST[:PORT]`: NATS JetStream. What each guarantees: uplinks.md. Not built yet: `sluices://`, `kafka://`."},
+                "`nats://HOST[:PORT]`: NATS JetStream. What each guarantees: uplinks.md. Not built yet: `kafka://`."},
     Key{.path = "uplink.token",
         .kind = secret,
         .text = "What this gateway signs in with at a Sluice cloud (without: taken from its own machine only), or at a receiver over HTTP "

@@ -22,7 +22,7 @@ struct Scheme {
     UplinkKind kind;
 };
 constexpr std::array<Scheme, 10> kSchemes{{{"sluice", 1884, true, false, UplinkKind::sluice},
-                                           {"sluices", 8884, false, true, UplinkKind::sluice},
+                                           {"sluices", 8884, true, true, UplinkKind::sluice},
                                            {"mqtt", 1883, true, false, UplinkKind::mqtt},
                                            {"mqtts", 8883, true, true, UplinkKind::mqtt},
                                            {"aws", 8883, true, true, UplinkKind::aws},
@@ -159,9 +159,7 @@ void check_keys(const View& view, const Uplink& uplink, Problems& problems) {
 
 void check_secrets(const View& view, const Uplink& uplink, Problems& problems) {
     if (uplink.tls || is_loopback(uplink.host) || (uplink.token.empty() && uplink.password.empty())) return;
-    const std::string instead = uplink.kind == UplinkKind::nats     ? "with `ca`"
-                                : uplink.kind == UplinkKind::sluice ? "sluices://, not built yet"
-                                                                    : uplink.scheme + "s://";
+    const std::string instead = uplink.kind == UplinkKind::nats ? "with `ca`" : uplink.scheme + "s://";
     add_warning(problems, view.at("url").position(), "uplink.url",
                 fmt::format("the {} and all events travel unencrypted over {}:// (TLS: {})", uplink.token.empty() ? "password" : "token",
                             uplink.scheme, instead));

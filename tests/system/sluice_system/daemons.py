@@ -164,13 +164,14 @@ class Daemon:
 class Gateway(Daemon):
     command = "gateway"
 
-    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, uplink_host="127.0.0.1", uplink_more="", rules=RULES, extra="",
+    def __init__(self, folder, *, gateway_id="plant-7", uplink_port=None, uplink_host="127.0.0.1", uplink_more="",
+                 uplink_scheme="sluice", rules=RULES, extra="",
                  extra_gateway="", listeners=()):
         """`listeners`: more entries of `listen.mqtt`, as YAML; `uplink_more`: more keys of `uplink`, beginning with a comma."""
         super().__init__(folder, gateway_id)
         self.id = gateway_id
         self.data = self.folder / f"{gateway_id}-data"
-        uplink = f"uplink: {{url: 'sluice://{uplink_host}:{uplink_port}'{uplink_more}}}\n" if uplink_port else ""
+        uplink = f"uplink: {{url: '{uplink_scheme}://{uplink_host}:{uplink_port}'{uplink_more}}}\n" if uplink_port else ""
         self.config.write_text(
             f"gateway: {{id: {gateway_id}, data: {self.data}, {extra_gateway}}}\n"
             f"listen:\n  http: '127.0.0.1:{self.http_port}'\n  mqtt:\n    - tcp://127.0.0.1:{self.mqtt_port}\n"
@@ -200,12 +201,14 @@ class Gateway(Daemon):
 class Cloud(Daemon):
     command = "cloud"
 
-    def __init__(self, folder, *, host="127.0.0.1", extra=""):
+    def __init__(self, folder, *, host="127.0.0.1", listener="tcp://HOST:PORT", extra=""):
+        """`listener`: the one entry of `listen.mqtt`, as YAML, with the words HOST and PORT in it."""
         super().__init__(folder, "cloud", host)
         self.data = self.folder / "cloud-data"
+        entry = listener.replace("HOST", host).replace("PORT", str(self.mqtt_port))
         self.config.write_text(
             f"cloud: {{id: cloud, data: {self.data}}}\n"
-            f"listen: {{mqtt: ['tcp://{host}:{self.mqtt_port}'], http: '{host}:{self.http_port}'}}\n{extra}",
+            f"listen: {{mqtt: [{entry}], http: '{host}:{self.http_port}'}}\n{extra}",
             encoding="utf-8",
         )
 
