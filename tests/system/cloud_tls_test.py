@@ -127,10 +127,11 @@ class CloudTls(SystemCase):
         self.all_arrived(store, at, 210)
 
     def served(self, store) -> str:
-        shown = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{store.mqtt_port}"], input="", capture_output=True, text=True,
-                               timeout=60)
-        return subprocess.run(["openssl", "x509", "-noout", "-serial"], input=shown.stdout, capture_output=True, text=True,
-                              timeout=60).stdout
+        def run(*command, text):
+            return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60).stdout
+
+        shown = run("openssl", "s_client", "-connect", f"127.0.0.1:{store.mqtt_port}", text="")
+        return run("openssl", "x509", "-noout", "-serial", text=shown)
 
     def test_what_is_wrong_is_said_at_its_place(self):
         def problems(listener, extra=""):
@@ -148,7 +149,8 @@ class CloudTls(SystemCase):
         code, said = problems("{url: 'tcp://127.0.0.1:1884', crl: wrong.yaml}")
         self.assertEqual(code, 2)
         self.assertIn("`crl` belongs to tls:// and wss:// listeners only", said)
-        self.assertEqual(problems(f"{{url: 'tls://0.0.0.0:8884', cert: {self.cert}, key: {self.key}, ca: {self.authority.cert}}}")[0], 0)
+        by_certificate = f"{{url: 'tls://0.0.0.0:8884', cert: {self.cert}, key: {self.key}, ca: {self.authority.cert}}}"
+        self.assertEqual(problems(by_certificate)[0], 0)
 
 
 if __name__ == "__main__":
