@@ -4,7 +4,6 @@
 #include <numeric>
 #include <utility>
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "gateway/event_batch.hpp"
@@ -19,38 +18,13 @@ constexpr std::uint64_t kJournalBytesMin = 16 << 20;      // a replay of so much
 constexpr std::chrono::milliseconds kRetryCommit{200};    // a dead disk is tried again this often
 constexpr std::chrono::seconds kMaintainEvery{1};
 constexpr std::chrono::seconds kSaveTotalsEvery{10};
-constexpr std::chrono::seconds kReportEvery{60};  // while nothing but the same failure happens
+constexpr std::chrono::seconds kReportEvery{60};  // losses in the log
 constexpr std::chrono::milliseconds kGoodbyeMax{1000};
-
-/// A reason code of MQTT has eight bits, a status of HTTP three digits.
-std::string code_of(std::uint16_t refusal) {
-    constexpr std::uint16_t kHttp = 0x100;
-    return refusal < kHttp ? fmt::format("reason code 0x{:02x}", refusal) : fmt::format("status {}", refusal);
-}
-
-/// What is wrong with the cloud, and what to do about it.
-std::string words(const uplink::Stats& stats, const std::string& failure) {
-    const std::string more = failure.empty() ? std::string() : fmt::format(" ({})", failure);
-    switch (stats.trouble) {
-        case uplink::Trouble::no_answer:
-            return "takes connections and does not answer" + more;
-        case uplink::Trouble::refused:
-            return fmt::format("refuses us: {}{}; check who we say that we are, there and here", code_of(stats.refusal), more);
-        case uplink::Trouble::stalled:
-            return "acknowledges nothing any more" + more;
-        case uplink::Trouble::not_taken:
-            return fmt::format("does not take an event: {}{}", code_of(stats.refusal), more);
-        case uplink::Trouble::closed:
-            return "has ended the connection" + more;
-        default:
-            return "cannot be reached" + more;
-    }
-}
 
 }  // namespace
 
-Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool,
-                   std::unique_ptr<uplink::Dialect> dialect, RuleState state, OnAlert on_alert)
+Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool, RuleState state,
+                   OnAlert on_alert)
     : options_(std::move(options)),
       clock_(clock),
       loop_(clock, std::chrono::microseconds(0)),
@@ -61,12 +35,8 @@ Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entro
       source_(*spool_),
       base_totals_(state_.load_totals()) {
     loop_.add_task(*this);
-    if (options_.connect) {
-        link_ = options_.connect(loop_);
-        uplink_ = std::make_unique<uplink::Uplink>(options_.uplink, std::move(dialect), link_->carrier(), source_,
-                                                   static_cast<uplink::StatusSource&>(*this), entropy);
-        link_->attach();
-    }
+    for (CloudPort::Options& each : options_.clouds)
+        clouds_.push_back(std::make_unique<CloudPort>(std::move(each), loop_, source_, static_cast<uplink::StatusSource&>(*this), entropy));
     update_view();
 }
 
@@ -81,7 +51,7 @@ void Backbone::run() {
     lost_spool_full_ = lost(base::DropReason::spool_full);
     maintain_at_ = now + kMaintainEvery;
     save_totals_at_ = now + kSaveTotalsEvery;
-    if (uplink_) uplink_->start(now);
+    for (const auto& cloud : clouds_) cloud->start(now);
     loop_.run();
 }
 
@@ -97,17 +67,14 @@ void Backbone::on_turn(base::Monotonic now) {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     take_mail(now);
     if (uncommitted_ && (now >= commit_at_ || (!failing_ && (urgent_ || uncommitted_bytes_ >= kCommitBytes)))) commit(now);
-    if (uplink_) turn_uplink(now);
+    for (const auto& cloud : clouds_) view_stale_ |= cloud->on_turn(now);
     housekeeping(now);
     if (stopping) {
         if (!saying_goodbye_) {
             saying_goodbye_ = true;
             give_up_at_ = now + kGoodbyeMax;
             if (uncommitted_) commit(now);
-            if (uplink_) {
-                link_->say_goodbye();
-                uplink_->stop(now);
-            }
+            for (const auto& cloud : clouds_) cloud->stop(now);
         }
         if (gone() || now >= give_up_at_) {
             if (auto saved = state_.save_totals(totals()); !saved)
@@ -146,14 +113,18 @@ void Backbone::take_events(std::size_t shard, const EventBatch& batch, base::Mon
         commit_at_ = now + options_.commit_delay;
     }
     urgent_ = urgent_ || batch.urgent;
-    uncommitted_bytes_ += batch.events.size();
     for_each_event(batch.events, [this](const data::Event& event) {
-        // too_large is counted by the spool itself, with its class; nothing else can be wrong with one event.
-        if (event.rule.size() + event.json.size() > options_.event_bytes_max) {
-            spool_->count_dropped(event.event_class, base::DropReason::too_large);
-        } else {
-            const auto sequence = spool_->append(event);
-            if (sequence && rule_state_.recording) rule_state_.journal->note(*spool_, *sequence, event);
+        for (const Stream& stream : options_.streams[event.event_class.value()]) {
+            uncommitted_bytes_ += event.rule.size() + event.json.size();
+            // too_large is counted by the spool itself, with its class; nothing else can be wrong with one event.
+            if (event.rule.size() + event.json.size() > stream.event_bytes_max) {
+                spool_->count_dropped(stream.spool_class, base::DropReason::too_large);
+                continue;
+            }
+            data::Event of_stream = event;
+            of_stream.event_class = stream.spool_class;
+            const auto sequence = spool_->append(of_stream);
+            if (sequence && rule_state_.recording) rule_state_.journal->note(*spool_, *sequence, of_stream);
         }
         if (on_alert_ && options_.urgent_classes[event.event_class.value()]) on_alert_(event);
     });
@@ -250,7 +221,7 @@ void Backbone::commit(base::Monotonic now) {
         durable.store(appended_turn_[shard], std::memory_order_seq_cst);
         shards_[shard].loop->wake();
     }
-    if (uplink_) uplink_->on_events(now);
+    for (const auto& cloud : clouds_) cloud->on_events(now);
 }
 
 void Backbone::housekeeping(base::Monotonic now) {
@@ -279,9 +250,8 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
     if ((saying_goodbye_ && gone()) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_)) return loop_.now();
     base::Monotonic out = std::min(maintain_at_, save_totals_at_);
     if (uncommitted_) out = std::min(out, commit_at_);
-    if (uplink_) {
-        if (const auto due = uplink_->next_deadline()) out = std::min(out, *due);
-        if (const auto due = link_->next_deadline()) out = std::min(out, *due);
+    for (const auto& cloud : clouds_) {
+        if (const auto due = cloud->next_deadline()) out = std::min(out, *due);
     }
     if (saying_goodbye_) out = std::min(out, give_up_at_);
     return out;
@@ -309,36 +279,6 @@ void Backbone::report_losses(base::Monotonic now) {
     lost_spool_full_ = spool_full;
 }
 
-// ---- the connection to the cloud
-
-void Backbone::turn_uplink(base::Monotonic now) {
-    link_->on_turn(now);
-    view_stale_ |= link_->take_news();
-    if (const auto due = uplink_->next_deadline(); due && *due <= now) {
-        uplink_->on_tick(now);
-        view_stale_ = true;
-    }
-    report_uplink(now);
-}
-
-/// Says in the log what became of the link: each change at once, the same trouble once a minute.
-void Backbone::report_uplink(base::Monotonic now) {
-    const uplink::Stats& stats = uplink_->stats();
-    if (stats.connected) {
-        if (!std::exchange(uplink_up_, true)) spdlog::info("uplink: connected to {} with {}", options_.url, link_->carrier().protocol());
-        uplink_trouble_ = uplink::Trouble::none;
-        uplink_failures_ = stats.failures;
-        return;
-    }
-    if (saying_goodbye_ || stats.failures == uplink_failures_) return;
-    if (stats.trouble == uplink_trouble_ && now - uplink_reported_at_ < kReportEvery) return;
-    uplink_up_ = false;
-    uplink_trouble_ = stats.trouble;
-    uplink_failures_ = stats.failures;
-    uplink_reported_at_ = now;
-    spdlog::warn("uplink: {} {}; trying again, events wait in the spool", options_.url, words(stats, link_->failure()));
-}
-
 // ---- what others see
 
 LedgerTotals Backbone::totals() const {
@@ -347,7 +287,7 @@ LedgerTotals Backbone::totals() const {
         out.readings_in += shard.gauges->hub_counter(&hub::Counters::readings_in);
         out.bytes_in += shard.gauges->hub_counter(&hub::Counters::bytes_in);
     }
-    out.bytes_up += uplink_stats().bytes_up;
+    for (const auto& cloud : clouds_) out.bytes_up += cloud->stats().bytes_up;
     return out;
 }
 
@@ -360,8 +300,19 @@ JournalStats Backbone::journal_stats() const {
     return out;
 }
 
+std::vector<UplinkView> Backbone::uplink_views() const {
+    std::vector<UplinkView> out;
+    out.reserve(clouds_.size());
+    for (const auto& cloud : clouds_) out.push_back({cloud->id(), cloud->url(), cloud->stats()});
+    return out;
+}
+
+bool Backbone::gone() const {
+    return std::all_of(clouds_.begin(), clouds_.end(), [](const auto& cloud) { return cloud->is_closed(); });
+}
+
 void Backbone::update_view() {
-    BackboneView view{spool_->stats(), uplink_stats(), journal_stats(), base_totals_};
+    BackboneView view{spool_->stats(), uplink_views(), journal_stats(), base_totals_};
     const std::lock_guard guard(view_lock_);
     view_ = std::move(view);
     view_stale_ = false;
@@ -377,12 +328,12 @@ BackboneView Backbone::view() const {
         out.totals.readings_in += shard.gauges->hub_counter(&hub::Counters::readings_in);
         out.totals.bytes_in += shard.gauges->hub_counter(&hub::Counters::bytes_in);
     }
-    out.totals.bytes_up += out.uplink.bytes_up;
+    for (const UplinkView& each : out.uplinks) out.totals.bytes_up += each.stats.bytes_up;
     return out;
 }
 
 void Backbone::append_ledger(base::Bytes& out) {
-    base::append(out, ledger_json({spool_->stats(), uplink_stats(), journal_stats(), totals()}));
+    base::append(out, ledger_json({spool_->stats(), uplink_views(), journal_stats(), totals()}));
 }
 
 }  // namespace sluice::gateway

@@ -1,4 +1,4 @@
-// The backbone: one thread that makes events durable (the spool) and carries them to the cloud (the uplink).
+// The backbone: one thread that makes events durable (the spool) and carries them to the clouds (the uplinks).
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 #include "env/posix/mailbox.hpp"
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
-#include "gateway/cloud_connection.hpp"
+#include "gateway/cloud_port.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/spool_source.hpp"
 #include "gateway/state_journal.hpp"
@@ -21,24 +21,33 @@
 
 namespace sluice::gateway {
 
+struct UplinkView {
+    std::string id;
+    std::string url;
+    uplink::Stats stats;
+};
+
 /// What the backbone tells the other threads: a copy, taken under a lock that no data path takes.
 struct BackboneView {
     spool::Stats spool;
-    uplink::Stats uplink;
+    std::vector<UplinkView> uplinks;  ///< in their order; `main`, if there is one, first
     JournalStats journal;
     LedgerTotals totals;  ///< over the life of the data directory
 };
 
 class Backbone final : public posix::TurnTask, private uplink::StatusSource {
 public:
+    /// A class of the spool that gets an event of some class: what one cloud gets.
+    struct Stream {
+        data::ClassIndex spool_class;
+        std::size_t event_bytes_max = SIZE_MAX;  ///< of rule id and JSON: larger ones that cloud would never take
+    };
     struct Options {
         /// An event waits at most so long for its commit while nobody waits for it: fewer, larger blocks.
         std::chrono::milliseconds commit_delay{20};
-        std::string url;         ///< of the cloud, for people
-        CloudConnector connect;  ///< null: there is no cloud
-        uplink::Options uplink;
-        std::vector<bool> urgent_classes;        ///< by ClassIndex: shown on the live page as they come
-        std::size_t event_bytes_max = SIZE_MAX;  ///< of rule id and JSON: larger ones the cloud would never take
+        std::vector<CloudPort::Options> clouds;
+        std::vector<std::vector<Stream>> streams;  ///< by ClassIndex of an event
+        std::vector<bool> urgent_classes;          ///< the same: shown on the live page as they come
     };
     /// The rules' state on disk: what the wiring has recovered, and what records the rest.
     struct RuleState {
@@ -57,8 +66,8 @@ public:
     using OnAlert = std::function<void(const data::Event&)>;
 
     /// `on_alert` runs on this thread for each alert that was taken; it must be quick.
-    Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool,
-             std::unique_ptr<uplink::Dialect> dialect, RuleState state, OnAlert on_alert);
+    Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool, RuleState state,
+             OnAlert on_alert);
 
     /// One entry a shard, before run().
     void wire(std::vector<ShardLink> shards) { shards_ = std::move(shards); }
@@ -69,7 +78,6 @@ public:
     /// Any thread.
     [[nodiscard]] posix::EventLoop& loop() { return loop_; }
     [[nodiscard]] BackboneView view() const;
-    [[nodiscard]] bool has_uplink() const { return link_ != nullptr; }
 
     void on_turn(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
@@ -87,11 +95,9 @@ private:
     void report_losses(base::Monotonic now);
     void commit(base::Monotonic now);
     void housekeeping(base::Monotonic now);
-    void turn_uplink(base::Monotonic now);
-    void report_uplink(base::Monotonic now);
     void update_view();
-    [[nodiscard]] bool gone() const { return link_ == nullptr || link_->is_closed(); }
-    [[nodiscard]] uplink::Stats uplink_stats() const { return uplink_ == nullptr ? uplink::Stats() : uplink_->stats(); }
+    [[nodiscard]] bool gone() const;
+    [[nodiscard]] std::vector<UplinkView> uplink_views() const;
     [[nodiscard]] JournalStats journal_stats() const;
     [[nodiscard]] LedgerTotals totals() const;
 
@@ -103,9 +109,7 @@ private:
     RuleState rule_state_;
     OnAlert on_alert_;
     SpoolSource source_;
-    // Both or none
-    std::unique_ptr<CloudConnection> link_;
-    std::unique_ptr<uplink::Uplink> uplink_;
+    std::vector<std::unique_ptr<CloudPort>> clouds_;
     std::vector<ShardLink> shards_;
 
     std::vector<std::uint64_t> appended_turn_;  // by shard: appended to the spool, not yet committed
@@ -127,10 +131,6 @@ private:
     std::uint64_t journal_bytes_at_checkpoint_ = 0;  // written until then
     std::uint64_t journal_lost_ = 0;
     bool state_failed_ = false;
-    bool uplink_up_ = false;
-    std::uint64_t uplink_failures_ = 0;
-    uplink::Trouble uplink_trouble_ = uplink::Trouble::none;
-    base::Monotonic uplink_reported_at_{};
 
     std::atomic<bool> stopping_{false};
     bool saying_goodbye_ = false;

@@ -64,9 +64,10 @@ std::shared_ptr<posix::TlsClient> make_bridge_tls(const config::BridgeConfig& br
                     problems);
 }
 
-std::shared_ptr<posix::TlsClient> make_uplink_tls(const config::Uplink& uplink, env::FileSystem& files, config::Problems& problems) {
-    return make_tls({.server = uplink.host, .cert = uplink.cert, .key = uplink.key, .ca = uplink.ca, .alpn = {uplink.alpn}}, "uplink",
-                    files, problems);
+std::shared_ptr<posix::TlsClient> make_uplink_tls(const config::Uplink& uplink, const std::string& key, env::FileSystem& files,
+                                                  config::Problems& problems) {
+    return make_tls({.server = uplink.host, .cert = uplink.cert, .key = uplink.key, .ca = uplink.ca, .alpn = {uplink.alpn}}, key, files,
+                    problems);
 }
 
 }  // namespace sluice::gateway

@@ -15,8 +15,8 @@ namespace sluice::gateway {
 /// nullptr: `problems` says why. `key`: `bridges[0]`. For a bridge with `tls` only.
 [[nodiscard]] std::shared_ptr<posix::TlsClient> make_bridge_tls(const config::BridgeConfig& bridge, const std::string& key,
                                                                 env::FileSystem& files, config::Problems& problems);
-/// The same for `uplink`.
-[[nodiscard]] std::shared_ptr<posix::TlsClient> make_uplink_tls(const config::Uplink& uplink, env::FileSystem& files,
-                                                                config::Problems& problems);
+/// The same for an uplink. `key`: `uplink`, `uplinks.plant`.
+[[nodiscard]] std::shared_ptr<posix::TlsClient> make_uplink_tls(const config::Uplink& uplink, const std::string& key,
+                                                                env::FileSystem& files, config::Problems& problems);
 
 }  // namespace sluice::gateway

@@ -46,10 +46,10 @@ void ListenerChecker::check(const std::vector<config::BridgeConfig>& bridges, co
     }
 }
 
-void ListenerChecker::check(const config::Uplink& uplink, config::Problems& problems) {
+void ListenerChecker::check(const config::Uplink& uplink, const std::string& key, config::Problems& problems) {
     if (!uplink.configured() || !uplink.tls || uplink.cert.empty() != uplink.key.empty()) return;  // what is missing is reported
     config::Problems found;
-    (void)make_uplink_tls(uplink, files_, found);  // only its problems matter here
+    (void)make_uplink_tls(uplink, key, files_, found);  // only its problems matter here
     add_unknown(std::move(found), problems);
 }
 

@@ -11,7 +11,7 @@ public:
     explicit ListenerChecker(env::FileSystem& files) : files_(files) {}
     void check(const config::Listen& listen, config::Problems& problems) override;
     void check(const std::vector<config::BridgeConfig>& bridges, config::Problems& problems) override;
-    void check(const config::Uplink& uplink, config::Problems& problems) override;
+    void check(const config::Uplink& uplink, const std::string& key, config::Problems& problems) override;
 
 private:
     env::FileSystem& files_;

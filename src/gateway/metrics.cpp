@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "gateway/status.hpp"
+#include "manage/config/gateway_config.hpp"
+
 namespace sluice::gateway {
 namespace {
 
@@ -275,6 +278,9 @@ void write_bridges(Writer& out, const BridgeList& bridges) {
     }
 }
 
+/// `uplink` has none, so that who knows one cloud only finds its figures as ever.
+std::string uplink_label(const UplinkView& view) { return fmt::format("{{uplink=\"{}\"}}", view.id); }
+
 std::string hub_name(const hub::CounterInfo& row) { return fmt::format("hub_{}{}", row.name, row.gauge ? "" : "_total"); }
 
 }  // namespace
@@ -289,7 +295,10 @@ std::string metrics_text(const BackboneView& view, const SessionGauges& sessions
     out.head("readings_in_bytes_total", false, "their payloads");
     out.value("readings_in_bytes_total", "", view.totals.bytes_in);
     out.head("uplink_connected", true, "1 while signed in to the cloud");
-    out.value("uplink_connected", "", std::uint64_t{view.uplink.connected});
+    out.value("uplink_connected", "", std::uint64_t{main_uplink(view).connected});
+    for (const UplinkView& each : view.uplinks) {
+        if (each.id != config::kMainUplink) out.value("uplink_connected", uplink_label(each), std::uint64_t{each.stats.connected});
+    }
     for (std::size_t i = 0; i < hub::kCounterTable.size(); ++i) {
         const std::string name = hub_name(hub::kCounterTable[i]);
         out.head(name, hub::kCounterTable[i].gauge, hub::kCounterTable[i].text);
@@ -339,7 +348,10 @@ std::string metrics_text(const BackboneView& view, const SessionGauges& sessions
     }
     for (const auto& row : kUplinkMetrics) {
         out.head(row.name, false, row.text);
-        out.value(row.name, "", view.uplink.*row.value);
+        out.value(row.name, "", main_uplink(view).*row.value);
+        for (const UplinkView& each : view.uplinks) {
+            if (each.id != config::kMainUplink) out.value(row.name, uplink_label(each), each.stats.*row.value);
+        }
     }
     return out.take();
 }

@@ -1,10 +1,13 @@
 #include "gateway/status.hpp"
 
+#include <algorithm>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "codec/mqtt/packet.hpp"
+#include "manage/config/gateway_config.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -79,7 +82,27 @@ json::object bridge_object(const BridgeGauges& bridge) {
             {"dropped_out", dropped_out}};
 }
 
+json::object uplink_object(const std::string& url, const uplink::Stats& stats) {
+    return {{"connected", stats.connected},
+            {"url", url},
+            {"trouble", uplink::name(stats.trouble)},
+            {"refusal", stats.refusal},
+            {"connections", stats.connections},
+            {"failures", stats.failures},
+            {"refusals", stats.refusals},
+            {"stalls", stats.stalls},
+            {"messages_sent", stats.messages_sent},
+            {"events_sent", stats.events_sent},
+            {"events_acked", stats.events_acked}};
+}
+
 }  // namespace
+
+uplink::Stats main_uplink(const BackboneView& view) {
+    const auto main =
+        std::find_if(view.uplinks.begin(), view.uplinks.end(), [](const auto& each) { return each.id == config::kMainUplink; });
+    return main == view.uplinks.end() ? uplink::Stats() : main->stats;
+}
 
 Cost cost_of(const BackboneView& view, double price_per_million) {
     std::uint64_t delivered = 0;
@@ -95,17 +118,15 @@ std::string status_json(const StatusInput& input, const BackboneView& view, cons
     json::object out;
     out["id"] = input.id;
     out["uptime_s"] = input.uptime_s;
-    out["uplink"] = json::object{{"connected", view.uplink.connected},
-                                 {"url", input.uplink_url},
-                                 {"trouble", uplink::name(view.uplink.trouble)},
-                                 {"refusal", view.uplink.refusal},
-                                 {"connections", view.uplink.connections},
-                                 {"failures", view.uplink.failures},
-                                 {"refusals", view.uplink.refusals},
-                                 {"stalls", view.uplink.stalls},
-                                 {"messages_sent", view.uplink.messages_sent},
-                                 {"events_sent", view.uplink.events_sent},
-                                 {"events_acked", view.uplink.events_acked}};
+    out["uplink"] = uplink_object(input.uplink_url, main_uplink(view));
+    json::array uplinks;
+    for (const UplinkView& each : view.uplinks) {
+        if (each.id == config::kMainUplink) continue;
+        json::object row{{"id", each.id}};
+        for (auto& [name, value] : uplink_object(each.url, each.stats)) row.emplace(name, value);
+        uplinks.push_back(std::move(row));
+    }
+    out["uplinks"] = std::move(uplinks);
     out["spool"] = spool_object(view.spool);
     out["ledger"] = ledger_object(view);
     out["readings"] = json::object{{"connections", input.connections},

@@ -24,6 +24,9 @@ struct StatusInput {
 /// The whole of /api/v1/status; every documented key is always there.
 [[nodiscard]] std::string status_json(const StatusInput& input, const BackboneView& view, const BridgeList& bridges);
 
+/// Of `uplink`; zeroes where there is none.
+[[nodiscard]] uplink::Stats main_uplink(const BackboneView& view);
+
 /// What it would have cost to send every reading, and what it cost to send what was sent.
 struct Cost {
     double sent_all = 0;

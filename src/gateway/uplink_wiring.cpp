@@ -15,6 +15,7 @@
 #include "gateway/client_tls.hpp"
 #include "gateway/cloud_link.hpp"
 #include "gateway/nats_link.hpp"
+#include "gateway/spool_wiring.hpp"
 #include "manage/config/load.hpp"
 
 namespace sluice::gateway {
@@ -36,14 +37,15 @@ constexpr std::chrono::minutes kAzureTokenLife{60};
 constexpr std::chrono::minutes kAzureTokenUse{48};  // a clock may be some minutes wrong
 constexpr std::string_view kAzureApi = "2021-04-12";
 
-}  // namespace
+/// One uplink of a gateway.
+struct Who {
+    const std::string& gateway;
+    const config::Uplink& from;
+    const std::string& key;  ///< where it stands in the configuration
+};
 
-uplink::Options uplink_options(const config::Uplink& from, const std::vector<spool::ClassOptions>& classes) {
+uplink::Options uplink_options(const config::Uplink& from) {
     uplink::Options out;
-    for (std::size_t i = 0; i < classes.size(); ++i) {
-        const auto priority = static_cast<std::uint8_t>(std::min<std::uint32_t>(classes[i].priority, 255));
-        out.classes.push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), classes[i].name, priority});
-    }
     out.ack_timeout = from.ack_timeout;
     out.retry_max = from.retry_max;
     out.drain_rate = from.drain_rate;
@@ -60,15 +62,16 @@ uplink::Options uplink_options(const config::Uplink& from, const std::vector<spo
     return out;
 }
 
+/// Rule id and JSON of one event: a larger one this cloud would never take.
 std::size_t event_bytes_max(const config::Uplink& from) {
     if (from.kind == config::UplinkKind::aws) return kAwsMessageBytes - kEnvelopeBytes;
     return from.kind == config::UplinkKind::azure ? kAzureMessageBytes - 2 * kEnvelopeBytes : SIZE_MAX;
 }
 
-std::unique_ptr<uplink::Dialect> make_dialect(const config::GatewayConfig& config) {
-    const config::Uplink& from = config.uplink;
-    if (from.kind == config::UplinkKind::sluice) return std::make_unique<uplink::SluiceDialect>(config.gateway.id);
-    uplink::BrokerDialect::Options options{.gateway = config.gateway.id,
+std::unique_ptr<uplink::Dialect> make_dialect(const Who& who) {
+    const config::Uplink& from = who.from;
+    if (from.kind == config::UplinkKind::sluice) return std::make_unique<uplink::SluiceDialect>(who.gateway);
+    uplink::BrokerDialect::Options options{.gateway = who.gateway,
                                            .topic = from.topic,
                                            .status_topic = from.status_topic,
                                            .payload = static_cast<uplink::Payload>(from.payload),
@@ -77,15 +80,13 @@ std::unique_ptr<uplink::Dialect> make_dialect(const config::GatewayConfig& confi
     return std::make_unique<uplink::BrokerDialect>(std::move(options));
 }
 
-namespace {
-
-uplink::MqttSignIn sign_in(const config::GatewayConfig& config) {
-    const config::Uplink& from = config.uplink;
-    if (from.kind == config::UplinkKind::sluice) return uplink::sluice_sign_in(config.gateway.id, from.token);
+uplink::MqttSignIn sign_in(const Who& who) {
+    const config::Uplink& from = who.from;
+    if (from.kind == config::UplinkKind::sluice) return uplink::sluice_sign_in(who.gateway, from.token);
     return {.client_id = from.client_id,
             .user = from.user,
             .password = from.password,
-            .will_topic = uplink::with_gateway(from.status_topic, config.gateway.id),
+            .will_topic = uplink::with_gateway(from.status_topic, who.gateway),
             .will_payload = std::string(uplink::kOfflineStatus),
             .will_retain = true};
 }
@@ -102,16 +103,16 @@ uplink::MqttSignIn azure_sign_in(const config::Uplink& from, const env::Clock& c
     return out;
 }
 
-CloudLink::MakeCarrier mqtt_carrier(const config::GatewayConfig& config, const env::Clock& clock) {
-    const config::Uplink& from = config.uplink;
+CloudLink::MakeCarrier mqtt_carrier(const Who& who, const env::Clock& clock) {
+    const config::Uplink& from = who.from;
     uplink::MqttCarrier::Options options;
     if (from.kind != config::UplinkKind::sluice) options.protocol = static_cast<uplink::Protocol>(from.version);
     options.keep_alive = from.keep_alive;
     options.answer_timeout = from.ack_timeout;
-    options.in_flight = static_cast<std::uint16_t>(uplink_options(from, {}).in_flight + 1);  // a status never waits for batches
-    std::function<uplink::MqttSignIn()> who = [who = sign_in(config)] { return who; };
-    if (from.kind == config::UplinkKind::azure) who = [from, &clock] { return azure_sign_in(from, clock); };
-    return [options, who](uplink::Transport& over) { return std::make_unique<uplink::MqttCarrier>(options, who, over); };
+    options.in_flight = static_cast<std::uint16_t>(uplink_options(from).in_flight + 1);  // a status never waits for batches
+    std::function<uplink::MqttSignIn()> signs_in = [same = sign_in(who)] { return same; };
+    if (from.kind == config::UplinkKind::azure) signs_in = [from, &clock] { return azure_sign_in(from, clock); };
+    return [options, signs_in](uplink::Transport& over) { return std::make_unique<uplink::MqttCarrier>(options, signs_in, over); };
 }
 
 CloudLink::MakeCarrier http_carrier(const config::Uplink& from) {
@@ -148,43 +149,89 @@ std::string wildcard_subject(const std::string& topic) {
     return out;
 }
 
-CloudConnector nats_connector(const config::GatewayConfig& config, env::FileSystem& files, config::Problems& problems) {
-    const config::Uplink& from = config.uplink;
+CloudConnector nats_connector(const Who& who, env::FileSystem& files, config::Problems& problems) {
+    const config::Uplink& from = who.from;
     NatsOptions out;
     const std::string host = from.host.find(':') == std::string::npos ? from.host : fmt::format("[{}]", from.host);
     out.servers.push_back(fmt::format("nats://{}:{}", host, from.port));
     for (const auto& each : from.servers) out.servers.push_back("nats://" + each);
-    out.name = "sluice " + config.gateway.id;
+    out.name = "sluice " + who.gateway;
     out.user = from.user;
     out.password = from.password;
     out.token = from.token;
     out.tls = from.tls;
-    out.ca = pem(from.ca, "uplink.ca", files, problems);
-    out.cert = pem(from.cert, "uplink.cert", files, problems);
-    out.key = pem(from.key, "uplink.key", files, problems);
+    out.ca = pem(from.ca, who.key + ".ca", files, problems);
+    out.cert = pem(from.cert, who.key + ".cert", files, problems);
+    out.key = pem(from.key, who.key + ".key", files, problems);
     out.stream = from.stream;
     out.subject = wildcard_subject(from.topic);
     out.replicas = from.replicas;
     out.ack_timeout = from.ack_timeout;
     out.keep_alive = from.keep_alive;
-    out.in_flight = uplink_options(from, {}).in_flight + 1;
+    out.in_flight = uplink_options(from).in_flight + 1;
     return make_nats_connector(std::move(out));
+}
+
+/// Null: `problems` says what is wrong with its certificates.
+CloudConnector make_connector(const Who& who, env::FileSystem& files, const env::Clock& clock, config::Problems& problems) {
+    const config::Uplink& from = who.from;
+    if (from.kind == config::UplinkKind::nats) return nats_connector(who, files, problems);
+    CloudLink::Options link{.host = from.host, .port = from.port, .tls = nullptr};
+    if (from.tls) {
+        link.tls = make_uplink_tls(from, who.key, files, problems);
+        if (link.tls == nullptr) return nullptr;
+    }
+    const auto make_carrier = from.kind == config::UplinkKind::http ? http_carrier(from) : mqtt_carrier(who, clock);
+    return [link, make_carrier](posix::EventLoop& loop) { return std::make_unique<CloudLink>(link, make_carrier, loop); };
+}
+
+uplink::ClassOptions class_options(std::size_t index, const std::string& name, std::uint32_t priority) {
+    return {data::ClassIndex(static_cast<std::uint8_t>(index)), name, static_cast<std::uint8_t>(std::min<std::uint32_t>(priority, 255))};
 }
 
 }  // namespace
 
-CloudConnector make_connector(const config::GatewayConfig& config, env::FileSystem& files, const env::Clock& clock,
-                              config::Problems& problems) {
-    const config::Uplink& from = config.uplink;
-    if (!from.configured()) return nullptr;
-    if (from.kind == config::UplinkKind::nats) return nats_connector(config, files, problems);
-    CloudLink::Options link{.host = from.host, .port = from.port, .tls = nullptr};
-    if (from.tls) {
-        link.tls = make_uplink_tls(from, files, problems);
-        if (link.tls == nullptr) return nullptr;
+std::optional<std::vector<CloudPort::Options>> make_clouds(const config::GatewayConfig& config,
+                                                           const std::vector<spool::ClassOptions>& spooled, env::FileSystem& files,
+                                                           const env::Clock& clock, config::Problems& problems) {
+    const auto streams = event_streams(config);
+    std::vector<CloudPort::Options> out;
+    for (std::size_t n = 0; n <= config.uplinks.size(); ++n) {
+        const config::Uplink& from = n == 0 ? config.uplink : config.uplinks[n - 1].uplink;
+        if (!from.configured()) continue;
+        const std::string id = n == 0 ? std::string(config::kMainUplink) : config.uplinks[n - 1].id;
+        const std::string key = n == 0 ? "uplink" : "uplinks." + id;
+        const Who who{config.gateway.id, from, key};
+        CloudPort::Options cloud;
+        cloud.id = id;
+        cloud.url = from.url;
+        cloud.connect = make_connector(who, files, clock, problems);
+        if (!cloud.connect) return std::nullopt;
+        cloud.uplink = uplink_options(from);
+        for (std::size_t i = 0; i < streams.size(); ++i) {
+            const auto& event_class = config.uplink.classes[streams[i].event_class];
+            if (streams[i].uplink == n) cloud.uplink.classes.push_back(class_options(i, event_class.name, event_class.priority));
+        }
+        for (std::size_t i = streams.size(); n == 0 && i < spooled.size(); ++i) {
+            if (spooled[i].name.find('@') == std::string::npos)
+                cloud.uplink.classes.push_back(class_options(i, spooled[i].name, spooled[i].priority));
+        }
+        if (cloud.uplink.classes.empty()) continue;  // no class goes there
+        cloud.dialect = make_dialect(who);
+        out.push_back(std::move(cloud));
     }
-    const auto make_carrier = from.kind == config::UplinkKind::http ? http_carrier(from) : mqtt_carrier(config, clock);
-    return [link, make_carrier](posix::EventLoop& loop) { return std::make_unique<CloudLink>(link, make_carrier, loop); };
+    return out;
+}
+
+std::vector<std::vector<Backbone::Stream>> make_streams(const config::GatewayConfig& config) {
+    const auto streams = event_streams(config);
+    std::vector<std::vector<Backbone::Stream>> out(config.uplink.classes.size());
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+        if (!streams[i].used) continue;
+        const config::Uplink& to = streams[i].uplink == 0 ? config.uplink : config.uplinks[streams[i].uplink - 1].uplink;
+        out[streams[i].event_class].push_back({data::ClassIndex(static_cast<std::uint8_t>(i)), event_bytes_max(to)});
+    }
+    return out;
 }
 
 }  // namespace sluice::gateway

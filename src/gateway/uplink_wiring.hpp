@@ -1,28 +1,26 @@
-// The uplink as the configuration wants it.
+// The uplinks as the configuration wants them.
 #pragma once
 
-#include <cstddef>
-#include <memory>
+#include <optional>
 #include <vector>
 
 #include "env/clock.hpp"
 #include "env/file_system.hpp"
 #include "flow/spool/spool.hpp"
-#include "flow/uplink/uplink.hpp"
-#include "gateway/cloud_connection.hpp"
+#include "gateway/backbone.hpp"
 #include "manage/config/gateway_config.hpp"
 #include "manage/config/problem.hpp"
 
 namespace sluice::gateway {
 
-/// `classes`: of the spool, those that older configurations left in it too: what waits in them drains.
-[[nodiscard]] uplink::Options uplink_options(const config::Uplink& from, const std::vector<spool::ClassOptions>& classes);
-/// Rule id and JSON of one event: a larger one this cloud would never take.
-[[nodiscard]] std::size_t event_bytes_max(const config::Uplink& from);
-[[nodiscard]] std::unique_ptr<uplink::Dialect> make_dialect(const config::GatewayConfig& config);
-/// Null: there is no cloud, or `problems` says what is wrong with its certificates.
+/// `uplink` and `uplinks`, those that have a URL. `spooled`: the classes that the spool has, those that older configurations left in it
+/// too: what waits in them drains to `uplink`, unless it was another's. Null, if `problems` says what is wrong with a certificate.
 /// `clock`: for passwords that end some time.
-[[nodiscard]] CloudConnector make_connector(const config::GatewayConfig& config, env::FileSystem& files, const env::Clock& clock,
-                                            config::Problems& problems);
+[[nodiscard]] std::optional<std::vector<CloudPort::Options>> make_clouds(const config::GatewayConfig& config,
+                                                                         const std::vector<spool::ClassOptions>& spooled,
+                                                                         env::FileSystem& files, const env::Clock& clock,
+                                                                         config::Problems& problems);
+/// Where events of each class go.
+[[nodiscard]] std::vector<std::vector<Backbone::Stream>> make_streams(const config::GatewayConfig& config);
 
 }  // namespace sluice::gateway

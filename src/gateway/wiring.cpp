@@ -68,14 +68,25 @@ std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
     return out;
 }
 
-Backbone::Options backbone_options(const config::GatewayConfig& config, const std::vector<spool::ClassOptions>& classes) {
+Backbone::Options backbone_options(const config::GatewayConfig& config) {
     Backbone::Options out;
     out.commit_delay = commit_delay_of(config.gateway.latency);
-    out.url = config.uplink.url;
     out.urgent_classes = urgent_classes(config);
-    out.uplink = uplink_options(config.uplink, classes);
-    out.event_bytes_max = event_bytes_max(config.uplink);
+    out.streams = make_streams(config);
     return out;
+}
+
+/// Events for an uplink that the configuration had once: nobody fetches them.
+void warn_of_orphans(const spool::Spool& spool, std::size_t configured) {
+    const spool::Stats stats = spool.stats();
+    for (std::size_t i = configured; i < stats.classes.size(); ++i) {
+        const auto& row = stats.classes[i];
+        if (row.waiting == 0 || row.name.find('@') == std::string::npos) continue;
+        spdlog::warn(
+            "spool: {} events of `{}` wait for an uplink that is not configured any more: they stay until room is needed; "
+            "`sluice spool export` saves them",
+            row.waiting, row.name);
+    }
 }
 
 std::string key_message(const std::string& path, const base::Error& error) {
@@ -308,18 +319,18 @@ bool Gateway::open_data(config::StartError& error) {
     if (!open_sessions(*key, commit_delay_of(config_.gateway.latency), error)) return false;
     Backbone::OnAlert on_alert;
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
-    auto options = backbone_options(config_, (*spool)->classes());
+    auto options = backbone_options(config_);
     config::Problems problems;
-    options.connect = make_connector(config_, world_.files, world_.clock, problems);
-    for (const auto& each : problems) {
-        if (each.severity == config::Severity::error) {
-            error = {each.at, each.key, each.message};
-            return false;
-        }
-        spdlog::warn("{}", config::format(config_.file, each));
+    auto clouds = make_clouds(config_, (*spool)->classes(), world_.files, world_.clock, problems);
+    if (!clouds || !config::is_valid(problems)) {
+        error = config::first_error(problems);
+        return false;
     }
+    options.clouds = std::move(*clouds);
+    for (const auto& each : problems) spdlog::warn("{}", config::format(config_.file, each));
+    warn_of_orphans(**spool, event_streams(config_).size());
     backbone_ = std::make_unique<Backbone>(
-        std::move(options), world_.clock, world_.entropy, std::move(*spool), make_dialect(config_),
+        std::move(options), world_.clock, world_.entropy, std::move(*spool),
         Backbone::RuleState{*state_, std::move(journal_), config_.state.journal, recovered_.shift, recovered_.readings},
         std::move(on_alert));
     return true;
@@ -493,6 +504,7 @@ bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::strin
         compare(config.bridges == config_.bridges, "bridges");
     }
     compare(config.uplink == config_.uplink, "uplink");
+    compare(config.uplinks == config_.uplinks, "uplinks");
     compare(config.spool == config_.spool, "spool");
     compare(config.state == config_.state, "state");
     compare(config.cost == config_.cost, "cost");

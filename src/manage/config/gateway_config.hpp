@@ -2,6 +2,7 @@
 // described in docs/configuration.md.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -189,6 +190,8 @@ struct ClassConfig {
     std::chrono::milliseconds ttl{0};
     std::uint32_t max_share = 100;  ///< percent of spool.max_bytes; 5 to 100
     ClassDrop drop = ClassDrop::oldest;
+    std::vector<std::string> to{};  ///< ids of the uplinks that get its events; empty: all that there are
+    [[nodiscard]] bool goes_to(std::string_view uplink) const { return to.empty() || std::find(to.begin(), to.end(), uplink) != to.end(); }
     friend bool operator==(const ClassConfig&, const ClassConfig&) = default;
 };
 
@@ -237,6 +240,16 @@ struct Uplink {
     friend bool operator==(const Uplink&, const Uplink&) = default;
 };
 
+/// `uplink` is called so where uplinks have names.
+inline constexpr std::string_view kMainUplink = "main";
+
+/// One of `uplinks`: another cloud.
+struct NamedUplink {
+    std::string id;
+    Uplink uplink;  ///< its classes mean nothing: those of GatewayConfig::uplink count
+    friend bool operator==(const NamedUplink&, const NamedUplink&) = default;
+};
+
 struct Spool {
     std::uint64_t max_bytes = 256 * 1024 * 1024;  ///< everything under <data>/spool counts
     friend bool operator==(const Spool&, const Spool&) = default;
@@ -270,6 +283,7 @@ struct GatewayConfig {
     std::vector<ModelConfig> models;
     Shadows shadows;
     Uplink uplink;
+    std::vector<NamedUplink> uplinks;
     Spool spool;
     State state;
     Cost cost;

@@ -270,6 +270,8 @@ GatewayConfig read_gateway_values(const View& root, env::FileSystem* files, Prob
     out.auth = read_auth(root.at("auth"), files, problems);
     out.limits = read_limits(root.at("limits"), problems);
     out.uplink = read_uplink(root.at("uplink"), out.gateway.id, files, problems);
+    out.uplinks = read_uplinks(root.at("uplinks"), out.gateway.id, files, problems);
+    out.uplink.classes = read_classes(root.at("uplink").at("classes"), out.uplink, out.uplinks, problems);
     out.tables = read_tables(root.at("tables"), problems);
     out.machine_classes = read_machine_classes(root.at("iso20816"), problems);
     out.rules = read_rules(root.at("rules"), out.uplink.classes, problems);

@@ -42,6 +42,8 @@ struct Key {
     std::string_view choices{};
     /// A section that may be written as one scalar: the key that the scalar then is. For a list: "[]", one element without the list.
     std::string_view shorthand{};
+    /// A section that takes the keys of this one, too, but for its maps. Both at the top of the file or in a map there; that one first.
+    std::string_view like{};
     bool required = false;
     /// False: validated and noted, nothing runs it yet.
     bool built = true;

@@ -173,7 +173,8 @@ Loaded<GatewayConfig> read_gateway(std::string_view text, const std::string& fil
     if (listeners != nullptr) {
         listeners->check(out.config.listen, out.problems);
         listeners->check(out.config.bridges, out.problems);
-        listeners->check(out.config.uplink, out.problems);
+        listeners->check(out.config.uplink, "uplink", out.problems);
+        for (const NamedUplink& each : out.config.uplinks) listeners->check(each.uplink, "uplinks." + each.id, out.problems);
     }
     bound(out.problems);
     return out;

@@ -23,7 +23,8 @@ public:
     virtual void check(const Listen& listen, Problems& problems) = 0;
     /// The same for bridges.
     virtual void check(const std::vector<BridgeConfig>& bridges, Problems& problems) = 0;
-    virtual void check(const Uplink& uplink, Problems& problems) = 0;
+    /// `key`: where the uplink stands.
+    virtual void check(const Uplink& uplink, const std::string& key, Problems& problems) = 0;
 };
 
 }  // namespace sluice::config

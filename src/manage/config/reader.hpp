@@ -68,8 +68,13 @@ void read_gateway_listener(const View& view, const std::string& key, MqttListene
 [[nodiscard]] std::optional<std::string> read_password(const View& section, const std::string& key, env::FileSystem* files,
                                                        Problems& problems);
 
-/// `uplink` of a gateway with this id.
+/// `uplink` of a gateway with this id; without its classes.
 [[nodiscard]] Uplink read_uplink(const View& view, const std::string& gateway, env::FileSystem* files, Problems& problems);
+[[nodiscard]] std::vector<NamedUplink> read_uplinks(const View& map, const std::string& gateway, env::FileSystem* files,
+                                                    Problems& problems);
+/// `uplink.classes`, for these uplinks.
+[[nodiscard]] std::vector<ClassConfig> read_classes(const View& map, const Uplink& main, const std::vector<NamedUplink>& uplinks,
+                                                    Problems& problems);
 
 /// Every `existing` path of the document must be there.
 void check_files(const Node& document, const SchemaNode& schema, const ViewContext& context, env::FileSystem& files, Problems& problems);

@@ -250,6 +250,19 @@ std::string_view last_name(std::string_view path) {
     return dot == std::string_view::npos ? path : path.substr(dot + 1);
 }
 
+namespace {
+
+SchemaNode copy_of(const SchemaNode& from) {
+    SchemaNode out;
+    out.key = from.key;
+    out.name = from.name;
+    for (const SchemaNode& each : from.children) out.children.push_back(copy_of(each));
+    if (from.element != nullptr) out.element = std::make_unique<SchemaNode>(copy_of(*from.element));
+    return out;
+}
+
+}  // namespace
+
 SchemaNode build_schema(std::span<const Key> keys) {
     SchemaNode root;
     for (const Key& key : keys) {
@@ -270,6 +283,12 @@ SchemaNode build_schema(std::span<const Key> keys) {
                 next->name = part;
             }
             at = next;
+        }
+        if (key.like.empty()) continue;
+        const SchemaNode* model = root.child(key.like);
+        base::check(model != nullptr, "config: a section is like one that stands behind it");
+        for (const SchemaNode& each : model->children) {
+            if (each.kind() != KeyKind::map) at->children.push_back(copy_of(each));
         }
     }
     return root;

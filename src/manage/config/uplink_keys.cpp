@@ -118,6 +118,17 @@ constexpr std::array kKeys{
         .choices = "oldest | newest",
         .text = "Which of its events go when the class is at its share, or the spool is full and it is the lowest class: `oldest`: the "
                 "latest count; `newest`: the first count, and it takes new ones again when an eighth of its share is free."},
+    Key{.path = "uplink.classes.*.to",
+        .kind = list,
+        .shorthand = "[]",
+        .text = "Which uplinks get its events: `main` (this one) and names of `uplinks`. Absent: all that there are."},
+    Key{.path = "uplink.classes.*.to[]", .kind = identifier, .text = "One of them."},
+    Key{.path = "uplinks",
+        .kind = map,
+        .text = "More clouds beside `uplink`, each under a name of its own. What a class has for one of them is stored and numbered on its "
+                "own, as "
+                "the class `CLASS@NAME`: with its own position, `ttl` and place in the ledger. Classes times uplinks: up to 16."},
+    Key{.path = "uplinks.*", .like = "uplink", .text = "One more cloud, with the keys of `uplink`, but for `classes`."},
 };
 
 }  // namespace

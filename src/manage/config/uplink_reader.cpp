@@ -1,4 +1,4 @@
-// `uplink`: which cloud, who we are there, and the classes of events.
+// `uplink`: which cloud, and who we are there.
 #include <algorithm>
 #include <array>
 
@@ -74,34 +74,6 @@ constexpr std::size_t kAzureDeviceIdBytesMax = 128;
 constexpr std::chrono::milliseconds kAzureKeepAliveMax = std::chrono::seconds(1767);
 
 constexpr std::size_t kClientIdBytesMax = 1024;
-
-void read_classes(const View& view, std::vector<ClassConfig>& classes, Problems& problems) {
-    for (const auto& [name, value] : view.entries()) {
-        const std::string key = fmt::format("uplink.classes.{}", shortened(name.value, 64));
-        if (!is_identifier(name.value)) {
-            add_error(problems, name.at, key, "the name of a class: expected letters, digits, `_` and `-`, 1 to 64 of them");
-            continue;
-        }
-        auto found = std::find_if(classes.begin(), classes.end(), [&](const ClassConfig& row) { return row.name == name.value; });
-        if (found == classes.end()) {
-            if (classes.size() == data::kClassesMax) {
-                add_error(problems, name.at, key,
-                          fmt::format("more than {} classes (alert, aggregate and sample count)", data::kClassesMax));
-                return;
-            }
-            for (const std::string_view needed : {"priority", "ttl"}) {
-                if (value.at(needed).written()) continue;
-                add_error(problems, name.at, fmt::format("{}.{}", key, needed),
-                          fmt::format("missing key `{}` in `{}`: a class of your own needs `priority` and `ttl`", needed, key));
-            }
-            found = classes.insert(classes.end(), ClassConfig{name.value, 0, std::chrono::milliseconds(0)});
-        }
-        if (value.at("priority").present()) found->priority = value.at("priority").integer_as<std::uint8_t>();
-        if (value.at("ttl").present()) found->ttl = value.at("ttl").duration();
-        if (value.at("max_share").present()) found->max_share = value.at("max_share").percent();
-        if (value.at("drop").present()) found->drop = value.at("drop").choice_as<ClassDrop>();
-    }
-}
 
 /// False: there is none, or it was reported.
 bool read_url(const View& view, Uplink& out, Problems& problems) {
@@ -349,7 +321,6 @@ Uplink read_uplink(const View& view, const std::string& gateway, env::FileSystem
         check_secrets(view, out, problems);
         check_keys(view, out, problems);
     }
-    read_classes(view.at("classes"), out.classes, problems);
     return out;
 }
 
