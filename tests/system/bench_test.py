@@ -49,6 +49,18 @@ class Benchmarks(SystemCase):
         self.assertEqual(set(idle["servers"]), {"null", "gateway", "mosquitto", "nats"})
         self.assertGreater(idle["servers"]["gateway"]["bytes_per_connection"], 0)
 
+    def test_what_a_durable_event_costs(self):
+        points = self.quick("spool.py")["points"]
+        for point in points.values():
+            for writer in ("spool", "plain", "sqlite"):
+                self.assertGreater(point[writer]["events_per_second"], 0)
+        self.assertEqual(points["1,000 events"]["events_per_commit"], 1000)
+
+    def test_a_backlog_drains_beside_alerts(self):
+        report = self.quick("drain.py")
+        self.assertGreater(report["events_per_second"], 0)
+        self.assertGreater(report["alert_ms"]["count"], 0)
+
     def test_ingest(self):
         report = self.quick("ingest.py")
         self.assertEqual(len(report["full_speed"]), 4)
