@@ -280,6 +280,8 @@ private:
             const std::lock_guard guard(worker->lock_);
             if (worker->heard_js_ != js) return;
         }
+        // Silence is no refusal: the machine's own patience ends at the same moment, and calls it a stall.
+        if (failed != nullptr && failed->Err == NATS_TIMEOUT) return;
         const char* id = nullptr;
         if (natsMsgHeader_Get(message, "Nats-Msg-Id", &id) != NATS_OK) return;
         News news{.kind = failed == nullptr ? News::Kind::taken : News::Kind::not_taken, .id = id};
