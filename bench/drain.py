@@ -67,9 +67,9 @@ class Alerts:
 
     def __init__(self, pair):
         self.pair, self.sent, self.seen, self.stopping = pair, {}, {}, False
-        self.threads = [threading.Thread(target=each, daemon=True) for each in (self.publish, self.watch)]
-        for each in self.threads:
-            each.start()
+        self.publisher, self.watcher = (threading.Thread(target=each, daemon=True) for each in (self.publish, self.watch))
+        self.publisher.start()
+        self.watcher.start()
 
     def publish(self):
         with Client(self.pair.port, "alarm") as client:
@@ -83,7 +83,7 @@ class Alerts:
 
     def watch(self):
         after = 0
-        while not self.stopping or (len(self.seen) < len(self.sent) and time.monotonic() < self.give_up):
+        while self.publisher.is_alive() or (len(self.seen) < len(self.sent) and time.monotonic() < self.give_up):
             page = self.pair.get(self.pair.cloud_http, f"/api/v1/events?class=alert&after={after}&limit=10000")
             now = time.monotonic()
             for event in page["events"]:
@@ -94,8 +94,8 @@ class Alerts:
     def stop(self):
         self.give_up = time.monotonic() + 30
         self.stopping = True
-        for each in self.threads:
-            each.join()
+        self.publisher.join()
+        self.watcher.join()
         if len(self.seen) != len(self.sent):
             raise SystemExit(f"bench: {len(self.sent) - len(self.seen)} alerts did not arrive")
 

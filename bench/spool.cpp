@@ -1,5 +1,7 @@
 // What it costs to make events durable: the spool, encrypted, beside a plain sequential write with fdatasync of the same bytes, and SQLite,
 // on the same disk in turn. bench/spool.py drives it and adds other programs.
+#include "flow/spool/spool.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -22,7 +24,6 @@
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
 #include "env/sqlite/database.hpp"
-#include "flow/spool/spool.hpp"
 #include "gateway/spool_sealer.hpp"
 #include "manage/identity/master_key.hpp"
 
@@ -79,7 +80,8 @@ std::string event_text(std::size_t bytes) {
 }
 
 /// Appends until the time is over, commits group by group.
-Measured run(const Settings& settings, const Group& group, const std::function<void()>& append, const std::function<std::size_t()>& commit) {
+Measured run(const Settings& settings, const Group& group, const std::function<void()>& append,
+             const std::function<std::size_t()>& commit) {
     Measured out;
     const auto begin = Clock::now();
     while (since(begin) < settings.seconds && out.written < settings.bytes_max) {
@@ -182,7 +184,7 @@ Measured sqlite_point(const Settings& settings, const Group& group) {
         auto database = sqlite::Database::open(path, sqlite::Database::Mode::read_write_create);
         if (!database) fail("SQLite does not open");
         must(database->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                              "CREATE TABLE events (seq INTEGER PRIMARY KEY, rule TEXT, ts INTEGER, data BLOB);"),
+                               "CREATE TABLE events (seq INTEGER PRIMARY KEY, rule TEXT, ts INTEGER, data BLOB);"),
              "SQLite");
         auto insert = database->prepare("INSERT INTO events (rule, ts, data) VALUES (?, ?, ?)");
         if (!insert) fail("SQLite: prepare");
@@ -217,9 +219,8 @@ std::string json(const Measured& point) {
     return fmt::format(
         R"({{"events":{},"seconds":{:.4f},"events_per_second":{:.0f},"disk_bytes_per_second":{:.0f},"written":{},"bytes":{},"commits":{},)"
         R"("syncs":{},"commit_us":{{"p50":{:.0f},"p99":{:.0f}}}}})",
-        point.events, point.seconds, static_cast<double>(point.events) / point.seconds,
-        static_cast<double>(point.written) / point.seconds, point.written, point.bytes, point.commits, point.syncs,
-        percentile(point.commit_us, 0.5), percentile(point.commit_us, 0.99));
+        point.events, point.seconds, static_cast<double>(point.events) / point.seconds, static_cast<double>(point.written) / point.seconds,
+        point.written, point.bytes, point.commits, point.syncs, percentile(point.commit_us, 0.5), percentile(point.commit_us, 0.99));
 }
 
 /// One round of one group: each writer once, one after the other.

@@ -11,6 +11,7 @@
 
 #include "cli/descriptor_limit.hpp"
 #include "cli/exit.hpp"
+#include "cli/fail_point.hpp"
 #include "cli/logging.hpp"
 #include "env/posix/clock.hpp"
 #include "env/posix/entropy.hpp"
@@ -47,6 +48,7 @@ void reload(gateway::Gateway& running, env::FileSystem& files, const std::string
 }
 
 int run(const Options& options) {
+    if (!arm_fail_point()) return kExitUsage;
     // Before any thread starts, so that all of them inherit the mask and only sigwait below sees these.
     sigset_t signals;
     sigemptyset(&signals);

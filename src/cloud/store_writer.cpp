@@ -3,6 +3,8 @@
 #include <map>
 #include <string_view>
 
+#include "base/fail_point.hpp"
+
 namespace sluice::cloud {
 
 base::Result<ApplyCounts> StoreWriter::write(std::span<const Delivery> deliveries) {
@@ -28,7 +30,9 @@ base::Result<ApplyCounts> StoreWriter::write_all(std::span<const Delivery> deliv
     }
     for (const auto& [gateway, seen] : gateways)
         if (auto saved = store_.save_gateway(gateway, seen.at, seen.ledger); !saved) return saved.error();
+    base::pass(base::FailPoint::store_written);
     if (auto committed = store_.commit(); !committed) return committed.error();
+    base::pass(base::FailPoint::store_committed);
     return counts;
 }
 

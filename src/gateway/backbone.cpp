@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/fail_point.hpp"
 #include "gateway/event_batch.hpp"
 #include "gateway/status.hpp"
 
@@ -199,6 +200,7 @@ void Backbone::mind_journal() {
 void Backbone::commit(base::Monotonic now) {
     base::Status done;
     if (rule_state_.recording) done = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
+    base::pass(base::FailPoint::journal_synced);
     // Where only the journal cannot be written events go out all the same; acknowledgements do not.
     if (auto spooled = spool_->commit(); !spooled) done = spooled;
     view_stale_ = true;
@@ -214,6 +216,7 @@ void Backbone::commit(base::Monotonic now) {
     uncommitted_ = false;
     urgent_ = false;
     uncommitted_bytes_ = 0;
+    base::pass(base::FailPoint::events_committed);
     update_view();  // before the acknowledgements leave: who has one finds its event in the ledger
     for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
         auto& durable = shards_[shard].gauges->durable_turn;

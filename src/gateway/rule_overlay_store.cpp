@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/fail_point.hpp"
+
 namespace sluice::gateway {
 namespace {
 
@@ -51,7 +53,9 @@ base::Status RuleOverlayStore::save(const RuleOverlay& overlay) {
     if (auto written = (*file)->write_at(0, sealed); !written) return written;
     if (auto synced = (*file)->sync(); !synced) return synced;
     file->reset();
+    base::pass(base::FailPoint::rules_written);
     if (auto renamed = files_.rename(draft, path_); !renamed) return renamed;
+    base::pass(base::FailPoint::rules_renamed);
     return files_.sync_directory(folder_);
 }
 

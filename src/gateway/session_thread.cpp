@@ -5,6 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/fail_point.hpp"
+
 namespace sluice::gateway {
 namespace {
 
@@ -86,6 +88,7 @@ void SessionThread::commit(base::Monotonic now) {
 base::Status SessionThread::write() {
     if (!changes_.empty()) {
         if (auto done = database_->write(changes_); !done) return done;
+        base::pass(base::FailPoint::sessions_committed);
         changes_.clear();
         gauges_.commits.fetch_add(1, std::memory_order_relaxed);
         gauges_.rows_written.store(database_->rows_written(), std::memory_order_relaxed);

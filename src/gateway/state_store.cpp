@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/fail_point.hpp"
+
 namespace sluice::gateway {
 namespace {
 
@@ -80,7 +82,9 @@ base::Status StateStore::replace(const std::string& name, base::ByteView plain) 
     if (auto written = (*file)->write_at(0, sealed); !written) return written;
     if (auto synced = (*file)->sync(); !synced) return synced;
     file->reset();
+    base::pass(base::FailPoint::state_written);
     if (auto renamed = files_.rename(draft, path); !renamed) return renamed;
+    base::pass(base::FailPoint::state_renamed);
     return files_.sync_directory(directory_);
 }
 

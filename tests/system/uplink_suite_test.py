@@ -1,5 +1,5 @@
-"""What every uplink must do, whichever cloud it is: one suite, each cloud in turn, the real one wherever there is one. What only one kind of
-cloud can do wrong is in a file of its own (uplink_*_test.py)."""
+"""What every uplink must do, whichever cloud it is: one suite, each cloud in turn, the real one wherever there is one. What only one kind
+of cloud can do wrong is in a file of its own (uplink_*_test.py)."""
 
 import json
 

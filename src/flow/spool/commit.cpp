@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/fail_point.hpp"
 #include "flow/spool/parts.hpp"
 
 namespace sluice::spool {
@@ -104,11 +105,14 @@ Status Parts::commit_part(ClassLog& log) {
     if (done) {
         blocks_written += log.writer->bytes() - before;
         ++syncs;
+        base::pass(base::FailPoint::spool_block_written);
         done = log.writer->sync();
+        base::pass(base::FailPoint::spool_block_synced);
     }
     if (done && fresh) {
         ++syncs;
         done = environment.files.sync_directory(options.directory);
+        base::pass(base::FailPoint::spool_folder_synced);
     }
     if (!done) {
         abandon_segment(log);
@@ -136,6 +140,7 @@ Status Parts::start_segment(ClassLog& log) {
     header.key_check = environment.sealer.key_check();
     auto writer = SegmentWriter::create(environment.files, environment.sealer, segment_path(log, header.number), header, bytes);
     if (!writer) return writer.error();
+    base::pass(base::FailPoint::spool_segment_made);
     log.writer = std::move(*writer);
     log.segments.push_back({header.number, header.first, header.first, 0, bytes, header.running_ms});
     used += bytes;

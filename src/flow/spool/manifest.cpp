@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/fail_point.hpp"
 #include "data/reading.hpp"
 #include "flow/spool/crc32c.hpp"
 
@@ -293,7 +294,9 @@ Status ManifestStore::save(const Manifest& manifest) {
         auto wrote = slots_[slot].file->write_at(0, content);
         bytes_written_ += content.size();
         ++syncs_;
+        base::pass(base::FailPoint::spool_manifest_written);
         if (wrote) wrote = slots_[slot].file->sync();
+        base::pass(base::FailPoint::spool_manifest_synced);
         if (!wrote) {
             slots_[slot].file.reset();  // a failed sync is never repeated on the same file
             return wrote;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/fail_point.hpp"
 #include "flow/spool/parts.hpp"
 
 namespace sluice::spool {
@@ -168,6 +169,7 @@ Result<std::size_t> Parts::remove_doomed() {
             continue;
         }
         const auto gone = environment.files.remove(file.path);
+        base::pass(base::FailPoint::spool_segment_removed);
         if (gone || gone.error().code == Errc::not_found) {
             used -= file.allocated;
             ++removed;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/check.hpp"
+#include "base/fail_point.hpp"
 #include "flow/spool/parts.hpp"
 #include "flow/spool/segment_name.hpp"
 
@@ -101,6 +102,7 @@ Result<ReadResult> Spool::read(data::ClassIndex event_class, data::Sequence from
 }
 
 void Spool::acknowledge(data::ClassIndex event_class, data::Sequence last) {
+    base::pass(base::FailPoint::cloud_acknowledged);
     parts_->acknowledge(parts_->log_of(event_class), last.value());
 }
 

@@ -33,8 +33,7 @@ TEST(UplinksConfig, what_is_wrong_with_one_is_said_under_its_name) {
     ASSERT_EQ(loaded.problems.size(), 2U);
     EXPECT_EQ(loaded.problems[0].key, "uplinks.a.topic");
     EXPECT_EQ(loaded.problems[1].key, "uplinks.b.cert");
-    EXPECT_EQ(read("uplinks: {a: {url: 'mqtt://h', classes: {}}}\n").text(),
-              "g.yaml:2:32: error: unknown key `classes` in `uplinks.a`\n");
+    EXPECT_EQ(read("uplinks: {a: {url: 'mqtt://h', classes: {}}}\n").text(), "g.yaml:2:32: error: unknown key `classes` in `uplinks.a`\n");
     EXPECT_EQ(read("uplinks: {a: {}}\n").text(), "g.yaml:2:11: error: missing key `url` in `uplinks.a`\n");
     EXPECT_EQ(read("uplinks: {main: {url: 'mqtt://h'}}\n").text(),
               "g.yaml:2:11: error: the name of an uplink: expected letters, digits, `_` and `-`, 1 to 64 of them, and not `main`, which is "

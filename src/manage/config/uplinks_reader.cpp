@@ -95,8 +95,8 @@ std::vector<ClassConfig> read_classes(const View& map, const Uplink& main, const
             ++streams;
             if (row.name.size() + 1 + each.id.size() > kStreamNameBytesMax)
                 add_error(problems, each.uplink.at, fmt::format("uplinks.{}", each.id),
-                          fmt::format("`{}@{}`: the name of a class and that of an uplink have at most {} bytes together", row.name, each.id,
-                                      kStreamNameBytesMax - 1));
+                          fmt::format("`{}@{}`: the name of a class and that of an uplink have at most {} bytes together", row.name,
+                                      each.id, kStreamNameBytesMax - 1));
         }
     }
     if (streams > data::kClassesMax)
