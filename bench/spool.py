@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures what it costs to make events durable: the spool (encrypted, group commit) against a plain sequential write with fdatasync of the
 same bytes in the same portions and against SQLite (WAL, synchronous=FULL), on the same disk, in turn; then NATS JetStream's file store,
-which syncs always where its version can (2.10 and later), and mosquitto's persistence, with what each of them promises by an acknowledgement.
+which syncs always where its version can (2.10 and later), and mosquitto's persistence, with what each of them promises by an
+acknowledgement.
 
 usage: bench/spool.py [--quick] [--rounds N] [--folder DIR] [--json FILE] [--save] [--check]
 """
