@@ -184,7 +184,8 @@ Status SqliteStore::save_counts() {
 
 Status SqliteStore::commit() {
     if (auto saved = save_counts(); !saved) return saved;
-    return commit_.run();
+    if (auto done = commit_.run(); !done) return done;
+    return database_.still_writable();
 }
 
 void SqliteStore::rollback() {

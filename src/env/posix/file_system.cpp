@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,6 +44,16 @@ private:
     int fd_;
 };
 
+/// Asked after a sync that succeeded. On a file system that an error has just made read-only ext4 reports success and syncs nothing; what
+/// it refuses then is to open a file for writing. So the same file is opened again, whatever its name is by now.
+Status still_writable(int fd) {
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    const Descriptor again(retry_interrupted([&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC); }));
+    // Without /proc, or without a free descriptor, nobody knows; that is no failure of the disk.
+    if (again.get() < 0 && (errno == EROFS || errno == EIO || errno == ENODEV || errno == ENXIO)) return from_errno(errno);
+    return {};
+}
+
 class PosixFile final : public env::File {
 public:
     explicit PosixFile(int fd) : fd_(fd) {}
@@ -73,7 +83,10 @@ public:
     }
 
     // EINTR leaves it open whether the pages were written, like any other failure of fdatasync: not retried.
-    Status sync() override { return status_of(::fdatasync(fd_.get())); }
+    Status sync() override {
+        if (auto synced = status_of(::fdatasync(fd_.get())); !synced) return synced;
+        return still_writable(fd_.get());
+    }
 
     Status reserve(std::uint64_t size) override {
         if (size == 0) return {};

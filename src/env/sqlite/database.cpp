@@ -1,8 +1,11 @@
 #include "env/sqlite/database.hpp"
 
+#include <cerrno>
 #include <utility>
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 namespace sluice::sqlite {
 
@@ -109,6 +112,16 @@ base::Result<Statement> Database::prepare(std::string_view sql) {
     Statement statement(raw);
     if (code != SQLITE_OK) return error_of(code);
     return statement;
+}
+
+base::Status Database::still_writable() const {
+    const char* name = sqlite3_db_filename(database_.get(), "main");
+    if (name == nullptr || *name == '\0') return {};
+    // The log: closing the database's own file would let go of SQLite's lock.
+    const int fd = ::open((std::string(name) + "-wal").c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) ::close(fd);
+    if (fd < 0 && (errno == EROFS || errno == EIO || errno == ENODEV || errno == ENXIO)) return base::from_errno(errno);
+    return {};
 }
 
 std::string Database::last_message() const { return sqlite3_errmsg(database_.get()); }
