@@ -46,7 +46,7 @@ public:
     Verdict run() {
         collect();
         for (const auto check : {&Audit::check_known_and_once, &Audit::check_order, &Audit::check_holes, &Audit::check_acked,
-                                 &Audit::check_expiry, &Audit::check_ledger, &Audit::check_twins})
+                                 &Audit::check_expiry, &Audit::check_ledger, &Audit::check_twins, &Audit::check_state})
             if (auto verdict = (this->*check)(); verdict.broken()) return verdict;
         return {};
     }
@@ -230,6 +230,23 @@ private:
     Verdict check_twins() {
         if (evidence_.gateways.size() < 2 || evidence_.cloud.taken_over() != 0) return {};
         return {Checker::visible, "two gateways used one id and no connection was counted as taken over"};
+    }
+
+    /// What a reading does to rules and the event that it causes are one.
+    Verdict check_state() {
+        for (const auto* gateway : evidence_.gateways) {
+            const auto* counted = gateway->counted();
+            if (counted == nullptr) continue;
+            for (const auto& [id, entry] : gateway->journal().entries()) {
+                if (!entry.moves_state || entry.excused) continue;
+                const bool counts = counted->contains(id);
+                if (entry.acked && !counts) return {Checker::state, fmt::format("the acknowledged reading of event {} was forgotten", id)};
+                if (!entry.acked && counts != in_cloud_.contains(id))
+                    return {Checker::state, fmt::format("the reading of event {} was not acknowledged, and {}", id,
+                                                        counts ? "counts without its event" : "its event is there without it")};
+            }
+        }
+        return {};
     }
 
     const Evidence& evidence_;

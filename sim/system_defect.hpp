@@ -26,6 +26,10 @@ enum class Defect : std::uint8_t {
     wiped_when_unreadable,
     epoch_reused,
     reuse_sequences,
+    // Rule state
+    starts_unmarked,
+    events_before_journal,
+    takes_readings_before_settled,
     // Limits and the ledger
     drop_newest,
     drop_highest_class,
@@ -75,6 +79,12 @@ inline constexpr std::array kDefects{
     DefectInfo{Defect::epoch_reused, "epoch-reused", Checker::acked, Family::rough, "a new data directory gets the epoch of the lost one"},
     DefectInfo{Defect::reuse_sequences, "reuse-sequences", Checker::acked, Family::mixed,
                "after a restart the gateway numbers its events from 1 again"},
+    DefectInfo{Defect::starts_unmarked, "starts-unmarked", Checker::order, Family::stateful,
+               "a start does not write down which commits of the journal of rule state count"},
+    DefectInfo{Defect::events_before_journal, "events-before-journal", Checker::state, Family::stateful,
+               "a commit writes the events first and the journal of rule state then"},
+    DefectInfo{Defect::takes_readings_before_settled, "takes-readings-before-settled", Checker::order, Family::stateful,
+               "readings are taken before a start has brought missing events into the spool"},
     DefectInfo{Defect::drop_newest, "drop-newest", Checker::drop_order, Family::mixed, "a full spool refuses new events"},
     DefectInfo{Defect::drop_highest_class, "drop-highest-class", Checker::drop_order, Family::mixed,
                "a full spool takes the priorities the wrong way round"},

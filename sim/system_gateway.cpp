@@ -37,6 +37,8 @@ identity::MasterKey key_of(std::uint64_t seed) {
 /// What a kill -9 takes away.
 struct GatewayMachine::Process {
     std::unique_ptr<spool::Spool> spool;
+    std::unique_ptr<RuleState> rule_state;  ///< nullptr: no rule has state
+    base::Monotonic save_at{};
     std::unique_ptr<WatchedSource> source;
     std::unique_ptr<uplink::MqttCarrier> carrier;
     std::unique_ptr<uplink::Uplink> uplink;
@@ -110,19 +112,47 @@ base::Result<std::unique_ptr<spool::Spool>> GatewayMachine::open_spool() {
                               spool_options());
 }
 
+base::Result<std::unique_ptr<RuleState>> GatewayMachine::open_rule_state(spool::Spool& events) {
+    if (defect_ == Defect::takes_readings_before_settled) {
+        Journal::Entry entry;
+        entry.id = journal_.next_id();
+        const auto json = fmt::format("{{\"id\":{}}}", entry.id);
+        entry.event_class = data::ClassIndex(static_cast<std::uint8_t>(random_.below(kClasses)));
+        entry.epoch = events.epoch();
+        entry.fingerprint = base::hash64(json);
+        entry.taken_at = scheduler_.now();
+        const auto sequence = events.append({entry.event_class, "rule", clock_.wall().time, base::as_bytes(json)});
+        if (sequence) entry.sequence = *sequence;
+        if (sequence) journal_.taken(entry);
+    }
+    return RuleState::open({defect_files_, clock_, entropy_, sealer_}, disk_, defect_, checkpoint_, events);
+}
+
 void GatewayMachine::boot() {
     if (process_) return;
     ++life_;
     if (plan_.medium_lies() && random_.chance(1, 2)) disk_.forget_cache();
     auto process = std::make_unique<Process>();
     auto spool = open_spool();
+    if (spool && plan_.rule_state != 0) {
+        process->spool = std::move(*spool);
+        auto rule_state = open_rule_state(*process->spool);
+        if (rule_state) {
+            process->rule_state = std::move(*rule_state);
+            spool = std::move(process->spool);
+        } else {
+            spool = rule_state.error();
+        }
+    }
     if (!spool || disk_.power_is_off()) {
         const bool explained = disk_.power_is_off() || (!calm_ && (plan_.may_fail() || plan_.disk_outages != 0));
         if (!explained)
             complain(Checker::opens, fmt::format("the spool does not open: {} ({}:{})", base::describe(spool.error()),
                                                  spool.error().where.file, spool.error().where.line));
+        process.reset();
         if (disk_.power_is_off()) {
             spool = base::Error{base::Errc::closed};
+            journal_.lose_pending();
             disk_.crash();
         } else if (defect_ == Defect::wiped_when_unreadable) {
             disk_.replace_medium();
@@ -147,6 +177,8 @@ void GatewayMachine::boot() {
     process->uplink = std::make_unique<uplink::Uplink>(options, std::make_unique<uplink::SluiceDialect>(kId), *process->carrier,
                                                        *process->source, static_cast<uplink::StatusSource&>(*this), entropy_);
     process->maintain_at = clock_.now() + plan_.maintain_every;
+    process->save_at = clock_.now() + plan_.checkpoint_every;
+    if (journal_.pending() != 0) process->commit_at = clock_.now();
     process_ = std::move(process);
     process_->uplink->start(clock_.now());
     after_step();
@@ -220,6 +252,11 @@ void GatewayMachine::take_event() {
         entry.sequence = *sequence;
         entry.fingerprint = base::hash64(json);
         entry.taken_at = scheduler_.now();
+        if (process_->rule_state) {
+            process_->rule_state->note(*process_->spool, *sequence, event);
+            entry.moves_state = random_.chance(plan_.rule_state, 10);
+            if (entry.moves_state) process_->rule_state->take(entry.id);
+        }
         journal_.taken(entry);
         if (defect_ == Defect::ack_before_fsync) journal_.ack_pending();
         if (!process_->commit_at) {
@@ -230,9 +267,20 @@ void GatewayMachine::take_event() {
     after_step();
 }
 
+base::Status GatewayMachine::write() {
+    return process_->rule_state ? process_->rule_state->commit(*process_->spool) : process_->spool->commit();
+}
+
+/// A checkpoint is written after the commit of what is in it.
+void GatewayMachine::save_rule_state() {
+    process_->save_at = clock_.now() + plan_.checkpoint_every;
+    if (process_->commit_at) commit();
+    if (!process_->commit_at && !disk_.power_is_off()) process_->rule_state->save(checkpoint_);
+}
+
 void GatewayMachine::commit() {
     process_->commit_at.reset();
-    if (const auto done = process_->spool->commit(); !done) {
+    if (const auto done = write(); !done) {
         if (defect_ == Defect::ack_after_failed_commit && !disk_.power_is_off()) journal_.ack_pending();
         process_->commit_at = clock_.now() + milliseconds(100);  // nothing is acknowledged; try again
         return;
@@ -253,10 +301,15 @@ void GatewayMachine::turn() {
         commit();
         if (process_->busy) return after_step();
     }
+    if (process_->rule_state && now >= process_->save_at) {
+        save_rule_state();
+        if (process_->busy) return after_step();
+    }
     if (now >= process_->maintain_at) {
         process_->maintain_at = now + plan_.maintain_every;
         (void)process_->spool->maintain();  // fails only for a while: it is tried again every second
-        process_->uplink->on_events(now);   // time to live may have made gaps
+        if (process_->rule_state) (void)process_->rule_state->maintain();
+        process_->uplink->on_events(now);  // time to live may have made gaps
     }
     if (const auto at = process_->uplink->next_deadline(); at && now >= *at) process_->uplink->on_tick(now);
     after_step();
@@ -272,6 +325,7 @@ void GatewayMachine::after_step() {
 
 void GatewayMachine::schedule_turn() {
     auto next = process_->maintain_at;
+    if (process_->rule_state) next = std::min(next, process_->save_at);
     if (process_->commit_at) next = std::min(next, *process_->commit_at);
     if (const auto at = process_->uplink->next_deadline()) next = std::min(next, *at);
     const auto at = scheduler_.now() + std::max(next - clock_.now(), Scheduler::Time(0));
@@ -310,7 +364,10 @@ void GatewayMachine::die_in_operation(std::uint64_t n) {
 
 void GatewayMachine::stop_cleanly() {
     if (!process_) return;
-    if (const auto done = process_->spool->close(); done && !disk_.power_is_off()) journal_.ack_pending();
+    auto done = write();
+    if (process_->rule_state && done) done = process_->rule_state->close();
+    if (auto closed = process_->spool->close(); !closed) done = closed;
+    if (done && !disk_.power_is_off()) journal_.ack_pending();
     if (disk_.power_is_off()) return end_process(true);
     process_->uplink->stop(clock_.now());
     end_process(false);
@@ -354,6 +411,7 @@ void GatewayMachine::lose_disk() {
     if (!process_) return;
     end_process(true);
     disk_.replace_medium();
+    checkpoint_ = {};
     journal_.excuse_all();
     epoch_.reset();
 }
@@ -401,6 +459,11 @@ void GatewayMachine::check() {
     if (verdict_.broken()) return;
     verdict_ = process_->watch.look(process_->spool->stats());
     if (!verdict_.broken()) verdict_ = process_->source->verdict();
+    if (!verdict_.broken() && process_->rule_state) verdict_ = process_->rule_state->verdict();
+}
+
+const std::set<std::uint64_t>* GatewayMachine::counted() const {
+    return process_ && process_->rule_state ? &process_->rule_state->readings() : nullptr;
 }
 
 void GatewayMachine::on_link_open(LinkId link) {

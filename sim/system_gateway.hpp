@@ -17,6 +17,7 @@
 #include "sim/system_defect_files.hpp"
 #include "sim/system_journal.hpp"
 #include "sim/system_plan.hpp"
+#include "sim/system_rule_state.hpp"
 #include "sim/system_source.hpp"
 #include "sim/system_verdict.hpp"
 #include "sim/system_watch.hpp"
@@ -62,6 +63,8 @@ public:
     /// The wall clock has jumped while it claimed to be set: time to live may then be anything (docs/formats/spool.md).
     [[nodiscard]] bool clock_lied() const { return clock_lied_; }
     [[nodiscard]] std::uint64_t interruptions() const { return interruptions_; }
+    /// The readings that a rule with state has counted; nullptr where there is none, or the gateway is down.
+    [[nodiscard]] const std::set<std::uint64_t>* counted() const;
 
     void on_link_open(LinkId link) override;
     std::size_t on_link_bytes(LinkId link, base::ByteView bytes) override;
@@ -76,6 +79,9 @@ private:
     void append_ledger(base::Bytes& out) override;
 
     void take_event();
+    base::Result<std::unique_ptr<RuleState>> open_rule_state(spool::Spool& events);
+    base::Status write();
+    void save_rule_state();
     void commit();
     void tell_committed();
     void turn();
@@ -110,6 +116,7 @@ private:
     StubbornEntropy stubborn_entropy_;
 
     Journal journal_;
+    Checkpoint checkpoint_;
     std::unique_ptr<Process> process_;
     std::uint64_t life_ = 0;  ///< actions of earlier lives do nothing
     std::uint32_t boots_ = 0;

@@ -18,6 +18,7 @@ public:
         data::ClassIndex event_class;
         data::Epoch epoch;
         data::Sequence sequence;
+        bool moves_state = false;  ///< the reading moves the state of a rule: a turn of the journal of rule state
         bool acked = false;
         bool excused = false;                  ///< its disk was lost: it may be in the cloud or not
         std::uint64_t fingerprint = 0;         ///< of the JSON

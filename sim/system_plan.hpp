@@ -15,9 +15,10 @@ namespace sluice::sim {
 
 /// What kind of run a seed is of. A seed means something else in each.
 enum class Family : std::uint8_t {
-    mixed,    ///< seconds to minutes under load; power, disk, cloud and network fail at any moment
-    rough,    ///< the same, and media and clocks that lie, lost disks, a cloud from an old backup, two gateways with one id
-    lasting,  ///< weeks to a year of slow events, outages of days; timers that only chatter are slower (see SystemPlan)
+    mixed,     ///< seconds to minutes under load; power, disk, cloud and network fail at any moment
+    rough,     ///< the same, and media and clocks that lie, lost disks, a cloud from an old backup, two gateways with one id
+    lasting,   ///< weeks to a year of slow events, outages of days; timers that only chatter are slower (see SystemPlan)
+    stateful,  ///< seconds to minutes with rule state and its journal; up to a hundred short lives, each ended by power or kill -9
 };
 [[nodiscard]] std::string_view name(Family family);
 [[nodiscard]] std::optional<Family> family_named(std::string_view name);
@@ -41,6 +42,8 @@ struct SystemPlan {
     std::uint32_t gateway_cuts = 0;    ///< of power, at random moments
     std::uint32_t gateway_deaths = 0;  ///< of power, in the middle of a random disk operation
     std::uint32_t clean_stops = 0;
+    std::uint32_t rule_state = 0;                        ///< of ten readings so many move the state of a rule; 0: no rule has any
+    std::chrono::milliseconds checkpoint_every{1'000};   ///< of rule state
     std::chrono::milliseconds gateway_pause_max{3'000};  ///< until it starts again
     DiskFaults disk;
     std::uint64_t disk_bytes_max = UINT64_MAX;   ///< the disk itself is full there, below the spool's own limit

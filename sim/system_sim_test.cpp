@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kSmokeSeeds = 300;
 constexpr std::uint64_t kRoughSeeds = 150;
 constexpr std::uint64_t kLastingSeeds = 30;
+constexpr std::uint64_t kStatefulSeeds = 100;
 /// Within so many seeds of its family each deliberate defect must show.
 constexpr std::uint64_t kDefectSeeds = 100;
 
@@ -70,6 +71,11 @@ TEST(SystemSim, every_promise_is_kept_for_months) {
     EXPECT_GT(totals.boots, 2 * kLastingSeeds);
 }
 
+TEST(SystemSim, every_promise_is_kept_with_rule_state_and_short_lives) {
+    const auto totals = run_seeds(Family::stateful, kStatefulSeeds);
+    EXPECT_GT(totals.boots, 20 * kStatefulSeeds);
+}
+
 /// Only one fault, so that nothing else can explain what is seen.
 SystemPlan quiet_plan() {
     SystemPlan plan;
@@ -107,7 +113,7 @@ TEST(SystemSim, two_gateways_with_one_id_lose_nothing_and_are_seen) {
 }
 
 TEST(SystemSim, the_same_seed_gives_the_same_run) {
-    for (const auto family : {Family::mixed, Family::rough, Family::lasting}) {
+    for (const auto family : {Family::mixed, Family::rough, Family::lasting, Family::stateful}) {
         for (const std::uint64_t seed : {3U, 17U, 88U}) {
             const auto first = simulate(plan_of_seed(seed, family));
             const auto second = simulate(plan_of_seed(seed, family));

@@ -27,6 +27,7 @@ enum class Checker : std::uint8_t {
     format,
     rest,
     visible,
+    state,
 };
 
 struct CheckerInfo {
@@ -52,6 +53,8 @@ inline constexpr std::array kCheckers{
     CheckerInfo{Checker::format, "format", "the cloud understands what the gateway sends"},
     CheckerInfo{Checker::rest, "rest", "when nothing fails any more, everything arrives"},
     CheckerInfo{Checker::visible, "visible", "two gateways under one id are seen"},
+    CheckerInfo{Checker::state, "state",
+                "rule state has each acknowledged reading once, and of the others those whose event is there as well"},
 };
 
 [[nodiscard]] constexpr std::string_view name(Checker checker) { return kCheckers[static_cast<std::size_t>(checker)].name; }

@@ -1,6 +1,7 @@
 #include "gateway/state_journal.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "flow/spool/block.hpp"
 
@@ -91,8 +92,29 @@ bool holds(spool::Spool& events, data::ClassIndex event_class, std::uint64_t seq
     return !found || !found->gap || found->gap->reason != base::DropReason::corrupt;
 }
 
-/// Events of a commit that are not in the spool go there now. `exact`: those that a torn write took, too.
-void redo(spool::Spool& events, base::ByteView from, bool exact) {
+/// Can anything of the class be read behind this number?
+bool goes_on_behind(spool::Spool& events, data::ClassIndex event_class, std::uint64_t sequence) {
+    for (data::Sequence at(sequence + 1); at < events.durable_end(event_class);) {
+        Nobody nobody;
+        const auto found = events.read(event_class, at, {.events = 1, .bytes = 1}, nobody);
+        if (!found || found->events != 0) return true;
+        if (found->next <= at) break;
+        at = found->next;
+    }
+    return false;
+}
+
+/// An event as the journal has it.
+struct Kept {
+    data::ClassIndex event_class;
+    std::uint64_t sequence = 0;
+    std::int64_t made_ms = 0;
+    std::string rule;
+    base::Bytes json;
+};
+
+/// Appends those of a record of events.
+void take_kept(const spool::Spool& events, base::ByteView from, std::vector<Kept>& out) {
     from = from.subspan(1);
     while (!from.empty()) {
         const auto name = take_name(from);
@@ -101,12 +123,46 @@ void redo(spool::Spool& events, base::ByteView from, bool exact) {
         const auto rule = take_bytes(from);
         const auto json = take_bytes(from);
         if (!name || !sequence || !made || !rule || !json) return;
-        const auto event_class = class_of(events, *name);
-        if (!event_class) continue;
-        const bool there = exact ? holds(events, *event_class, *sequence) : data::Sequence(*sequence) < events.durable_end(*event_class);
-        // Larger than a record may be it was not in the first place.
-        if (!there) (void)events.append({*event_class, base::as_text(*rule), base::from_ms(spool::unzigzag(*made)), *json});
+        if (const auto event_class = class_of(events, *name))
+            out.push_back({*event_class, *sequence, spool::unzigzag(*made), std::string(base::as_text(*rule)),
+                           base::Bytes(json->begin(), json->end())});
     }
+}
+
+/// Of the events of the last write those that have to come again. A write can be torn in the middle: what it has left of a class behind the
+/// first one that is missing is taken back and comes again, too, or events would change their order. Nobody has seen it.
+std::vector<Kept> torn_off(spool::Spool& events, std::vector<Kept> last) {
+    std::map<data::ClassIndex, std::uint64_t> ends;
+    for (const Kept& each : last) ends[each.event_class] = each.sequence;
+    std::map<data::ClassIndex, bool> torn;  // from the first one that is missing
+    std::vector<Kept> out;
+    for (Kept& each : last) {
+        const bool there = holds(events, each.event_class, each.sequence);
+        auto known = torn.find(each.event_class);
+        if (known == torn.end()) {
+            if (there) continue;
+            // Newer ones behind it: the write was whole once, and the medium has lost some of it. That is counted like any damage.
+            known = torn.emplace(each.event_class, !goes_on_behind(events, each.event_class, ends[each.event_class])).first;
+        }
+        if (!known->second) continue;
+        if (there) events.retract(each.event_class, data::Sequence(each.sequence));
+        out.push_back(std::move(each));
+    }
+    return out;
+}
+
+/// The first block of the last write is torn, so nothing of its commit counts: further blocks of that write may be there all the same. What
+/// other classes have was written after it; where there is some, the block was there once and the medium has lost it.
+void take_back(spool::Spool& events, data::ClassIndex first_class, const std::vector<Kept>& last) {
+    const auto there = [&events](const Kept& each) { return holds(events, each.event_class, each.sequence); };
+    std::uint64_t end = 0;
+    for (const Kept& each : last) {
+        if (each.event_class == first_class) end = each.sequence;
+        if (each.event_class != first_class && there(each)) return;
+    }
+    if (end == 0 || goes_on_behind(events, first_class, end)) return;
+    for (const Kept& each : last)
+        if (each.event_class == first_class && there(each)) events.retract(first_class, data::Sequence(each.sequence));
 }
 
 }  // namespace
@@ -130,6 +186,10 @@ public:
             case JournalKind::commit:
                 if (const auto commit = Commit::decode(event.json)) on_commit(sequence.value(), *commit);
                 break;
+            case JournalKind::again:
+                forget();
+                again = true;
+                return;
             case JournalKind::start:
                 on_start(event.json);
                 break;
@@ -142,6 +202,7 @@ public:
     }
     std::vector<Turn> turns;
     std::vector<base::Bytes> events;
+    bool again = false;  ///< `events` are those that a start brings into the spool
     std::uint64_t lost = 0;
 
 protected:
@@ -152,6 +213,7 @@ private:
     void forget() {
         turns.clear();
         events.clear();
+        again = false;
     }
 };
 
@@ -183,90 +245,137 @@ base::Status StateJournal::walk(Walk& walk) {
 base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
     class Settle final : public Walk {
     public:
-        Settle(spool::Spool& the_events, std::vector<std::uint64_t>& the_void) : spooled(the_events), not_counting(the_void) {}
+        Settle(const spool::Spool& the_spool, std::set<std::uint64_t>& the_void) : spooled(the_spool), not_counting(the_void) {}
         void on_commit(std::uint64_t position, const Commit& commit) override {
-            // Those of the last commit are looked at more closely in the end.
-            for (const base::Bytes& each : last_events) redo(spooled, each, false);
+            // A disk that failed: nothing was torn there, the spool has begun a new file. The last commit is looked at more closely.
+            for (Kept& each : last_events)
+                if (data::Sequence(each.sequence) >= spooled.durable_end(each.event_class)) missing.push_back(std::move(each));
+            last_events.clear();
             const auto event_class = class_of(spooled, commit.event_class);
             const bool same = commit.epoch == spooled.epoch().value();
             last_position = position;
             last_class = same ? event_class : std::nullopt;
             last_first = commit.first;
-            last_events = same ? std::move(events) : std::vector<base::Bytes>();
             if (same && event_class && spooled.durable_end(*event_class) <= data::Sequence(commit.first)) {
                 of_this_run.push_back(position);
-                last_events.clear();
                 return;
             }
+            if (same) take_events();
             found.turns += turns.size();
             before_last = found.last;
             found.last = commit.at;
         }
         void on_start(base::ByteView record) override {
-            // What came before was settled then.
+            // What came before was decided then. What the start brought into the spool may not have got there.
             of_this_run.clear();
+            missing.clear();
             last_events.clear();
             last_class.reset();
+            if (again) take_events();
             base::ByteView from = record.subspan(1);
-            while (const auto position = take_varint(from)) not_counting.push_back(*position);
+            while (const auto position = take_varint(from)) not_counting.insert(*position);
         }
-        spool::Spool& spooled;
-        std::vector<std::uint64_t>& not_counting;
+        void take_events() {
+            for (const base::Bytes& each : events) take_kept(spooled, each, last_events);
+        }
+        const spool::Spool& spooled;
+        std::set<std::uint64_t>& not_counting;
         Found found;
         std::optional<JournalMoment> before_last;
         std::vector<std::uint64_t> of_this_run;
         std::uint64_t last_position = 0;
         std::optional<data::ClassIndex> last_class;
         std::uint64_t last_first = 0;
-        std::vector<base::Bytes> last_events;
+        std::vector<Kept> last_events;
+        std::vector<Kept> missing;  // of those before
     };
     Settle settle(events, void_);
     if (auto walked = walk(settle); !walked) return walked.error();
     settle.found.lost = settle.lost;
+    settle.found.end = next_;
     const bool counts = settle.of_this_run.empty() || settle.of_this_run.back() != settle.last_position;
     // A torn write leaves sequence numbers that nobody has: of the last commit only what can be read is there.
     if (counts && settle.last_class && !holds(events, *settle.last_class, settle.last_first)) {
         settle.of_this_run.push_back(settle.last_position);
         settle.found.last = settle.before_last;
+        take_back(events, *settle.last_class, settle.last_events);
     } else if (counts) {
-        for (const base::Bytes& each : settle.last_events) redo(events, each, true);
+        for (Kept& each : torn_off(events, std::move(settle.last_events))) settle.missing.push_back(std::move(each));
     }
-    void_.insert(void_.end(), settle.of_this_run.begin(), settle.of_this_run.end());
+    // What was taken back first: whoever dies behind this finds that it is missing.
+    if (auto done = events.commit(); !done) return done.error();
+    for (const Kept& each : settle.missing) {
+        const data::Event event{each.event_class, each.rule, base::from_ms(each.made_ms), each.json};
+        // Larger than a record may be it was not in the first place.
+        if (const auto sequence = events.append(event)) note(events, *sequence, event);
+    }
+    if (auto started = start(settle.of_this_run); !started) return started.error();
     if (auto done = events.commit(); !done) return done.error();
     return settle.found;
+}
+
+/// On disk before the spool has anything new: numbers that are given out from now on say nothing about the commits before.
+base::Status StateJournal::start(const std::vector<std::uint64_t>& not_counting) {
+    void_.insert(not_counting.begin(), not_counting.end());
+    if (spool_->first_waiting(kClass) == spool_->durable_end(kClass)) return {};
+    if (!noted_.empty()) {
+        scratch_.assign(1, static_cast<base::Byte>(JournalKind::again));
+        if (auto added = add(scratch_); !added) return added;
+        add_noted(std::nullopt);
+        if (auto done = spool_->commit(); !done) return done;
+    }
+    scratch_.assign(1, static_cast<base::Byte>(JournalKind::start));
+    for (const std::uint64_t position : not_counting) append_varint(scratch_, position);
+    if (auto added = add(scratch_); !added) return added;
+    const auto done = spool_->commit();
+    pending_ = !done;
+    return done;
 }
 
 base::Status StateJournal::read(Visitor& visitor) {
     class Read final : public Walk {
     public:
-        Read(Visitor& to, const std::vector<std::uint64_t>& the_void) : visitor(to), not_counting(the_void) {}
+        Read(Visitor& to, const std::set<std::uint64_t>& the_void) : visitor(to), not_counting(the_void) {}
         void on_commit(std::uint64_t position, const Commit&) override {
-            if (std::find(not_counting.begin(), not_counting.end(), position) != not_counting.end()) return;
+            if (not_counting.contains(position)) return;
             for (const Turn& turn : turns) visitor.on_turn(turn.position, turn.record);
         }
         Visitor& visitor;
-        const std::vector<std::uint64_t>& not_counting;
+        const std::set<std::uint64_t>& not_counting;
     };
     Read read(visitor, void_);
     return walk(read);
 }
 
-base::Status StateJournal::begin() {
-    if (spool_->first_waiting(kClass) == spool_->durable_end(kClass)) return {};
-    scratch_.assign(1, static_cast<base::Byte>(JournalKind::start));
-    for (const std::uint64_t position : void_) append_varint(scratch_, position);
-    add(scratch_);
-    return spool_->commit();
+base::Status StateJournal::add(base::ByteView record) {
+    const auto sequence = spool_->append({kClass, {}, base::from_ms(0), record});
+    if (!sequence) return sequence.error();
+    next_ = sequence->value() + 1;
+    pending_ = true;
+    return {};
 }
 
-void StateJournal::add(base::ByteView record) {
-    const auto sequence = spool_->append({kClass, {}, base::from_ms(0), record});
-    if (sequence) next_ = sequence->value() + 1;
-    pending_ = true;
+/// The events noted since the last commit, but for those of the block that it names.
+void StateJournal::add_noted(const std::optional<spool::Spool::FirstBlock>& first) {
+    scratch_.assign(1, static_cast<base::Byte>(JournalKind::events));
+    const auto flush = [this] {
+        if (scratch_.size() <= 1) return;
+        (void)add(scratch_);  // too large: the spool of the journal counts it as lost
+        scratch_.resize(1);
+    };
+    for (const Noted& each : noted_) {
+        const data::Sequence sequence(each.sequence);
+        if (first && each.event_class == first->event_class && sequence >= first->first && sequence < first->end) continue;
+        if (scratch_.size() + each.size > kEventsRecordBytes) flush();
+        base::append(scratch_, base::ByteView(noted_bytes_).subspan(each.at, each.size));
+    }
+    flush();
+    noted_.clear();
+    noted_bytes_.clear();
 }
 
 void StateJournal::append(base::ByteView turn) {
-    add(packer_.pack(turn));
+    (void)add(packer_.pack(turn));  // too large for a small journal: counted as lost, and a checkpoint follows
     open_ = true;
 }
 
@@ -286,19 +395,7 @@ void StateJournal::note(const spool::Spool& events, data::Sequence sequence, con
 base::Status StateJournal::commit(const spool::Spool& events, JournalMoment now) {
     if (open_) {
         const auto first = events.first_to_commit();
-        scratch_.assign(1, static_cast<base::Byte>(JournalKind::events));
-        const auto flush = [this](std::size_t from_size) {
-            if (scratch_.size() <= from_size) return;
-            add(scratch_);
-            scratch_.resize(1);
-        };
-        for (const Noted& each : noted_) {
-            const data::Sequence sequence(each.sequence);
-            if (first && each.event_class == first->event_class && sequence >= first->first && sequence < first->end) continue;
-            if (scratch_.size() + each.size > kEventsRecordBytes) flush(1);
-            base::append(scratch_, base::ByteView(noted_bytes_).subspan(each.at, each.size));
-        }
-        flush(1);
+        add_noted(first);
         Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0};
         if (first) {
             commit.event_class = events.classes()[first->event_class.value()].name;
@@ -306,7 +403,7 @@ base::Status StateJournal::commit(const spool::Spool& events, JournalMoment now)
         }
         scratch_.clear();
         commit.encode(scratch_);
-        add(scratch_);
+        if (auto added = add(scratch_); !added) return added;
         open_ = false;
     }
     noted_.clear();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,14 +51,13 @@ public:
         std::uint64_t turns = 0;
         std::uint64_t lost = 0;             ///< records that are missing between those that are there
         std::optional<JournalMoment> last;  ///< of the last commit that counts
+        std::uint64_t end = 1;              ///< one past the last record that earlier runs left
     };
-    /// Looks which commits count and brings events of theirs that are missing into the spool (committed). Before anything is appended to
-    /// it. Errors: io.
+    /// Looks which commits count, writes that down for later starts, and brings events of theirs that are missing into the spool
+    /// (committed). Once, and before anything else is appended to either. Errors: as spool::Spool::commit; too_large.
     base::Result<Found> settle(spool::Spool& events);
     /// The turns that count, in their order. Errors: io.
     base::Status read(Visitor& visitor);
-    /// Ends what earlier runs left. Errors: as spool::Spool::commit.
-    base::Status begin();
 
     // ---- running
 
@@ -78,15 +78,17 @@ private:
     explicit StateJournal(std::unique_ptr<spool::Spool> spool);
     class Walk;
     base::Status walk(Walk& walk);
-    void add(base::ByteView record);
+    base::Status start(const std::vector<std::uint64_t>& not_counting);
+    base::Status add(base::ByteView record);
+    void add_noted(const std::optional<spool::Spool::FirstBlock>& first);
 
     std::unique_ptr<spool::Spool> spool_;
     TurnPacker packer_;
     std::uint64_t next_ = 1;
     std::uint64_t lost_before_ = 0;
-    std::vector<std::uint64_t> void_;  // positions of commit records that do not count
-    bool open_ = false;                // turns since the last commit record
-    bool pending_ = false;             // not synced
+    std::set<std::uint64_t> void_;  // positions of commit records that do not count
+    bool open_ = false;             // turns since the last commit record
+    bool pending_ = false;          // not synced
     struct Noted {
         data::ClassIndex event_class;
         std::uint64_t sequence;

@@ -88,7 +88,7 @@ base::Result<RecoveredState> recover_state(StateStore& store, StateJournal* jour
     }
     Replay replay(engines, out.shift);
     for (const SavedRules& each : saved) {
-        const bool journaled = each.head && journal != nullptr && each.head->position != 0 && each.head->position <= journal->position();
+        const bool journaled = each.head && journal != nullptr && each.head->position != 0 && each.head->position <= found.end;
         const auto restore = [&](rules::Engine& engine) {
             const auto done = each.head && (journaled || !interrupted)
                                   ? engine.restore(each.state, each.head->at.at - out.shift, each.head->at.wall)

@@ -37,9 +37,6 @@ bool Gateway::open_rule_state(spool::Spool& events, config::StartError& error) {
     auto recovered = recover_state(*state_, journal_.get(), found, engines, world_.clock, interrupted);
     if (!recovered) return fail(recovered.error());
     recovered_ = *recovered;
-    if (journal_) {
-        if (auto begun = journal_->begin(); !begun) return fail(begun.error());
-    }
     for (const auto& shard : shards_) shard->go_on_from(recovered_.shift, found.turns != 0);
     return true;
 }

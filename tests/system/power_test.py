@@ -57,7 +57,7 @@ class Power(SystemCase):
         self.forgotten += not (witness.exists() and witness.read_text() == "here")
         daemon.start()
 
-    def under_load(self, of_gateway, of_cloud, rules=RULES, late=False):
+    def under_load(self, of_gateway, of_cloud, rules=RULES):
         store = Cloud(self.folder)
         link = Link(store.mqtt_port)
         at = Gateway(self.folder, uplink_port=link.port, uplink_more=", retry_max: 1s, ack_timeout: 2s", rules=rules,
@@ -84,7 +84,7 @@ class Power(SystemCase):
         load.stop()
         wait_until(at.drained, f"everything acknowledged is in the cloud\n{at.log_tail()}")
         # A torn write had no acknowledgement, and is counted.
-        verify(self, load, store, at, may_count=["corrupt"], late=late)
+        verify(self, load, store, at, may_count=["corrupt"])
         self.assertEqual(at.stop(), 0, at.log_tail())
         self.assertGreater(self.forgotten, self.witnesses // 2, "the copies must forget what was not synced, or this test shows nothing")
         print(f"{CUTS} cuts, {self.forgotten} of {self.witnesses} unsynced files were gone", flush=True)
@@ -93,8 +93,7 @@ class Power(SystemCase):
         self.under_load(True, False)
 
     def test_power_cuts_of_a_gateway_with_rule_state_lose_nothing_that_was_acknowledged(self):
-        # Why they can come late is not known yet: docs/faults.md, "Known".
-        self.under_load(True, False, STATEFUL, late=True)
+        self.under_load(True, False, STATEFUL)
 
     def test_power_cuts_of_gateway_and_cloud_lose_nothing_that_was_acknowledged(self):
         self.under_load(True, True)

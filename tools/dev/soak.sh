@@ -28,7 +28,7 @@ verb_soak() {
     end=$(($(date +%s) + hours * 3600))
     from=$(date +%s)000
     while [ "$(date +%s)" -lt "$end" ]; do
-        for family in mixed rough lasting; do
+        for family in mixed rough lasting stateful; do
             run build/release/sluice_simulate --family "$family" --seeds "$from..$((from + 999))"
         done
         from=$((from + 1000))

@@ -85,6 +85,12 @@ void Spool::count_dropped(data::ClassIndex event_class, base::DropReason reason,
     parts_->losses_unsaved = parts_->losses_unsaved || events != 0;
 }
 
+void Spool::retract(data::ClassIndex event_class, data::Sequence sequence) {
+    ClassLog& log = parts_->log_of(event_class);
+    base::check(sequence < durable_end(event_class), "spool: taking back what is not there");
+    parts_->lose(log, sequence.value(), sequence.value(), base::DropReason::corrupt);
+}
+
 Status Spool::commit() { return parts_->commit(); }
 
 std::optional<Spool::FirstBlock> Spool::first_to_commit() const {

@@ -143,6 +143,10 @@ public:
     /// nothing); the next call tries again, in new files.
     base::Status commit();
 
+    /// Takes back a durable event that nobody has read: counted as corrupt, as if the write that brought it had been torn there. For who
+    /// finds at a start that the rest of a write is missing. Durable with the next commit().
+    void retract(data::ClassIndex event_class, data::Sequence sequence);
+
     /// The block that the next commit() writes first: on disk as a whole or not at all, and before everything else of that commit.
     struct FirstBlock {
         data::ClassIndex event_class;

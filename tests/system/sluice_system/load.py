@@ -143,11 +143,10 @@ def gaps(store, gateway) -> list:
         database.close()
 
 
-def verify(case, load, store, at, *, may_lose=(), may_count=(), acked_min=100, late=False, loud=True):
+def verify(case, load, store, at, *, may_lose=(), may_count=(), acked_min=100, loud=True):
     """The oracle, once everything is drained. `may_lose`: reasons for which acknowledged readings may be missing (a limit was reached);
     `may_count`: reasons that may stand in the ledger for events that nobody had an acknowledgement of. Readings of others than the load's
-    publishers are only counted. `late`: readings that nobody had an acknowledgement of may come behind newer ones.
-    Returns the lost numbers by class."""
+    publishers are only counted. Returns the lost numbers by class."""
     acked = load.acked()
     case.assertGreater(len(acked), acked_min, "the load must have got somewhere")
     ledger = at.ledger()["events"]
@@ -171,7 +170,7 @@ def verify(case, load, store, at, *, may_lose=(), may_count=(), acked_min=100, l
             case.assertEqual(holes, {n for n in told[name, epoch] if n < found[-1]}, f"{name}: a hole that was not told, or told wrongly")
             gone += len(told[name, epoch])
         newest = {}
-        for device, number in [each for each in seen if not late or each in acked]:
+        for device, number in seen:
             case.assertGreater(number, newest.get(device, -1), f"{name}: readings of {device} out of order")
             newest[device] = number
         row = ledger[name]

@@ -1,0 +1,106 @@
+#include "sim/system_rule_state.hpp"
+
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+
+namespace sluice::sim {
+
+namespace {
+
+constexpr const char* kFolder = "/data/state/journal";
+
+base::Result<std::unique_ptr<gateway::StateJournal>> open_journal(const spool::Spool::Environment& environment) {
+    return gateway::StateJournal::open(environment, {.directory = kFolder});
+}
+
+/// Defect::starts_unmarked: a folder as it was.
+class Before {
+public:
+    explicit Before(SimDisk& disk) : disk_(disk) {
+        for (const auto& path : disk_.paths())
+            if (path.starts_with(kFolder)) files_[path] = *disk_.contents(path);
+    }
+    void put_back() {
+        for (const auto& path : disk_.paths())
+            if (path.starts_with(kFolder) && !files_.contains(path)) (void)disk_.remove(path);
+        (void)disk_.sync_directory(kFolder);  // a disk that fails here fails the start
+        for (const auto& [path, bytes] : files_) disk_.overwrite(path, bytes);
+    }
+
+private:
+    SimDisk& disk_;
+    std::map<std::string, base::Bytes> files_;
+};
+
+}  // namespace
+
+/// Counts the readings of the journal that are not in the checkpoint.
+class RuleState::Replay final : public gateway::StateJournal::Visitor, private gateway::TurnVisitor {
+public:
+    Replay(RuleState& state, std::uint64_t from) : state_(state), from_(from) {}
+    void on_turn(std::uint64_t position, base::ByteView record) override {
+        if (position >= from_) (void)gateway::read_turn(record, *this);  // one that cannot be read does not count
+    }
+
+private:
+    void on_reading(const data::Reading& reading, rules::Origin) override {
+        state_.count(std::stoull(std::string(base::as_text(reading.payload))));
+    }
+    void on_time(gateway::JournalMoment, rules::Origin) override {}
+    RuleState& state_;
+    std::uint64_t from_;
+};
+
+base::Result<std::unique_ptr<RuleState>> RuleState::open(const spool::Spool::Environment& environment, SimDisk& disk, Defect defect,
+                                                         const Checkpoint& checkpoint, spool::Spool& events) {
+    std::unique_ptr<RuleState> state(new RuleState(environment.clock, defect, checkpoint));
+    auto journal = open_journal(environment);
+    if (!journal) return journal.error();
+    state->journal_ = std::move(*journal);
+    std::optional<Before> before;
+    if (defect == Defect::starts_unmarked) before.emplace(disk);
+    if (const auto settled = state->journal_->settle(events); !settled) return settled.error();
+    Replay replay(*state, checkpoint.position);
+    if (const auto read = state->journal_->read(replay); !read) return read.error();
+    if (!before) return state;
+    state->journal_.reset();
+    before->put_back();
+    journal = open_journal(environment);
+    if (!journal) return journal.error();
+    state->journal_ = std::move(*journal);
+    return state;
+}
+
+void RuleState::count(std::uint64_t reading) {
+    if (readings_.insert(reading).second || verdict_.broken()) return;
+    verdict_ = {Checker::state, fmt::format("the reading of event {} counts twice", reading)};
+}
+
+void RuleState::take(std::uint64_t reading) {
+    count(reading);
+    gateway::TurnJournal turn({.shard = 0, .shards = 1});
+    const std::string payload = std::to_string(reading);
+    turn.add({.topic = "t", .payload = base::as_bytes(payload), .client = "c", .arrived = clock_.wall().time, .at = clock_.now()});
+    for (const base::Bytes& record : turn.take()) journal_->append(record);
+}
+
+base::Status RuleState::commit(spool::Spool& events) {
+    const gateway::JournalMoment now{clock_.now(), clock_.wall().time};
+    if (defect_ == Defect::events_before_journal) {
+        if (auto done = events.commit(); !done) return done;
+        return journal_->commit(events, now);
+    }
+    // As the gateway: where only the journal cannot be written events go out all the same, and nothing is acknowledged.
+    auto done = journal_->commit(events, now);
+    if (auto spooled = events.commit(); !spooled) done = spooled;
+    return done;
+}
+
+void RuleState::save(Checkpoint& checkpoint) {
+    checkpoint = {readings_, journal_->position()};
+    journal_->release(checkpoint.position);
+}
+
+}  // namespace sluice::sim
