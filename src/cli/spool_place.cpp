@@ -22,8 +22,8 @@ std::string text_of(const std::string& data, const base::Error& error, std::stri
         case Errc::not_found:
             return fmt::format("sluice: {} in {} does not exist: no gateway with this configuration has run yet\n", what, data);
         case Errc::wrong_key:
-            return fmt::format("sluice: the spool in {} was written with a key that is not in {}/{} (`sluice key list` says which)\n", data,
-                               data, identity::kKeyFolder);
+            return fmt::format("sluice: the spool in {} was written with another key than those in {}/{} (`sluice key list` says which)\n",
+                               data, data, identity::kKeyFolder);
         case Errc::permission:
             return fmt::format("sluice: {} in {} may not be read: run as the gateway's user; the key needs mode 0600\n", what, data);
         default:

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <fmt/format.h>
+
 #include "manage/identity/document_sealer.hpp"
 
 namespace sluice::gateway {
@@ -29,7 +31,7 @@ base::Result<std::vector<DocumentKey>> document_keys(env::FileSystem& files, con
     for (const std::string& name : *names) {
         const bool document = name.starts_with("rules-") || name == "ledger" || name == "gateway" || name == "clean";
         if (!document || name.ends_with(".new")) continue;
-        const auto key = document_key(files, folder + "/" + name);
+        const auto key = document_key(files, fmt::format("{}/{}", folder, name));
         if (!key) return key.error();
         if (*key) out.push_back({name, **key});
     }

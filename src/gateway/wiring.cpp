@@ -88,7 +88,8 @@ std::string data_message(const std::string& path, const base::Error& error) {
     switch (error.code) {
         case base::Errc::wrong_key:
             return fmt::format(
-                "the spool in {} was written with a key that is not in {}/keys (`sluice key list` says which); put it back, or move the "
+                "the spool in {} was written with another key than those in {}/keys (`sluice key list` says which); put it back, or move "
+                "the "
                 "spool "
                 "away",
                 path, path);

@@ -14,7 +14,7 @@ std::string sessions_message(const std::string& data, const base::Error& error) 
     switch (error.code) {
         case base::Errc::wrong_key:
             return fmt::format(
-                "{} was used last with a key that is not in {}/keys (`sluice key list` says which); put it back, or move {} away", file,
+                "{} was written with another key than those in {}/keys (`sluice key list` says which); put it back, or move {} away", file,
                 data, directory);
         case base::Errc::version:
             return fmt::format("{} was written by another version; move the folder away to start without its sessions", file);

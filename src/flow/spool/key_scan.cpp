@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 #include "flow/spool/block.hpp"
 #include "flow/spool/manifest.hpp"
 #include "flow/spool/segment_name.hpp"
@@ -49,7 +51,7 @@ Result<std::vector<NamedKeyUse>> scan_keys(env::FileSystem& files, const std::st
     for (const std::string& name : *names) {
         const bool segment = parse_segment_name(name).has_value();
         if (!segment && name != "manifest.0" && name != "manifest.1") continue;
-        const auto head = head_of(files, directory + "/" + name);
+        const auto head = head_of(files, fmt::format("{}/{}", directory, name));
         if (!head) return head.error();
         if (segment) {
             const auto header = decode_segment_header(head->view());
