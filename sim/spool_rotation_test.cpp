@@ -367,6 +367,31 @@ TEST(SpoolRotation, AProcessThatDiesAtAnyCallAndThenAPowerCutLeaveEverythingRead
     }
 }
 
+/// Also files that were removed, or saves that failed: a key that the spool does not name is on no file that a power cut leaves.
+TEST(SpoolRotation, NoFileThatAPowerCutLeavesNeedsAKeyThatTheSpoolDidNotName) {
+    for (std::uint64_t operation = 1; operation <= 30; ++operation) {
+        for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+            SpoolRig rig(operation * 32 + seed);
+            ASSERT_TRUE(rig.open());
+            put(rig, kAlert, 1, 3);
+            maintain(rig, 6);
+            rig.rotate();
+            put(rig, kSample, 1, 1);
+            if (seed % 2 == 0) maintain(rig, 2);  // both manifests are under the new key
+            rig.spool->acknowledge(kAlert, data::Sequence(3));
+            rig.disk.fail_at(operation, Errc::io);
+            for (unsigned i = 0; i < 1 + seed % 4; ++i) (void)rig.spool->maintain();  // one fails, or none
+            const auto use = rig.spool->key_use();
+            rig.spool.reset();
+            rig.disk.crash();
+            const auto left = spool::scan_keys(rig.disk, "/data/spool");
+            ASSERT_TRUE(left);
+            for (const auto& each : *left) EXPECT_TRUE(needs(use, each.key.number)) << operation << ", seed " << seed;
+            if (HasFailure()) return;
+        }
+    }
+}
+
 TEST(SpoolRotation, EveryCallThatFailsOnceLosesNothing) {
     SpoolRig counting;
     ASSERT_TRUE(run_course(counting).finished);

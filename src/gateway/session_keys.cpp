@@ -197,6 +197,7 @@ Result<std::vector<HeldKey>> SessionDatabase::scan_keys(const std::string& direc
         held.bytes += static_cast<std::uint64_t>(values->integer(1));
     }
     std::vector<HeldKey> out;
+    out.reserve(by_key.size());
     for (const auto& [number, held] : by_key) out.push_back(held);
     return out;
 }
