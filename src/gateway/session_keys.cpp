@@ -14,8 +14,8 @@ using base::Result;
 using base::Status;
 
 /// Of one transaction: a few milliseconds, with its sync.
-constexpr std::int64_t kRowsMax = 256;
-constexpr std::size_t kBytesMax = 256 << 10;
+constexpr std::int64_t kRowsMax = 64;
+constexpr std::size_t kBytesMax = 64 << 10;
 constexpr std::size_t kEpochBytes = 4;
 
 bool is_named(hub::RowKind kind) { return kind == hub::RowKind::subscription || kind == hub::RowKind::retained; }

@@ -9,7 +9,7 @@ namespace sluice::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryCommit{200};  // a full or dead disk is tried again this often
-constexpr std::chrono::milliseconds kResealEvery{10};   // between two steps, so that commits that clients wait for come first
+constexpr std::chrono::milliseconds kResealEvery{30};   // between two steps: most of the disk is for commits that clients wait for
 
 }  // namespace
 
