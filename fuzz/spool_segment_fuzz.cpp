@@ -1,11 +1,12 @@
 // links: sluice_flow_spool sluice_sim
 // Any bytes as the segments of a spool: opening and reading must not crash, what is read was sealed with the key, and the sums agree.
 // The input is a list of changes to a good segment (so that the fuzzer gets past CRC and tag), or, if its first byte is even, the segment
-// itself.
+// itself. With bit 2 of that byte the key changes in the middle; with bit 3, too, the old one is gone at the end.
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "flow/spool/key_scan.hpp"
 #include "flow/spool/plain_sealer_for_tests.hpp"
 #include "flow/spool/spool.hpp"
 #include "flow/spool/verify.hpp"
@@ -119,12 +120,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size == 0 || size > 64 * 1024) return 0;
     const base::ByteView input(data + 1, size - 1);
     World world;
+    const bool rotated = (data[0] & 4) != 0;
     require(world.open());
     for (std::uint64_t n = 1; n <= kEvents; ++n) {
         const std::string json = text_of(n);
         require(world.spool->append({data::ClassIndex{0}, "rule", base::from_ms(1'000), base::as_bytes(json)}).has_value());
         if (n % 3 == 0) require(world.spool->commit().has_value());
+        if (n == kEvents / 2 && rotated) world.sealer = spool::PlainSealer(2);
     }
+    require(!rotated || world.spool->maintain().has_value());
     if ((data[0] & 2) != 0) require(world.spool->close().has_value());
     world.spool.reset();
     std::string path;
@@ -133,6 +137,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const base::Bytes good = *world.disk.contents(path);
     const bool patched = (data[0] & 1) != 0;
     world.disk.overwrite(path, patched ? changed(good, input) : base::Bytes(input.begin(), input.end()));
+    const bool forgotten = rotated && (data[0] & 8) != 0;
+    if (forgotten) world.sealer = spool::PlainSealer(2, 2);
+    const auto named = spool::scan_keys(world.disk, world.options.directory);
+    require(named.has_value());
+    for (const auto& each : *named) require(each.key.number != 0);
     const bool verified = is_good(world);
     if (!world.open()) return 0;
     // With a checksum for a tag a whole file of one's own can be forged: then only memory safety and the sums count.

@@ -1,8 +1,9 @@
-// The bytes of version 1 of the spool's format, kept: a reader of any later version must read them, a writer of this version makes them.
+// The bytes of the spool's format, kept: a reader of any later version must read them all, a writer makes those of version 2.
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 
+#include "flow/spool/crc32c.hpp"
 #include "flow/spool/manifest.hpp"
 #include "flow/spool/segment_reader.hpp"
 #include "flow/spool/segment_writer.hpp"
@@ -44,6 +45,16 @@ gateway::SpoolSealer example_sealer() {
     return gateway::SpoolSealer(identity::MasterKey(secret));
 }
 
+/// The same key twice, as number 1 and as number 2.
+gateway::SpoolSealer second_sealer() {
+    identity::Secret secret;
+    base::Byte next = 0;
+    for (base::Byte& byte : secret.writable()) byte = next++;
+    identity::KeyRing keys{identity::MasterKey(secret)};
+    keys.add(2, identity::MasterKey(secret));
+    return gateway::SpoolSealer(keys);
+}
+
 spool::Salt example_salt() {
     spool::Salt salt{};
     base::Byte next = 0xa0;
@@ -59,7 +70,7 @@ spool::SegmentHeader example_header(spool::Sealer& sealer) {
     header.number = 7;
     header.running_ms = 60'000;
     header.salt = example_salt();
-    header.key_check = sealer.key_check();
+    header.key = sealer.newest();
     return header;
 }
 
@@ -90,27 +101,11 @@ spool::Manifest example_manifest() {
     return manifest;
 }
 
-TEST(SpoolFormat, SegmentsOfVersion1AreReadAndWritten) {
-    gateway::SpoolSealer sealer = example_sealer();
-    SimDisk disk(1);
-    ASSERT_TRUE(disk.make_directory("/s"));
-    base::Bytes scratch;
-    auto writer = spool::SegmentWriter::create(disk, sealer, "/s/written", example_header(sealer), 1000);
-    ASSERT_TRUE(writer);
-    const spool::BlockBuilder block = example_block();
-    ASSERT_TRUE((*writer)->write({&block, 1}, 60'500, scratch));
-    const base::Bytes wanted = sample("spool_segment_v1.hex");
-    EXPECT_EQ(hex(*disk.contents("/s/written")), hex(wanted));
-
-    disk.overwrite("/s/kept", wanted);
-    const auto reader = spool::SegmentReader::open(disk, sealer, "/s/kept");
-    ASSERT_TRUE(reader);
-    ASSERT_TRUE((*reader)->header());
-    EXPECT_EQ(*(*reader)->header(), example_header(sealer));
-    const auto look = (*reader)->look(spool::kSegmentHeaderBytes, wanted.size());
+void expect_example(spool::SegmentReader& reader, std::uint64_t size) {
+    const auto look = reader.look(spool::kSegmentHeaderBytes, size);
     ASSERT_TRUE(look);
     spool::DecodedBlock decoded;
-    ASSERT_TRUE((*reader)->load(*look, decoded));
+    ASSERT_TRUE(reader.load(*look, decoded));
     ASSERT_EQ(decoded.records.size(), 2U);
     EXPECT_EQ(decoded.header.running_ms, 60'500U);
     EXPECT_EQ(decoded.records[1].rule, "vibration-anomaly");
@@ -118,9 +113,70 @@ TEST(SpoolFormat, SegmentsOfVersion1AreReadAndWritten) {
     EXPECT_EQ(base::as_text(decoded.records[1].json), "{\"z\":-4}");
 }
 
-TEST(SpoolFormat, ManifestsOfVersion1AreReadAndWritten) {
+TEST(SpoolFormat, SegmentsOfVersion1AreRead) {
     gateway::SpoolSealer sealer = example_sealer();
-    const base::Bytes wanted = sample("spool_manifest_v1.hex");
+    SimDisk disk(1);
+    ASSERT_TRUE(disk.make_directory("/s"));
+    const base::Bytes kept = sample("spool_segment_v1.hex");
+    disk.overwrite("/s/kept", kept);
+    const auto reader = spool::SegmentReader::open(disk, sealer, "/s/kept");
+    ASSERT_TRUE(reader);
+    ASSERT_TRUE((*reader)->header());
+    EXPECT_EQ(*(*reader)->header(), example_header(sealer)) << "sealed with key 1, though it does not say so";
+    expect_example(**reader, kept.size());
+}
+
+TEST(SpoolFormat, SegmentsOfVersion2AreReadAndWritten) {
+    gateway::SpoolSealer sealer = second_sealer();
+    SimDisk disk(1);
+    ASSERT_TRUE(disk.make_directory("/s"));
+    base::Bytes scratch;
+    auto writer = spool::SegmentWriter::create(disk, sealer, "/s/written", example_header(sealer), 1000);
+    ASSERT_TRUE(writer);
+    const spool::BlockBuilder block = example_block();
+    ASSERT_TRUE((*writer)->write({&block, 1}, 60'500, scratch));
+    const base::Bytes wanted = sample("spool_segment_v2.hex");
+    EXPECT_EQ(hex(*disk.contents("/s/written")), hex(wanted));
+
+    disk.overwrite("/s/kept", wanted);
+    const auto reader = spool::SegmentReader::open(disk, sealer, "/s/kept");
+    ASSERT_TRUE(reader);
+    ASSERT_TRUE((*reader)->header());
+    EXPECT_EQ((*reader)->header()->key.number, 2U);
+    EXPECT_EQ(*(*reader)->header(), example_header(sealer));
+    expect_example(**reader, wanted.size());
+}
+
+/// The number is authenticated: where key 1 and key 2 are the same, a segment of one does not open as the other's.
+TEST(SpoolFormat, ASegmentUnderAnotherNumberDoesNotOpen) {
+    gateway::SpoolSealer sealer = second_sealer();
+    base::Bytes forged = sample("spool_segment_v2.hex");
+    forged[12] = 1;
+    base::store_le(forged.data() + 4, spool::crc32c(base::ByteView(forged).subspan(8, spool::kSegmentHeaderBytes - 8)));
+    SimDisk disk(1);
+    ASSERT_TRUE(disk.make_directory("/s"));
+    disk.overwrite("/s/forged", forged);
+    const auto reader = spool::SegmentReader::open(disk, sealer, "/s/forged");
+    ASSERT_TRUE(reader);
+    ASSERT_FALSE((*reader)->lacks_key());
+    const auto look = (*reader)->look(spool::kSegmentHeaderBytes, forged.size());
+    ASSERT_TRUE(look);
+    spool::DecodedBlock decoded;
+    EXPECT_EQ((*reader)->load(*look, decoded).error().code, base::Errc::corrupt);
+}
+
+TEST(SpoolFormat, ManifestsOfVersion1AreRead) {
+    gateway::SpoolSealer sealer = example_sealer();
+    const auto opened = spool::open_manifest(sample("spool_manifest_v1.hex"), sealer);
+    ASSERT_TRUE(opened);
+    EXPECT_EQ(opened->generation, 12U);
+    EXPECT_EQ(opened->manifest, example_manifest());
+    EXPECT_EQ(spool::decode_manifest_header(sample("spool_manifest_v1.hex"))->key, sealer.newest());
+}
+
+TEST(SpoolFormat, ManifestsOfVersion2AreReadAndWritten) {
+    gateway::SpoolSealer sealer = second_sealer();
+    const base::Bytes wanted = sample("spool_manifest_v2.hex");
     EXPECT_EQ(hex(spool::seal_manifest(example_manifest(), 12, example_salt(), sealer)), hex(wanted));
     const auto opened = spool::open_manifest(wanted, sealer);
     ASSERT_TRUE(opened);

@@ -13,7 +13,7 @@ data::ClassIndex index_of(std::size_t i) { return data::ClassIndex(static_cast<s
 
 }  // namespace
 
-SpoolModel::SpoolModel(std::uint64_t seed) : random_(seed), rig_(seed * 7919 + 1) {
+SpoolModel::SpoolModel(std::uint64_t seed) : random_(seed), key_random_(seed ^ 0x6b6579), rig_(seed * 7919 + 1) {
     rig_.options.bytes_max = random_.chance(1, 2) ? spool::kSpoolBytesMin : spool::kSpoolBytesMin * random_.between(1, 4);
     rig_.options.pending_bytes_max = random_.chance(1, 2) ? 64 << 10 : 1 << 20;
     if (random_.chance(1, 3)) rig_.options.classes[2].time_to_live = std::chrono::seconds(random_.between(5, 60));
@@ -169,6 +169,14 @@ void SpoolModel::restart(bool power_cut) {
     reopen();
 }
 
+void SpoolModel::tend_keys() {
+    if (key_random_.chance(1, 12)) {
+        ++counts_.rotations;
+        rig_.rotate();
+    }
+    counts_.retired += rig_.retire();
+}
+
 void SpoolModel::check_stats(const char* after) {
     const auto stats = rig_.spool->stats();
     for (std::size_t i = 0; i < kClasses; ++i) {
@@ -229,6 +237,7 @@ void SpoolModel::run(unsigned steps) {
     for (unsigned i = 0; i < steps && problem_.empty(); ++i) {
         step();
         if (rig_.disk.power_is_off()) restart(true);
+        if (problem_.empty()) tend_keys();
         if (problem_.empty()) check_stats("a step");
     }
     if (!problem_.empty()) return;

@@ -11,7 +11,8 @@
 namespace sluice::sim {
 
 /// Runs append, commit, read, acknowledge, maintain, crash, kill and reopen in random order on a disk with faults, and a cloud that takes
-/// each number once. Checks after every step what DESIGN promises; problem() says what broke, empty if nothing did.
+/// each number once. Keys are rotated meanwhile, and those that the spool does not need are taken away at once. Checks after every step
+/// what DESIGN promises; problem() says what broke, empty if nothing did.
 class SpoolModel {
 public:
     explicit SpoolModel(std::uint64_t seed);
@@ -31,6 +32,8 @@ public:
         std::uint64_t dropped = 0;
         std::uint64_t corrupt = 0;
         std::uint64_t failed_opens = 0;
+        std::uint64_t rotations = 0;
+        std::uint64_t retired = 0;  ///< keys
     };
     [[nodiscard]] const Counts& counts() const { return counts_; }
 
@@ -58,6 +61,7 @@ private:
     void upload(std::size_t index, bool ack_arrives);
     void restart(bool power_cut);
     void reopen();
+    void tend_keys();
     void check_stats(const char* after);
     void fail(const std::string& what);
     void drain();
@@ -66,6 +70,7 @@ private:
 
     static constexpr std::size_t kClasses = 3;
     Random random_;
+    Random key_random_;  ///< of its own: what else a seed means stays
     SpoolRig rig_;
     std::array<ClassModel, kClasses> models_;
     std::string problem_;

@@ -34,15 +34,21 @@ TEST(SpoolModel, KeepsItsPromisesUnderEverySeed) {
         total.resent += model.counts().resent;
         total.dropped += model.counts().dropped;
         total.corrupt += model.counts().corrupt;
+        total.rotations += model.counts().rotations;
+        total.retired += model.counts().retired;
     }
     RecordProperty("commits", std::to_string(total.commits));
-    std::printf("%llu commits (%llu failed), %llu power cuts, %llu kills, %llu events stored, %llu resent, %llu dropped, %llu corrupt\n",
-                static_cast<unsigned long long>(total.commits), static_cast<unsigned long long>(total.failed_commits),
-                static_cast<unsigned long long>(total.crashes), static_cast<unsigned long long>(total.kills),
-                static_cast<unsigned long long>(total.stored), static_cast<unsigned long long>(total.resent),
-                static_cast<unsigned long long>(total.dropped), static_cast<unsigned long long>(total.corrupt));
+    std::printf(
+        "%llu commits (%llu failed), %llu power cuts, %llu kills, %llu events stored, %llu resent, %llu dropped, %llu corrupt, %llu keys, "
+        "%llu retired\n",
+        static_cast<unsigned long long>(total.commits), static_cast<unsigned long long>(total.failed_commits),
+        static_cast<unsigned long long>(total.crashes), static_cast<unsigned long long>(total.kills),
+        static_cast<unsigned long long>(total.stored), static_cast<unsigned long long>(total.resent),
+        static_cast<unsigned long long>(total.dropped), static_cast<unsigned long long>(total.corrupt),
+        static_cast<unsigned long long>(total.rotations), static_cast<unsigned long long>(total.retired));
     EXPECT_GT(total.crashes, (last - first + 1) * 2);
     EXPECT_GT(total.stored, last - first);
+    EXPECT_GT(total.retired, (last - first + 1) * 2);
 }
 
 /// A fixed course of events; returns what append() and commit() made safe.

@@ -1,6 +1,7 @@
 // A spool on simulated hardware, and what a cloud behind it would see.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,7 +36,7 @@ public:
 };
 
 struct SpoolRig {
-    explicit SpoolRig(std::uint64_t seed = 1) : disk(seed), entropy(seed + 1), key(make_key(seed)), sealer(key) {
+    explicit SpoolRig(std::uint64_t seed = 1) : disk(seed), entropy(seed + 1), keys(make_key(seed)), sealer(keys) {
         options.directory = "/data/spool";
         options.bytes_max = 4 << 20;
         options.classes = {{"alert", 0, std::chrono::milliseconds(0)},
@@ -47,6 +48,26 @@ struct SpoolRig {
         identity::Secret secret;
         SimEntropy(seed ^ 0x5eed).fill(secret.writable());
         return identity::MasterKey(secret);
+    }
+
+    /// The sealer has a newer key.
+    void rotate() {
+        const auto number = static_cast<identity::KeyNumber>(keys.newest() + 1);
+        keys.add(number, make_key(0x6b657900 + number));
+        sealer.use(keys);
+    }
+    /// Takes keys away that the spool says it does not need; how many.
+    unsigned retire() {
+        const auto use = spool->key_use();
+        unsigned gone = 0;
+        for (const identity::KeyNumber number : keys.numbers()) {
+            const auto needs = [number](const spool::KeyUse& each) { return each.key == number; };
+            if (number == keys.newest() || std::any_of(use.begin(), use.end(), needs)) continue;
+            keys.remove(number);
+            ++gone;
+        }
+        sealer.use(keys);
+        return gone;
     }
 
     base::Status open() {
@@ -109,7 +130,7 @@ struct SpoolRig {
     SimDisk disk;
     SimClock clock;
     SimEntropy entropy;
-    identity::MasterKey key;
+    identity::KeyRing keys;
     gateway::SpoolSealer sealer;
     spool::Options options;
     std::unique_ptr<spool::Spool> spool;

@@ -49,7 +49,7 @@ private:
 /// A gateway's life over some runs, each of which ends with the power or the process at any operation of its disk, its start included.
 class World {
 public:
-    explicit World(std::uint64_t seed) : random_(seed), rig_(seed) {
+    explicit World(std::uint64_t seed) : random_(seed), key_random_(seed + 1), rig_(seed) {
         // Small segments: commits of several blocks and segments are what is hard.
         rig_.options.bytes_max = 8 << 20;
     }
@@ -122,6 +122,21 @@ private:
         if (random_() % 10 == 0) deliver();
         if (random_() % 10 == 0) (void)rig_.spool->maintain();
         if (random_() % 10 == 0) (void)journal_->maintain();
+        if (!rig_.disk.power_is_off()) tend_keys();
+    }
+
+    /// The spool and the journal share the keys: one goes when neither needs it.
+    void tend_keys() {
+        if (key_random_() % 8 == 0) rig_.rotate();
+        for (const identity::KeyNumber number : rig_.keys.numbers()) {
+            const auto needs = [number](const spool::KeyUse& each) { return each.key == number; };
+            const auto by_spool = rig_.spool->key_use();
+            const auto by_journal = journal_->key_use();
+            const bool needed =
+                std::any_of(by_spool.begin(), by_spool.end(), needs) || std::any_of(by_journal.begin(), by_journal.end(), needs);
+            if (number != rig_.keys.newest() && !needed) rig_.keys.remove(number);
+        }
+        rig_.sealer.use(rig_.keys);
     }
 
     /// Small ones, and some that fill a block alone, so that small blocks lie behind large ones.
@@ -215,6 +230,7 @@ private:
     }
 
     std::mt19937_64 random_;
+    std::mt19937_64 key_random_;  // of its own: what else a seed means stays
     SpoolRig rig_;
     std::unique_ptr<StateJournal> journal_;
     std::map<unsigned, Group> groups_;

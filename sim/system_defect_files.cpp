@@ -62,8 +62,8 @@ base::Status DefectFiles::sync_directory(const std::string& path) {
     return inner_.sync_directory(path);
 }
 
-std::unique_ptr<spool::Cipher> CredulousSealer::cipher(base::ByteView context) {
-    (void)context;
+std::unique_ptr<spool::Cipher> CredulousSealer::cipher(spool::KeyNumber key, base::ByteView context) {
+    (void)key, (void)context;
     return std::make_unique<CredulousCipher>();
 }
 

@@ -33,8 +33,9 @@ private:
 /// Defect::tags_unchecked: bytes in the clear, and whatever comes back is believed.
 class CredulousSealer final : public spool::Sealer {
 public:
-    std::unique_ptr<spool::Cipher> cipher(base::ByteView context) override;
-    [[nodiscard]] spool::KeyCheck key_check() const override { return {}; }
+    std::unique_ptr<spool::Cipher> cipher(spool::KeyNumber key, base::ByteView context) override;
+    [[nodiscard]] spool::KeyName newest() const override { return {}; }
+    [[nodiscard]] bool has(const spool::KeyName& key) const override { return key == newest(); }
 };
 
 /// Defect::ttl_by_wall_clock: intervals by the wall clock.

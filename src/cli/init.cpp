@@ -15,7 +15,7 @@
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
 #include "manage/config/scalar.hpp"
-#include "manage/identity/master_key.hpp"
+#include "manage/identity/key_files.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -110,8 +110,9 @@ InitOutput initialise(env::FileSystem& files, env::Entropy& entropy, const InitO
         }
         const std::string data = options.folder + "/var";
         if (auto made = files.make_directory(data); !made) return failed(data, made.error());
-        if (auto key = identity::MasterKey::load_or_create(files, entropy, data); !key)
-            return failed(data + "/keys/master.key", key.error());
+        identity::KeyFiles key_files(files, data);
+        if (auto made = key_files.open_or_create(entropy); !made)
+            return failed(data + "/" + identity::key_file(key_files.culprit()), made.error());
     }
     if (auto synced = files.sync_directory(keys); !synced) return failed(keys, synced.error());
     const std::string_view text = options.cloud ? kCloudTemplate : kGatewayTemplate;

@@ -13,6 +13,7 @@
 #include "cli/exit.hpp"
 #include "cli/gateway_command.hpp"
 #include "cli/init.hpp"
+#include "cli/key_command.hpp"
 #include "cli/passwd.hpp"
 #include "cli/reload.hpp"
 #include "cli/replay.hpp"
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
     sluice::cli::add_top(app, exit);
     sluice::cli::add_rule(app, exit);
     sluice::cli::add_spool(app, exit);
+    sluice::cli::add_key(app, exit);
     sluice::cli::add_bench(app, exit);
     sluice::cli::add_completion(app, exit);
     try {

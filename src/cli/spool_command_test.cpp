@@ -16,7 +16,7 @@
 #include "env/posix/entropy.hpp"
 #include "env/posix/file_system.hpp"
 #include "gateway/spool_sealer.hpp"
-#include "manage/identity/master_key.hpp"
+#include "manage/identity/key_files.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -45,8 +45,7 @@ protected:
     SpoolCommand() {
         std::string pattern = (std::filesystem::temp_directory_path() / "sluice-spool-XXXXXX").string();
         if (mkdtemp(pattern.data()) != nullptr) data_ = pattern;
-        key_ = std::make_unique<identity::MasterKey>(*identity::MasterKey::load_or_create(files_, entropy_, data_));
-        sealer_ = std::make_unique<gateway::SpoolSealer>(*key_);
+        sealer_ = std::make_unique<gateway::SpoolSealer>(*identity::KeyFiles(files_, data_).open_or_create(entropy_));
     }
     ~SpoolCommand() override {
         std::error_code ignored;  // nothing to do about leftovers in the temporary folder
@@ -68,7 +67,6 @@ protected:
     posix::PosixClock clock_;
     posix::PosixEntropy entropy_;
     std::string data_;
-    std::unique_ptr<identity::MasterKey> key_;
     std::unique_ptr<gateway::SpoolSealer> sealer_;
 };
 

@@ -7,7 +7,7 @@
 #include "cli/exit.hpp"
 #include "gateway/spool_wiring.hpp"
 #include "manage/config/load.hpp"
-#include "manage/identity/master_key.hpp"
+#include "manage/identity/key_files.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -22,7 +22,8 @@ std::string text_of(const std::string& data, const base::Error& error, std::stri
         case Errc::not_found:
             return fmt::format("sluice: {} in {} does not exist: no gateway with this configuration has run yet\n", what, data);
         case Errc::wrong_key:
-            return fmt::format("sluice: the spool in {} was written with another key than {}/{}\n", data, data, identity::kMasterKeyFile);
+            return fmt::format("sluice: the spool in {} was written with another key than those in {}/{} (`sluice key list` says which)\n",
+                               data, data, identity::kKeyFolder);
         case Errc::permission:
             return fmt::format("sluice: {} in {} may not be read: run as the gateway's user; the key needs mode 0600\n", what, data);
         default:
@@ -42,12 +43,12 @@ SpoolPlace::SpoolPlace(const std::string& file, Exit& exit) : exit_(exit) {
     data_ = loaded.config.gateway.data.value;
     options_ = gateway::spool_options(loaded.config);
     options_.read_only = true;
-    const auto key = identity::MasterKey::load(files_, data_);
-    if (!key) {
-        fail(key.error(), "the gateway's key");
+    const auto keys = identity::KeyFiles(files_, data_).load();
+    if (!keys) {
+        fail(keys.error(), "the gateway's key");
         return;
     }
-    sealer_ = std::make_unique<gateway::SpoolSealer>(*key);
+    sealer_ = std::make_unique<gateway::SpoolSealer>(*keys);
 }
 
 base::Result<std::unique_ptr<spool::Spool>> SpoolPlace::open() {

@@ -52,11 +52,12 @@ base::Result<std::unique_ptr<Api>> Api::start(const config::GatewayConfig& confi
 
 void Api::ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
                 std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins, const BridgeBoard& bridges, const TableWatch& tables,
-                RuleControl& rules, std::vector<RuleQueryBox*> rule_questions) {
+                const KeyDesk& keys, RuleControl& rules, std::vector<RuleQueryBox*> rule_questions) {
     const std::lock_guard guard(ready_lock_);
     sign_ins_ = &sign_ins;
     bridges_ = &bridges;
     tables_ = &tables;
+    keys_ = &keys;
     backbone_ = &backbone;
     sessions_ = &sessions;
     shards_ = std::move(shards);
@@ -93,7 +94,7 @@ std::string Api::status() const {
         input.late += shard->late.load(std::memory_order_relaxed);
         input.state_full += shard->state_full.load(std::memory_order_relaxed);
     }
-    return status_json(input, view, bridges_->list());
+    return status_json(input, view, bridges_->list(), keys_->view());
 }
 
 posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
@@ -110,7 +111,8 @@ posix::HttpResponse Api::handle(const posix::HttpRequest& request) {
         out.body = "ok";
     } else if (request.path == "/metrics") {
         out.content_type = "text/plain; version=0.0.4";
-        out.body = metrics_text(backbone_->view(), *sessions_, shards_, *sign_ins_, bridges_->list(), tables_->gauges(), uptime_s()) +
+        out.body = metrics_text(backbone_->view(), *sessions_, shards_, *sign_ins_, bridges_->list(), tables_->gauges(), keys_->view(),
+                                uptime_s()) +
                    rule_metrics_text(rules_->figures());
     } else if (request.path == "/api/v1/status") {
         out.body = status();

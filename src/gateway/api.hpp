@@ -13,6 +13,7 @@
 #include "gateway/backbone.hpp"
 #include "gateway/bridge_board.hpp"
 #include "gateway/clients_api.hpp"
+#include "gateway/key_desk.hpp"
 #include "gateway/rules_api.hpp"
 #include "gateway/session_gauges.hpp"
 #include "gateway/table_watch.hpp"
@@ -29,7 +30,7 @@ public:
 
     void ready(const Backbone& backbone, const SessionGauges& sessions, std::vector<ShardGauges*> shards,
                std::vector<ClientQueryBox*> questions, const SignInGauges& sign_ins, const BridgeBoard& bridges, const TableWatch& tables,
-               RuleControl& rules, std::vector<RuleQueryBox*> rule_questions);
+               const KeyDesk& keys, RuleControl& rules, std::vector<RuleQueryBox*> rule_questions);
     /// Before the backbone goes: answers 503 again.
     void not_ready();
     [[nodiscard]] std::uint16_t port() const { return server_->port(); }
@@ -59,6 +60,7 @@ private:
     const SignInGauges* sign_ins_ = nullptr;  // there while backbone_ is
     const BridgeBoard* bridges_ = nullptr;    // the same
     const TableWatch* tables_ = nullptr;      // the same
+    const KeyDesk* keys_ = nullptr;           // the same
     std::optional<ClientsApi> clients_;
     std::optional<RulesApi> rules_;
     bool local_;  // reachable from this machine only

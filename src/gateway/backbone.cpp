@@ -25,11 +25,12 @@ constexpr std::chrono::milliseconds kGoodbyeMax{1000};
 }  // namespace
 
 Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool, RuleState state,
-                   OnAlert on_alert)
+                   Keys keys, OnAlert on_alert)
     : options_(std::move(options)),
       clock_(clock),
       loop_(clock, std::chrono::microseconds(0)),
       spool_(std::move(spool)),
+      keys_(keys),
       state_(state.store),
       rule_state_(std::move(state)),
       on_alert_(std::move(on_alert)),
@@ -66,6 +67,7 @@ void Backbone::stop() {
 void Backbone::on_turn(base::Monotonic now) {
     // Looked at before the mail: what the shards left behind when they ended is in the boxes by then.
     const bool stopping = stopping_.load(std::memory_order_acquire);
+    if (keys_.desk.edition() != keys_seen_) take_keys(now);
     take_mail(now);
     if (uncommitted_ && (now >= commit_at_ || (!failing_ && (urgent_ || uncommitted_bytes_ >= kCommitBytes)))) commit(now);
     for (const auto& cloud : clouds_) view_stale_ |= cloud->on_turn(now);
@@ -237,6 +239,7 @@ void Backbone::housekeeping(base::Monotonic now) {
                 spdlog::debug("journal: maintenance failed: {}", base::describe(done.error()));
         }
         mind_journal();
+        report_keys(now);
         report_losses(now);
         view_stale_ = true;
     }
@@ -251,6 +254,7 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
         if (!shard.from->empty()) return loop_.now();
     }
     if ((saying_goodbye_ && gone()) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_)) return loop_.now();
+    if (keys_.desk.edition() != keys_seen_) return loop_.now();
     base::Monotonic out = std::min(maintain_at_, save_totals_at_);
     if (uncommitted_) out = std::min(out, commit_at_);
     for (const auto& cloud : clouds_) {

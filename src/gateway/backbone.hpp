@@ -14,7 +14,9 @@
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
 #include "gateway/cloud_port.hpp"
+#include "gateway/key_desk.hpp"
 #include "gateway/mail.hpp"
+#include "gateway/spool_sealer.hpp"
 #include "gateway/spool_source.hpp"
 #include "gateway/state_journal.hpp"
 #include "gateway/state_store.hpp"
@@ -57,6 +59,12 @@ public:
         std::chrono::nanoseconds shift{0};      ///< from our clock to its time
         std::uint64_t replayed = 0;             ///< readings
     };
+    /// What this thread seals with, and where it hears of other keys.
+    struct Keys {
+        KeyDesk& desk;
+        SpoolSealer& spool;  ///< of the spool and the journal
+        identity::DocumentSealer& state;
+    };
     /// A shard as seen from here.
     struct ShardLink {
         posix::Mailbox<BackboneMail>* from = nullptr;
@@ -67,7 +75,7 @@ public:
 
     /// `on_alert` runs on this thread for each alert that was taken; it must be quick.
     Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool, RuleState state,
-             OnAlert on_alert);
+             Keys keys, OnAlert on_alert);
 
     /// One entry a shard, before run().
     void wire(std::vector<ShardLink> shards) { shards_ = std::move(shards); }
@@ -95,6 +103,9 @@ private:
     void report_losses(base::Monotonic now);
     void commit(base::Monotonic now);
     void housekeeping(base::Monotonic now);
+    // backbone_keys.cpp
+    void take_keys(base::Monotonic now);
+    void report_keys(base::Monotonic now);
     void update_view();
     [[nodiscard]] bool gone() const;
     [[nodiscard]] std::vector<UplinkView> uplink_views() const;
@@ -105,6 +116,9 @@ private:
     const env::Clock& clock_;
     posix::EventLoop loop_;
     std::unique_ptr<spool::Spool> spool_;
+    Keys keys_;
+    std::uint64_t keys_seen_ = 0;    ///< edition
+    base::Monotonic ask_save_at_{};  ///< of rule state, while it or the journal needs an older key
     StateStore& state_;
     RuleState rule_state_;
     OnAlert on_alert_;

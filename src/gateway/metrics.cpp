@@ -280,13 +280,31 @@ void write_bridges(Writer& out, const BridgeList& bridges) {
 
 /// `uplink` has none, so that who knows one cloud only finds its figures as ever.
 std::string uplink_label(const UplinkView& view) { return fmt::format("{{uplink=\"{}\"}}", view.id); }
+constexpr std::string_view kKeyNewestText = "number of the master key that seals";
+constexpr std::string_view kKeysText = "master keys, older ones included";
+constexpr std::string_view kKeyOlderBytesText = "bytes of segments (spool and journal) that still need an older key";
+constexpr std::string_view kKeyOlderItemsText = "files and rows that still need an older key";
+
+void write_keys(Writer& out, const KeyView& keys) {
+    if (keys.keys.empty()) return;
+    out.head("key_newest", true, kKeyNewestText);
+    out.value("key_newest", "", std::uint64_t{keys.keys.back()});
+    out.head("keys", true, kKeysText);
+    out.value("keys", "", std::uint64_t{keys.keys.size()});
+    out.head("key_older_bytes", true, kKeyOlderBytesText);
+    out.value("key_older_bytes", "", keys.older_bytes());
+    out.head("key_older_items", true, kKeyOlderItemsText);
+    for (std::size_t i = 0; i < kKeyHolders; ++i)
+        out.value("key_older_items", fmt::format("{{holder=\"{}\"}}", kKeyHolderNames[i]), keys.older_items(static_cast<KeyHolder>(i)));
+}
 
 std::string hub_name(const hub::CounterInfo& row) { return fmt::format("hub_{}{}", row.name, row.gauge ? "" : "_total"); }
 
 }  // namespace
 
 std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards,
-                         const SignInGauges& sign_ins, const BridgeList& bridges, std::span<const TableGauges> tables, double uptime_s) {
+                         const SignInGauges& sign_ins, const BridgeList& bridges, std::span<const TableGauges> tables, const KeyView& keys,
+                         double uptime_s) {
     Writer out;
     out.head("uptime_seconds", true, "time since start");
     out.value("uptime_seconds", "", uptime_s);
@@ -346,6 +364,7 @@ std::string metrics_text(const BackboneView& view, const SessionGauges& sessions
         out.head(row.name, row.gauge, row.text);
         out.value(row.name, "", (sessions.*row.value).load(std::memory_order_relaxed));
     }
+    write_keys(out, keys);
     for (const auto& row : kUplinkMetrics) {
         out.head(row.name, false, row.text);
         out.value(row.name, "", main_uplink(view).*row.value);
@@ -384,6 +403,10 @@ std::string metrics_page() {
     for (const auto& each : kJournalMetrics) row(each.name, "", each.gauge, each.text);
     row("spool_degraded", "", true, "1 while the disk refuses writes and events wait in memory");
     for (const auto& each : kSessionMetrics) row(each.name, "", each.gauge, each.text);
+    row("key_newest", "", true, kKeyNewestText);
+    row("keys", "", true, kKeysText);
+    row("key_older_bytes", "", true, kKeyOlderBytesText);
+    row("key_older_items", "{holder}", true, kKeyOlderItemsText);
     for (const auto& each : kUplinkMetrics) row(each.name, "", false, each.text);
     row("bridge_connected", "{bridge}", true, "1 while messages pass");
     for (const auto& each : kBridgeMetrics) row(each.name, "{bridge}", each.gauge, each.text);

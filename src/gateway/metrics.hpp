@@ -8,6 +8,7 @@
 
 #include "gateway/backbone.hpp"
 #include "gateway/bridge_board.hpp"
+#include "gateway/key_desk.hpp"
 #include "gateway/rule_query.hpp"
 #include "gateway/session_gauges.hpp"
 #include "gateway/table_watch.hpp"
@@ -17,7 +18,7 @@ namespace sluice::gateway {
 /// Text exposition format 0.0.4.
 [[nodiscard]] std::string metrics_text(const BackboneView& view, const SessionGauges& sessions, std::span<ShardGauges* const> shards,
                                        const SignInGauges& sign_ins, const BridgeList& bridges, std::span<const TableGauges> tables,
-                                       double uptime_s);
+                                       const KeyView& keys, double uptime_s);
 
 /// docs/metrics.md.
 [[nodiscard]] std::string metrics_page();

@@ -25,7 +25,7 @@ TEST(Metrics, every_sample_line_has_a_head_and_a_value) {
     ShardGauges* shards[] = {&gauges};
     const BridgeList bridges{std::make_shared<BridgeGauges>("hq", "mqtt://broker.example")};
     const std::vector<TableGauges> tables{{.name = "machines"}};
-    std::istringstream text(metrics_text(view, SessionGauges{}, shards, SignInGauges{}, bridges, tables, 1.5));
+    std::istringstream text(metrics_text(view, SessionGauges{}, shards, SignInGauges{}, bridges, tables, KeyView{{1, 2}, {}}, 1.5));
     std::string head;
     std::size_t samples = 0;
     for (std::string line; std::getline(text, line);) {

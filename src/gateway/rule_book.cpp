@@ -106,6 +106,14 @@ bool RuleBook::open(std::unique_ptr<RuleOverlayStore> store) {
     return true;
 }
 
+base::Result<std::optional<identity::KeyNumber>> RuleBook::use_keys(const identity::KeyRing& keys) {
+    store_->use(keys);
+    auto key = store_->key();
+    if (!key || !*key || **key == keys.newest()) return key;
+    if (auto saved = store_->save(overlay_); !saved) return saved.error();
+    return store_->key();
+}
+
 /// What runs otherwise than the file says must not be a surprise to who reads the log.
 void RuleBook::tell() const {
     for (const std::string& sentence : sentences(overlay_)) spdlog::info("rules {}", sentence);

@@ -88,6 +88,9 @@ public:
 
     /// Before anything runs: takes what was changed in earlier runs; says in the log what that is. True: other rules than the file's.
     [[nodiscard]] bool open(std::unique_ptr<RuleOverlayStore> store);
+    /// Other master keys from now on: what is on disk is sealed again if it needs an older one. What it needs then; none: nothing is kept.
+    /// Errors: as RuleOverlayStore::save().
+    [[nodiscard]] base::Result<std::optional<identity::KeyNumber>> use_keys(const identity::KeyRing& keys);
     /// On disk and in force when it returns done or created.
     [[nodiscard]] RuleOutcome change(const RuleOrder& order, const Force& force);
     /// Rules, classes and whatever else rules depend on, of a file that was read anew and checked. done; busy; wrong: the rules do not fit

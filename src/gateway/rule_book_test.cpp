@@ -90,7 +90,8 @@ protected:
     void start() {
         identity::Secret secret;
         book_.emplace(config_, rules::Catalog{});
-        (void)book_->open(std::make_unique<RuleOverlayStore>(files_, entropy_, identity::MasterKey(secret), data_, bytes_max_));
+        (void)book_->open(
+            std::make_unique<RuleOverlayStore>(files_, entropy_, identity::KeyRing(identity::MasterKey(secret)), data_, bytes_max_));
     }
     RuleOutcome change(Kind kind, const std::string& id, const std::string& body = {}) {
         return book_->change({.kind = kind, .id = id, .body = body}, [this](const auto& rules) {

@@ -6,6 +6,8 @@
 #include <fmt/ranges.h>
 
 #include "base/fail_point.hpp"
+#include "gateway/document_keys.hpp"
+#include "manage/identity/key_files.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -15,10 +17,10 @@ constexpr std::uint64_t kFileBytesMax = 2 * RuleOverlay::kBytesMax;
 
 }  // namespace
 
-RuleOverlayStore::RuleOverlayStore(env::FileSystem& files, env::Entropy& entropy, const identity::MasterKey& key, const std::string& data,
+RuleOverlayStore::RuleOverlayStore(env::FileSystem& files, env::Entropy& entropy, identity::KeyRing keys, const std::string& data,
                                    std::size_t bytes_max)
     : files_(files),
-      sealer_(key.derive(identity::kRuleChangesPurpose), entropy),
+      sealer_(std::move(keys), identity::kRuleChangesPurpose, entropy),
       folder_(data + "/state"),
       path_(path_in(data)),
       bytes_max_(bytes_max) {}
@@ -59,6 +61,12 @@ base::Status RuleOverlayStore::save(const RuleOverlay& overlay) {
     return files_.sync_directory(folder_);
 }
 
+base::Result<std::optional<identity::KeyNumber>> RuleOverlayStore::key() const {
+    // What has taken the file's place is read, and after a power cut it could be the one before.
+    if (auto synced = files_.sync_directory(folder_); !synced) return synced.error();
+    return document_key(files_, path_);
+}
+
 base::Result<std::string> RuleOverlayStore::put_aside() {
     std::string name = path_ + ".unreadable";
     (void)files_.remove(name);  // of an earlier time; usually there is none
@@ -69,9 +77,9 @@ base::Result<std::string> RuleOverlayStore::put_aside() {
 
 RuleOverlay saved_rule_changes(env::FileSystem& files, env::Entropy& entropy, const std::string& data) {
     if (!files.open(RuleOverlayStore::path_in(data), env::OpenMode::read)) return {};
-    const auto key = identity::MasterKey::load(files, data);
-    if (!key) return {};
-    return RuleOverlayStore(files, entropy, *key, data).load().value_or(RuleOverlay{});
+    auto keys = identity::KeyFiles(files, data).load();
+    if (!keys) return {};
+    return RuleOverlayStore(files, entropy, std::move(*keys), data).load().value_or(RuleOverlay{});
 }
 
 std::vector<std::string> sentences(const RuleOverlay& overlay) {

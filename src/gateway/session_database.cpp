@@ -28,14 +28,22 @@ PRAGMA temp_store=MEMORY;
 constexpr const char* kSchema = R"(
 BEGIN IMMEDIATE;
 CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE epochs(id INTEGER PRIMARY KEY, salt BLOB NOT NULL);
+CREATE TABLE epochs(id INTEGER PRIMARY KEY, salt BLOB NOT NULL, key INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE rows(session INTEGER NOT NULL, kind INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
                   PRIMARY KEY(session, kind, key));
 PRAGMA application_id=1397510995;
-PRAGMA user_version=1;
+PRAGMA user_version=2;
 COMMIT;
 )";
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::int64_t kSchemaVersion = 2;
+/// Version 1 knew one master key: number 1.
+constexpr std::int64_t kOneKeyVersion = 1;
+constexpr const char* kMigration = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE epochs ADD COLUMN key INTEGER NOT NULL DEFAULT 1;
+PRAGMA user_version=2;
+COMMIT;
+)";
 
 constexpr std::int64_t kAgeKind = 0;  // beside those of hub::RowKind
 constexpr base::Byte kAgeVersion = 1;
@@ -74,6 +82,15 @@ Result<std::int64_t> pragma(sqlite::Database& database, std::string_view sql) {
     return *row ? statement->integer(0) : 0;
 }
 
+/// A number of `meta`; 0: there is none.
+Result<std::uint16_t> meta_number(sqlite::Database& database, std::string_view name) {
+    auto find = database.prepare("SELECT value FROM meta WHERE name=?1");
+    if (!find) return find.error();
+    const auto row = find->bind(1, name).step();
+    if (!row) return row.error();
+    return *row && find->blob(0).size() == sizeof(std::uint16_t) ? base::load_le<std::uint16_t>(find->blob(0).data()) : std::uint16_t{0};
+}
+
 /// How long the gateway was off, as far as the clocks at both ends can be believed.
 hub::Age downtime(std::int64_t stopped_ms, bool stopped_synchronised, const env::WallReading& now) {
     const std::int64_t passed = base::to_ms(now.time) - stopped_ms;
@@ -84,21 +101,21 @@ hub::Age downtime(std::int64_t stopped_ms, bool stopped_synchronised, const env:
 
 }  // namespace
 
-SessionDatabase::SessionDatabase(World world, const identity::MasterKey& key, std::string path)
-    : world_(world), master_(key), names_(key.derive(identity::kSessionNamesPurpose)), path_(std::move(path)) {}
+SessionDatabase::SessionDatabase(World world, const identity::KeyRing& keys, std::string path)
+    : world_(world), keys_(keys), names_(keys.newest_key().derive(identity::kSessionNamesPurpose)), path_(std::move(path)) {}
 
-Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open(World world, const identity::MasterKey& key, const std::string& directory,
+Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open(World world, const identity::KeyRing& keys, const std::string& directory,
                                                                Loaded& loaded) {
     if (auto made = world.files.make_directory(directory); !made) return made.error();
     const std::string path = directory + "/" + std::string(kFile);
     std::vector<Row> rows;
-    auto opened = open_file(world, key, path, rows);
+    auto opened = open_file(world, keys, path, rows);
     if (!opened && opened.error().code == Errc::corrupt) {
         for (const auto* suffix : {"", "-wal"})
             if (auto moved = world.files.rename(path + suffix, path + ".damaged" + suffix); !moved && moved.error().code != Errc::not_found)
                 return moved.error();
         std::vector<Row> none;
-        opened = open_file(world, key, path, none);
+        opened = open_file(world, keys, path, none);
         if (!opened) return opened;
         loaded.moved_aside = true;
         if (auto rescued = (*opened)->rescue(rows); !rescued) return rescued.error();
@@ -109,9 +126,9 @@ Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open(World world, cons
     return opened;
 }
 
-Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open_file(World world, const identity::MasterKey& key, const std::string& path,
+Result<std::unique_ptr<SessionDatabase>> SessionDatabase::open_file(World world, const identity::KeyRing& keys, const std::string& path,
                                                                     std::vector<Row>& rows) {
-    std::unique_ptr<SessionDatabase> out(new SessionDatabase(world, key, path));
+    std::unique_ptr<SessionDatabase> out(new SessionDatabase(world, keys, path));
     if (auto done = out->open_database(); !done) return done.error();
     if (auto done = out->load_rows(rows); !done) return done.error();
     return out;
@@ -124,19 +141,21 @@ Status SessionDatabase::open_database() {
     if (!database) return database.error();
     database_.emplace(std::move(*database));
     if (auto done = prepare(); !done) return done;
-    if (auto done = check_key(); !done) return done;
-    return load_epochs();
+    if (auto done = load_epochs(); !done) return done;
+    look_for_older_keys();
+    return {};
 }
 
 /// What is in the file is taken to be what was written last; of a write that failed it may have everything or nothing, and both are fine:
 /// the same rows are written again. They are sealed in a new epoch, since nobody knows whether the old one's row is there.
 Status SessionDatabase::reopen() {
-    for (sqlite::Statement* statement : {&begin_, &commit_, &rollback_, &put_, &remove_, &end_, &add_epoch_, &drop_epoch_}) *statement = {};
+    for (sqlite::Statement* statement : {&begin_, &commit_, &rollback_, &put_, &remove_, &end_, &add_epoch_, &drop_epoch_, &scan_})
+        *statement = {};
     database_.reset();  // before the file is opened again: it is locked
     if (auto opened = open_database(); !opened) return opened;
     ++epoch_;
     epoch_begun_ = false;
-    for (const auto& [id, aead] : epochs_) epochs_used_.insert(id);  // which of them rows need is found out at the next start
+    for (const auto& [id, epoch] : epochs_) epochs_used_.insert(id);  // which of them rows need is found out at the next start
     in_doubt_ = false;
     return {};
 }
@@ -150,9 +169,12 @@ Status SessionDatabase::prepare() {
         if (!objects) return objects.error();
         if (*objects != 0) return Error{Errc::version};  // somebody else's database
         if (auto made = database_->execute(kSchema); !made) return made;
-    } else if (*version != kSchemaVersion) {
+    } else if (*version != kSchemaVersion && *version != kOneKeyVersion) {
         return Error{Errc::version};
     }
+    if (auto checked = check_key(); !checked) return checked;
+    if (*version == kOneKeyVersion)
+        if (auto done = database_->execute(kMigration); !done) return done;
     struct Prepared {
         sqlite::Statement& statement;
         std::string_view sql;
@@ -164,8 +186,9 @@ Status SessionDatabase::prepare() {
         {put_, "INSERT OR REPLACE INTO rows(session, kind, key, value) VALUES(?1, ?2, ?3, ?4)"},
         {remove_, "DELETE FROM rows WHERE session=?1 AND kind=?2 AND key=?3"},
         {end_, "DELETE FROM rows WHERE session=?1"},
-        {add_epoch_, "INSERT INTO epochs(id, salt) VALUES(?1, ?2)"},
+        {add_epoch_, "INSERT INTO epochs(id, salt, key) VALUES(?1, ?2, ?3)"},
         {drop_epoch_, "DELETE FROM epochs WHERE id=?1"},
+        {scan_, "SELECT rowid, session, kind, key, value FROM rows WHERE rowid>?1 ORDER BY rowid LIMIT ?2"},
     };
     for (const auto& [statement, sql] : all) {
         auto prepared = database_->prepare(sql);
@@ -175,30 +198,51 @@ Status SessionDatabase::prepare() {
     return {};
 }
 
-/// Another key would find every row broken: it is refused before that.
+/// Without the key that it was used with last every row would be found broken: refused before that.
 Status SessionDatabase::check_key() {
-    const identity::Secret check = master_.derive(identity::kSessionsCheckPurpose);
+    const auto named = meta_number(*database_, "key");
+    if (!named) return named.error();
+    named_key_ = *named != 0 ? static_cast<identity::KeyNumber>(*named) : identity::KeyNumber{1};
     auto find = database_->prepare("SELECT value FROM meta WHERE name='check'");
     if (!find) return find.error();
     const auto row = find->step();
     if (!row) return row.error();
-    if (*row) return std::ranges::equal(find->blob(0), check.bytes()) ? Status{} : Status{Error{Errc::wrong_key}};
-    find->reset();
-    auto add = database_->prepare("INSERT INTO meta(name, value) VALUES('check', ?1)");
-    if (!add) return add.error();
-    return add->bind(1, base::ByteView(check.bytes())).run();
+    if (!*row) {
+        find->reset();
+        return name_key();
+    }
+    const identity::MasterKey* const master = keys_.find(named_key_);
+    const bool same = master != nullptr && std::ranges::equal(find->blob(0), master->derive(identity::kSessionsCheckPurpose).bytes());
+    return same ? Status{} : Status{Error{Errc::wrong_key}};
+}
+
+/// Writes which key it is used with.
+Status SessionDatabase::name_key() {
+    const identity::Secret check = keys_.newest_key().derive(identity::kSessionsCheckPurpose);
+    base::Bytes number;
+    base::append_le(number, keys_.newest());
+    auto put = database_->prepare("INSERT OR REPLACE INTO meta(name, value) VALUES('check', ?1), ('key', ?2)");
+    if (!put) return put.error();
+    if (auto done = put->bind(1, base::ByteView(check.bytes())).bind(2, base::ByteView(number)).run(); !done) return done;
+    named_key_ = keys_.newest();
+    return {};
 }
 
 Status SessionDatabase::load_epochs() {
-    auto all = database_->prepare("SELECT id, salt FROM epochs");
+    auto all = database_->prepare("SELECT id, salt, key FROM epochs");
     if (!all) return all.error();
     for (;;) {
         const auto row = all->step();
         if (!row) return row.error();
         if (!*row) return {};
         const auto id = static_cast<std::uint32_t>(all->integer(0));
-        epochs_.insert_or_assign(id, identity::Aead(master_.derive(identity::kSessionsPurpose, all->blob(1))));
+        const auto number = static_cast<identity::KeyNumber>(all->integer(2));
         epoch_ = std::max(epoch_, id + 1);
+        if (const identity::MasterKey* const master = keys_.find(number); master != nullptr) {
+            epochs_.insert_or_assign(id, Epoch{number, identity::Aead(master->derive(identity::kSessionsPurpose, all->blob(1)))});
+        } else {
+            locked_epochs_.insert_or_assign(id, number);
+        }
     }
 }
 
@@ -220,11 +264,14 @@ bool SessionDatabase::unseal(Row& row, base::ByteView value) {
     if (value.size() < kSealBytes + identity::kTagBytes) return false;
     const auto id = base::load_le<std::uint32_t>(value.data());
     const auto epoch = epochs_.find(id);
-    if (epoch == epochs_.end()) return false;
+    if (epoch == epochs_.end()) {
+        if (const auto locked = locked_epochs_.find(id); locked != locked_epochs_.end()) ++locked_rows_[locked->second];
+        return false;
+    }
     const auto nonce = base::load_le<std::uint64_t>(value.data() + 4);
     const auto sealed = value.subspan(kSealBytes);
     row.body.resize(sealed.size() - identity::kTagBytes);
-    if (!epoch->second.open(nonce, associated(row.session, row.kind, row.key), sealed, row.body.data())) return false;
+    if (!epoch->second.aead.open(nonce, associated(row.session, row.kind, row.key), sealed, row.body.data())) return false;
     epochs_used_.insert(id);
     return true;
 }
@@ -233,7 +280,7 @@ Status SessionDatabase::rescue(const std::vector<Row>& rows) {
     return transaction([&]() -> Status {
         for (const Row& row : rows)
             if (row.readable)
-                if (auto done = put(row.session, row.kind, row.key, row.body); !done) return done;
+                if (auto done = put(row.session, row.kind, newest_name(row).value_or(row.key), row.body); !done) return done;
         return {};
     });
 }
@@ -266,23 +313,23 @@ void SessionDatabase::take_rows(std::vector<Row>&& rows, Loaded& loaded) {
     if (!age_known) loaded.stopped = loaded.saved.least_age();
     clock_ = {world_.clock.now(), loaded.stopped + away};
     loaded.clock = clock_;
+    for (const auto& [key, count] : locked_rows_) loaded.locked.push_back({key, count, 0});
 }
 
 // Writing
 
-template <class Write>
-Status SessionDatabase::transaction(Write&& write) {
+Status SessionDatabase::transaction(const std::function<Status()>& write) {
     if (in_doubt_)
         if (auto opened = reopen(); !opened) return opened;
-    Status done = attempt(std::forward<Write>(write));
+    Status done = attempt(write);
     in_doubt_ = !done && done.error().code != Errc::disk_full;
     return done;
 }
 
-template <class Write>
-Status SessionDatabase::attempt(Write&& write) {
+Status SessionDatabase::attempt(const std::function<Status()>& write) {
     if (auto begun = begin_.run(); !begun) return begun;
     const bool new_epoch = !epoch_begun_;
+    const identity::KeyNumber named_before = named_key_;
     Status done = begin_epoch();
     if (done) done = write();
     if (done) done = commit_.run();
@@ -290,10 +337,14 @@ Status SessionDatabase::attempt(Write&& write) {
     if (done) {
         holds_rows_ = true;
         epochs_used_.clear();
+        locked_epochs_.clear();
         unreadable_.clear();
         return {};
     }
-    if (new_epoch) epoch_begun_ = false;
+    if (new_epoch) {
+        epoch_begun_ = false;
+        named_key_ = named_before;
+    }
     (void)rollback_.run();  // fails if SQLite has rolled back by itself; the first error is the one that matters
     // What the log holds goes into the database, and the log's space back to the disk: it may be what is missing.
     if (done.error().code == Errc::disk_full) (void)database_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -330,7 +381,8 @@ Status SessionDatabase::write_rows(const SessionChanges& changes) {
         if (session.ended)
             if (auto done = end_.bind(1, at).run(); !done) return done;
         for (const auto& [place, row] : session.rows) {
-            const base::Bytes key = stored_key(id, place);
+            const base::Bytes key = stored_key(names_, id, place);
+            if (auto done = remove_older_names(id, place); !done) return done;
             const auto kind = static_cast<std::int64_t>(place.kind);
             if (row.removed) {
                 if (auto done = remove(at, kind, key); !done) return done;
@@ -349,13 +401,19 @@ Status SessionDatabase::begin_epoch() {
     if (epoch_begun_) return {};
     base::Byte salt[kSaltBytes];
     world_.entropy.fill(salt);
-    if (auto added = add_epoch_.bind(1, std::int64_t{epoch_}).bind(2, base::ByteView(salt)).run(); !added) return added;
-    for (const auto& [id, aead] : epochs_)
+    if (auto added = add_epoch_.bind(1, std::int64_t{epoch_}).bind(2, base::ByteView(salt)).bind(3, std::int64_t{keys_.newest()}).run();
+        !added)
+        return added;
+    if (named_key_ != keys_.newest())
+        if (auto named = name_key(); !named) return named;
+    for (const auto& [id, key] : locked_epochs_)
+        if (auto dropped = drop_epoch_.bind(1, std::int64_t{id}).run(); !dropped) return dropped;
+    for (const auto& [id, epoch] : epochs_)
         if (id != epoch_ && !epochs_used_.contains(id))
             if (auto dropped = drop_epoch_.bind(1, std::int64_t{id}).run(); !dropped) return dropped;
     for (const Row& row : unreadable_)
         if (auto removed = remove(row.session, row.kind, row.key); !removed) return removed;
-    epochs_.insert_or_assign(epoch_, identity::Aead(master_.derive(identity::kSessionsPurpose, salt)));
+    epochs_.insert_or_assign(epoch_, Epoch{keys_.newest(), identity::Aead(keys_.newest_key().derive(identity::kSessionsPurpose, salt))});
     epoch_begun_ = true;
     return {};
 }
@@ -364,7 +422,7 @@ Status SessionDatabase::put(std::int64_t session, std::int64_t kind, base::ByteV
     sealed_.resize(kSealBytes + body.size() + identity::kTagBytes);
     base::store_le(sealed_.data(), epoch_);
     base::store_le(sealed_.data() + 4, ++last_nonce_);
-    epochs_.at(epoch_).seal(last_nonce_, associated(session, kind, key), body, sealed_.data() + kSealBytes);
+    epochs_.at(epoch_).aead.seal(last_nonce_, associated(session, kind, key), body, sealed_.data() + kSealBytes);
     ++rows_written_;
     return put_.bind(1, session).bind(2, kind).bind(3, key).bind(4, base::ByteView(sealed_)).run();
 }
@@ -385,13 +443,13 @@ Status SessionDatabase::remove(std::int64_t session, std::int64_t kind, base::By
 }
 
 /// Names are stored as keyed hashes: of a subscription with its session, so that nobody sees who wants the same.
-base::Bytes SessionDatabase::stored_key(std::uint64_t session, const SessionChanges::Place& place) const {
+base::Bytes SessionDatabase::stored_key(const identity::Secret& names, std::uint64_t session, const SessionChanges::Place& place) {
     if (place.kind == hub::RowKind::session) return {};
     if (place.kind == hub::RowKind::delivery || place.kind == hub::RowKind::inflight) return number_key(place.number);
     base::Bytes name;
     base::append_le(name, session);
     base::append(name, place.key);
-    const auto digest = identity::keyed_hash(names_, name);
+    const auto digest = identity::keyed_hash(names, name);
     return {digest.begin(), digest.begin() + kNameBytes};
 }
 

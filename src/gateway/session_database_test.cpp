@@ -43,11 +43,12 @@ protected:
     }
     void TearDown() override { std::filesystem::remove_all(directory_); }
 
-    static identity::MasterKey key(base::Byte seed = 1) {
+    static identity::MasterKey master(base::Byte seed = 1) {
         identity::Secret secret;
         for (auto& byte : secret.writable()) byte = seed++;
         return identity::MasterKey(secret);
     }
+    static identity::KeyRing key(base::Byte seed = 1) { return identity::KeyRing(master(seed)); }
     base::Result<std::unique_ptr<SessionDatabase>> open(SessionDatabase::Loaded& loaded, base::Byte seed = 1) {
         return SessionDatabase::open({files_, clock_, entropy_}, key(seed), directory_, loaded);
     }

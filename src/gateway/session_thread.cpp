@@ -11,6 +11,7 @@ namespace sluice::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryCommit{200};  // a full or dead disk is tried again this often
+constexpr std::chrono::milliseconds kResealEvery{30};   // between two steps: most of the disk is for commits that clients wait for
 
 }  // namespace
 
@@ -47,6 +48,7 @@ void SessionThread::on_turn(base::Monotonic now) {
         age_at_ = now + SessionDatabase::kAgeEvery;
         if (auto done = database_->write_age(); !done) spdlog::debug("sessions: age not written: {}", base::describe(done.error()));
     }
+    if (desk_ != nullptr && !stopping) tend_keys(now);
     if (!stopping || stopped_) return;
     stopped_ = true;
     if (auto done = database_->write_age(); !done) spdlog::warn("sessions: age not written: {}", base::describe(done.error()));
@@ -109,10 +111,32 @@ void SessionThread::announce() {
     }
 }
 
+void SessionThread::tend_keys(base::Monotonic now) {
+    const std::uint64_t edition = desk_->edition();
+    const bool fresh = edition != std::exchange(keys_seen_, edition);
+    if (fresh) {
+        database_->use(*desk_->keys());
+        resealing_ = true;
+        reseal_at_ = now;
+    }
+    if (!resealing_ || now < reseal_at_) return;
+    const auto more = database_->reseal();
+    reseal_at_ = now + (more ? kResealEvery : kRetryCommit);
+    if (!more) {
+        if (fresh) spdlog::warn("sessions: not yet sealed with the newest key: {}", base::describe(more.error()));
+        return;
+    }
+    resealing_ = *more;
+    desk_->report(KeyHolder::sessions, database_->newest_key(), database_->held());
+}
+
 std::optional<base::Monotonic> SessionThread::next_deadline() const {
     const bool mail = std::any_of(shards_.begin(), shards_.end(), [](const ShardLink& shard) { return !shard.from->empty(); });
     if (mail || stopping_.load(std::memory_order_acquire)) return loop_.now();
-    return waiting_ ? std::min(age_at_, commit_at_) : age_at_;
+    base::Monotonic out = waiting_ ? std::min(age_at_, commit_at_) : age_at_;
+    if (desk_ != nullptr && desk_->edition() != keys_seen_) return loop_.now();
+    if (resealing_) out = std::min(out, reseal_at_);
+    return out;
 }
 
 }  // namespace sluice::gateway

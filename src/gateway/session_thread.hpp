@@ -9,6 +9,7 @@
 #include "env/clock.hpp"
 #include "env/posix/event_loop.hpp"
 #include "env/posix/mailbox.hpp"
+#include "gateway/key_desk.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/session_changes.hpp"
 #include "gateway/session_database.hpp"
@@ -33,6 +34,8 @@ public:
     base::Status start_with(base::ByteView changes, const std::vector<hub::KeptId>& remains);
     /// One entry a shard, before run().
     void wire(std::vector<ShardLink> shards);
+    /// Takes over other master keys and reports what needs older ones. Before run().
+    void watch_keys(KeyDesk& desk) { desk_ = &desk; }
     void run() { loop_.run(); }
     /// Any thread; when the shards have ended: takes what they left, commits, ends.
     void stop();
@@ -49,6 +52,7 @@ private:
     void commit(base::Monotonic now);
     base::Status write();
     void announce();
+    void tend_keys(base::Monotonic now);
 
     posix::EventLoop loop_;
     std::unique_ptr<SessionDatabase> database_;
@@ -63,6 +67,10 @@ private:
     bool failing_ = false;
     base::Monotonic commit_at_{};
     base::Monotonic age_at_{};
+    KeyDesk* desk_ = nullptr;
+    std::uint64_t keys_seen_ = 0;  // edition
+    bool resealing_ = false;
+    base::Monotonic reseal_at_{};
     std::atomic<bool> stopping_{false};
     bool stopped_ = false;
 };

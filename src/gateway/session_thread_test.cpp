@@ -47,7 +47,8 @@ protected:
         std::filesystem::remove_all(directory_);
     }
     base::Result<std::unique_ptr<SessionDatabase>> open(SessionDatabase::Loaded& loaded) {
-        return SessionDatabase::open({files_, clock_, entropy_}, identity::MasterKey(identity::Secret()), directory_, loaded);
+        return SessionDatabase::open({files_, clock_, entropy_}, identity::KeyRing(identity::MasterKey(identity::Secret())), directory_,
+                                     loaded);
     }
     static base::Bytes session(hub::KeptId id) {
         base::Bytes body;

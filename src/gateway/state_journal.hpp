@@ -73,6 +73,7 @@ public:
     base::Status maintain() { return spool_->maintain(); }
     base::Status close() { return spool_->close(); }
     [[nodiscard]] JournalStats stats() const;
+    [[nodiscard]] std::vector<spool::KeyUse> key_use() const { return spool_->key_use(); }
 
 private:
     explicit StateJournal(std::unique_ptr<spool::Spool> spool);

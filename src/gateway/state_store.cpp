@@ -172,6 +172,24 @@ bool StateStore::take_clean_mark() {
 
 base::Status StateStore::mark_clean() { return replace(std::string(kCleanMark), {}); }
 
+base::Result<std::vector<DocumentKey>> StateStore::keys() {
+    // What has taken a file's place is read, and after a power cut it could be the one before.
+    if (auto synced = files_.sync_directory(directory_); !synced) return synced.error();
+    return document_keys(files_, directory_);
+}
+
+base::Status StateStore::reseal() {
+    for (const std::string_view name : {kTotals, kOwner}) {
+        const auto key = document_key(files_, directory_ + "/" + std::string(name));
+        if (!key) return key.error();
+        if (!*key || **key == sealer_.keys().newest()) continue;
+        const auto plain = load(std::string(name));
+        if (!plain) continue;  // the next save puts another in its place
+        if (auto done = replace(std::string(name), *plain); !done) return done;
+    }
+    return {};
+}
+
 base::Status StateStore::forget_other_shards(unsigned shards) {
     const auto names = files_.list(directory_);
     if (!names) return names.error();

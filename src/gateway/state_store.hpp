@@ -10,8 +10,9 @@
 
 #include "base/error.hpp"
 #include "env/file_system.hpp"
+#include "gateway/document_keys.hpp"
 #include "gateway/turn_journal.hpp"
-#include "manage/identity/aead.hpp"
+#include "manage/identity/document_sealer.hpp"
 
 namespace sluice::gateway {
 
@@ -59,6 +60,11 @@ public:
     /// Was the last run ended cleanly? Takes the mark away: until mark_clean() this run counts as interrupted.
     [[nodiscard]] bool take_clean_mark();
     base::Status mark_clean();
+    /// Seals again with the newest key what no save replaces by itself. Errors: permission, disk_full, io.
+    base::Status reseal();
+    /// Which key each file needs, durably. Errors: permission, io.
+    [[nodiscard]] base::Result<std::vector<DocumentKey>> keys();
+
     /// Files of other numbers of shards; call it when each shard of this run has saved.
     base::Status forget_other_shards(unsigned shards);
 

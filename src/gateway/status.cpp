@@ -1,6 +1,7 @@
 #include "gateway/status.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -52,6 +53,19 @@ json::object spool_object(const spool::Stats& stats) {
             {"write_amplification", amplification},
             {"degraded", stats.degraded},
             {"classes", classes}};
+}
+
+json::object keys_object(const KeyView& keys) {
+    json::object needed;
+    for (const auto number : keys.keys) {
+        json::object holders;
+        for (std::size_t i = 0; i < kKeyHolders; ++i) {
+            for (const HeldKey& each : keys.held[i])
+                if (each.key == number) holders[kKeyHolderNames[i]] = json::object{{"items", each.items}, {"bytes", each.bytes}};
+        }
+        needed[std::to_string(number)] = std::move(holders);
+    }
+    return {{"newest", keys.keys.back()}, {"older_bytes", keys.older_bytes()}, {"needed", needed}};
 }
 
 json::object bridge_object(const BridgeGauges& bridge) {
@@ -113,7 +127,7 @@ Cost cost_of(const BackboneView& view, double price_per_million) {
 
 std::string ledger_json(const BackboneView& view) { return json::serialize(ledger_object(view)); }
 
-std::string status_json(const StatusInput& input, const BackboneView& view, const BridgeList& bridges) {
+std::string status_json(const StatusInput& input, const BackboneView& view, const BridgeList& bridges, const KeyView& keys) {
     const Cost cost = cost_of(view, input.price_per_million);
     json::object out;
     out["id"] = input.id;
@@ -139,6 +153,7 @@ std::string status_json(const StatusInput& input, const BackboneView& view, cons
     json::array bridge_rows;
     for (const auto& each : bridges) bridge_rows.push_back(bridge_object(*each));
     out["bridges"] = std::move(bridge_rows);
+    out["keys"] = keys_object(keys);
     out["rates"] = json::object{{"readings_per_s", input.readings_per_s}};
     out["cost"] = json::object{{"price_per_million", input.price_per_million},
                                {"sent_all", cost.sent_all},

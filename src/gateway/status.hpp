@@ -5,6 +5,7 @@
 
 #include "gateway/backbone.hpp"
 #include "gateway/bridge_board.hpp"
+#include "gateway/key_desk.hpp"
 
 namespace sluice::gateway {
 
@@ -22,7 +23,7 @@ struct StatusInput {
 [[nodiscard]] std::string ledger_json(const BackboneView& view);
 
 /// The whole of /api/v1/status; every documented key is always there.
-[[nodiscard]] std::string status_json(const StatusInput& input, const BackboneView& view, const BridgeList& bridges);
+[[nodiscard]] std::string status_json(const StatusInput& input, const BackboneView& view, const BridgeList& bridges, const KeyView& keys);
 
 /// Of `uplink`; zeroes where there is none.
 [[nodiscard]] uplink::Stats main_uplink(const BackboneView& view);

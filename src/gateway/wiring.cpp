@@ -12,7 +12,6 @@
 #include "gateway/source_address.hpp"
 #include "gateway/spool_wiring.hpp"
 #include "gateway/uplink_wiring.hpp"
-#include "manage/identity/master_key.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -89,26 +88,14 @@ void warn_of_orphans(const spool::Spool& spool, std::size_t configured) {
     }
 }
 
-std::string key_message(const std::string& path, const base::Error& error) {
-    const std::string file = fmt::format("{}/{}", path, identity::kMasterKeyFile);
-    switch (error.code) {
-        case base::Errc::not_found:
-            return fmt::format("{} is missing, and {}/spool or {}/sessions was written with it; put it back, or move both away", file, path,
-                               path);
-        case base::Errc::corrupt:
-            return fmt::format("{} is no key: expected exactly 32 bytes; put the right file back", file);
-        case base::Errc::permission:
-            return fmt::format("{} may be read by others, or not by us: expected our own file with mode 0600 (chmod 600)", file);
-        default:
-            return fmt::format("{} cannot be used: {}", file, base::describe(error));
-    }
-}
-
 std::string data_message(const std::string& path, const base::Error& error) {
     switch (error.code) {
         case base::Errc::wrong_key:
             return fmt::format(
-                "the spool in {} was written with another key than {}/keys/master.key; put the right key back, or move the folder away",
+                "the spool in {} was written with another key than those in {}/keys (`sluice key list` says which); put it back, or move "
+                "the "
+                "spool "
+                "away",
                 path, path);
         case base::Errc::in_use:
             return fmt::format("{} is in use by another gateway", path);
@@ -280,19 +267,12 @@ bool Gateway::open_data(config::StartError& error) {
     auto pid_file = posix::PidFile::take(path + "/" + std::string(kPidFile));
     if (!pid_file) return fail(pid_file.error());
     pid_file_ = std::move(*pid_file);
-    // A spool without its key: a new key would only hide that the right one is missing.
-    const auto spooled = world_.files.list(path + "/spool");
-    const bool has_spool = spooled && spooled->size() > 1;  // the lock alone is none
-    const auto kept = world_.files.list(path + "/sessions");
-    const bool has_sessions = kept && !kept->empty();
-    auto key = has_spool || has_sessions ? identity::MasterKey::load(world_.files, path)
-                                         : identity::MasterKey::load_or_create(world_.files, world_.entropy, path);
-    if (!key) {
-        error = {config_.gateway.data.at, "gateway.data", key_message(path, key.error())};
-        return false;
-    }
-    spool_sealer_ = std::make_unique<SpoolSealer>(*key);
-    state_sealer_ = std::make_unique<identity::DocumentSealer>(key->derive(identity::kRuleStatePurpose), world_.entropy);
+    const auto keys = open_keys(error);
+    if (!keys) return false;
+    key_desk_ = std::make_unique<KeyDesk>(*keys);
+    spool_sealer_ = std::make_unique<SpoolSealer>(*keys);
+    state_sealer_ = std::make_unique<identity::DocumentSealer>(*keys, identity::kRuleStatePurpose, world_.entropy);
+    report_missing_keys(*spool_sealer_);
     auto spool = spool::Spool::open({world_.files, world_.clock, world_.entropy, *spool_sealer_}, spool_options(config_));
     if (!spool) return fail(spool.error());
     state_ = std::make_unique<StateStore>(world_.files, *state_sealer_, path + "/state");
@@ -309,14 +289,14 @@ bool Gateway::open_data(config::StartError& error) {
     if ((*spool)->stats().manifest_rebuilt) {
         spdlog::error("spool: both manifests were unreadable; positions come from the segments, the ledger's history begins anew");
     }
-    if (rule_book_.open(std::make_unique<RuleOverlayStore>(world_.files, world_.entropy, *key, path))) {
+    if (rule_book_.open(std::make_unique<RuleOverlayStore>(world_.files, world_.entropy, *keys, path))) {
         for (const auto& shard : shards_) shard->use_rules(rule_book_.ruleset());
     }
     if (!open_rule_state(**spool, error)) return false;
     // Before the sessions come back: each belongs to somebody.
     auto access = take_access();
     for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->use_access(std::move(access[i]));
-    if (!open_sessions(*key, commit_delay_of(config_.gateway.latency), error)) return false;
+    if (!open_sessions(*keys, commit_delay_of(config_.gateway.latency), error)) return false;
     Backbone::OnAlert on_alert;
     if (api_) on_alert = [api = api_.get()](const data::Event& event) { api->on_alert(event); };
     auto options = backbone_options(config_);
@@ -332,7 +312,8 @@ bool Gateway::open_data(config::StartError& error) {
     backbone_ = std::make_unique<Backbone>(
         std::move(options), world_.clock, world_.entropy, std::move(*spool),
         Backbone::RuleState{*state_, std::move(journal_), config_.state.journal, recovered_.shift, recovered_.readings},
-        std::move(on_alert));
+        Backbone::Keys{*key_desk_, *spool_sealer_, *state_sealer_}, std::move(on_alert));
+    key_watch_ = std::make_unique<KeyWatch>(world_.files, path, *key_desk_, [this](const auto& ring) { return reseal_rules(ring); });
     return true;
 }
 
@@ -409,6 +390,7 @@ void Gateway::run_threads() {
         spdlog::info("listening on {}", bound.text());
     }
     bridges_.start(config_, left_over_bridges_);
+    key_watch_->start({&backbone_->loop(), &sessions_->loop()});
     if (api_) {
         std::vector<ShardGauges*> gauges;
         gauges.reserve(shards_.size());
@@ -420,7 +402,7 @@ void Gateway::run_threads() {
         rule_questions.reserve(rule_questions_.size());
         for (const auto& box : rule_questions_) rule_questions.push_back(box.get());
         api_->ready(*backbone_, sessions_->gauges(), std::move(gauges), std::move(questions), access_.gauges(), bridges_.board(), tables_,
-                    *this, std::move(rule_questions));
+                    *key_desk_, *this, std::move(rule_questions));
         spdlog::info("page, API and metrics on http://{}:{}/", config_.listen.http->host, api_->port());
     }
     spdlog::info("gateway {} runs: {} shards, {} rules", config_.gateway.id, shards_.size(), rule_book_.ruleset()->routes.size());
@@ -532,6 +514,7 @@ bool Gateway::reload(const config::GatewayConfig& config, std::vector<std::strin
 void Gateway::stop() {
     if (std::exchange(stopped_, true)) return;
     if (api_) api_->not_ready();
+    key_watch_->stop();
     tables_.stop();
     bridges_.stop();  // while the hub still answers
     tell_shards(Command::Kind::stop, nullptr);

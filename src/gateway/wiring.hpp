@@ -23,6 +23,8 @@
 #include "gateway/bridges.hpp"
 #include "gateway/connect_gate.hpp"
 #include "gateway/connection_layers.hpp"
+#include "gateway/key_desk.hpp"
+#include "gateway/key_watch.hpp"
 #include "gateway/rule_control.hpp"
 #include "gateway/session_thread.hpp"
 #include "gateway/shard.hpp"
@@ -32,7 +34,7 @@
 #include "gateway/table_watch.hpp"
 #include "manage/config/gateway_config.hpp"
 #include "manage/config/start_error.hpp"
-#include "manage/identity/aead.hpp"
+#include "manage/identity/document_sealer.hpp"
 
 namespace sluice::gateway {
 
@@ -68,8 +70,11 @@ private:
     Gateway(const config::GatewayConfig& config, World world, rules::Catalog catalog);
     bool open_listeners(config::StartError& error);
     bool open_data(config::StartError& error);
+    [[nodiscard]] std::optional<identity::KeyRing> open_keys(config::StartError& error);
+    void report_missing_keys(const spool::Sealer& sealer) const;
+    [[nodiscard]] bool reseal_rules(const identity::KeyRing& keys);
     bool open_rule_state(spool::Spool& events, config::StartError& error);
-    bool open_sessions(const identity::MasterKey& key, std::chrono::milliseconds commit_delay, config::StartError& error);
+    bool open_sessions(const identity::KeyRing& keys, std::chrono::milliseconds commit_delay, config::StartError& error);
     void connect_threads();
     void watch_tables(const LoadedCatalog& loaded);
     void run_threads();
@@ -103,11 +108,13 @@ private:
     std::optional<posix::PidFile> pid_file_;
 
     // In the order in which data flows; destroyed the other way round.
+    std::unique_ptr<KeyDesk> key_desk_;
     std::unique_ptr<SpoolSealer> spool_sealer_;
     std::unique_ptr<identity::DocumentSealer> state_sealer_;
     std::unique_ptr<StateStore> state_;
     std::unique_ptr<StateJournal> journal_;  // until the backbone takes it
     RecoveredState recovered_;
+    std::unique_ptr<KeyWatch> key_watch_;
     std::unique_ptr<Api> api_;
     std::unique_ptr<Backbone> backbone_;
     std::unique_ptr<SessionThread> sessions_;

@@ -8,12 +8,14 @@
 namespace sluice::gateway {
 namespace {
 
-std::string sessions_message(const std::string& directory, const base::Error& error) {
+std::string sessions_message(const std::string& data, const base::Error& error) {
+    const std::string directory = data + "/sessions";
     const std::string file = fmt::format("{}/{}", directory, SessionDatabase::kFile);
     switch (error.code) {
         case base::Errc::wrong_key:
-            return fmt::format("{} was written with another key than keys/master.key; put the right key back, or move the folder away",
-                               file);
+            return fmt::format(
+                "{} was written with another key than those in {}/keys (`sluice key list` says which); put it back, or move {} away", file,
+                data, directory);
         case base::Errc::version:
             return fmt::format("{} was written by another version; move the folder away to start without its sessions", file);
         default:
@@ -24,21 +26,25 @@ std::string sessions_message(const std::string& directory, const base::Error& er
 }  // namespace
 
 /// Opens the sessions' database and gives each shard what is its.
-bool Gateway::open_sessions(const identity::MasterKey& key, std::chrono::milliseconds commit_delay, config::StartError& error) {
+bool Gateway::open_sessions(const identity::KeyRing& keys, std::chrono::milliseconds commit_delay, config::StartError& error) {
     const std::string directory = config_.gateway.data.value + "/sessions";
     SessionDatabase::Loaded loaded;
-    auto database = SessionDatabase::open({world_.files, world_.clock, world_.entropy}, key, directory, loaded);
+    auto database = SessionDatabase::open({world_.files, world_.clock, world_.entropy}, keys, directory, loaded);
     if (!database) {
-        error = {config_.gateway.data.at, "gateway.data", sessions_message(directory, database.error())};
+        error = {config_.gateway.data.at, "gateway.data", sessions_message(config_.gateway.data.value, database.error())};
         return false;
     }
     if (loaded.moved_aside) spdlog::error("sessions: {}/{} was damaged: put aside as .damaged", directory, SessionDatabase::kFile);
+    for (const HeldKey& each : loaded.locked)
+        spdlog::error("sessions: key {} ({}) is missing: {} rows in {} cannot be opened", each.key, identity::key_file(each.key),
+                      each.items, directory);
     const auto& saved = loaded.saved;
     if (loaded.moved_aside || saved.unreadable() != 0) {
         spdlog::error("sessions: {} rows cannot be read; {} sessions and {} queued messages are lost", saved.unreadable(),
                       saved.sessions_lost(), saved.deliveries_lost());
     }
     sessions_ = std::make_unique<SessionThread>(world_.clock, std::move(*database), commit_delay);
+    sessions_->watch_keys(*key_desk_);
     SessionGauges& gauges = sessions_->gauges();
     gauges.sessions_loaded = saved.sessions().size();
     gauges.rows_unreadable = saved.unreadable();

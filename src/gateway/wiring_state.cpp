@@ -14,8 +14,9 @@ bool Gateway::open_rule_state(spool::Spool& events, config::StartError& error) {
     const auto fail = [&](const base::Error& why) {
         std::string said = fmt::format("{} cannot be used: {}", folder, base::describe(why));
         if (why.code == base::Errc::wrong_key)
-            said = fmt::format("{} was written with another key than {}/keys/master.key; put the right key back, or move the folder away",
-                               folder, config_.gateway.data.value);
+            said = fmt::format(
+                "{} was written with another key than those in {}/keys (`sluice key list` says which); put it back, or move {} away",
+                folder, config_.gateway.data.value, folder);
         error = {config_.gateway.data.at, "gateway.data", std::move(said)};
         return false;
     };

@@ -38,12 +38,13 @@ SegmentHeaderBytes encode(const SegmentHeader& header) {
     store_le(at, kSegmentMagic);
     store_le(at + 8, kSegmentVersion);
     at[10] = header.slot;
+    store_le(at + 12, header.key.number);
     store_le(at + 16, header.epoch);
     store_le(at + 24, header.first);
     store_le(at + 32, header.number);
     store_le(at + 40, header.running_ms);
     std::copy(header.salt.begin(), header.salt.end(), at + 48);
-    std::copy(header.key_check.begin(), header.key_check.end(), at + 64);
+    std::copy(header.key.check.begin(), header.key.check.end(), at + 64);
     store_le(at + 4, crc32c(ByteView(bytes).subspan(8)));
     return bytes;
 }
@@ -54,7 +55,8 @@ base::Result<SegmentHeader> decode_segment_header(ByteView bytes) {
     const Byte* const at = bytes.data();
     if (load_le<std::uint32_t>(at) != kSegmentMagic) return Error{Errc::corrupt};
     if (load_le<std::uint32_t>(at + 4) != crc32c(bytes.subspan(8))) return Error{Errc::corrupt};
-    if (load_le<std::uint16_t>(at + 8) != kSegmentVersion) return Error{Errc::version};
+    const auto version = load_le<std::uint16_t>(at + 8);
+    if (version != kSegmentVersion && version != kSegmentVersionUnnumbered) return Error{Errc::version};
     SegmentHeader header;
     header.slot = at[10];
     header.epoch = load_le<std::uint64_t>(at + 16);
@@ -62,7 +64,9 @@ base::Result<SegmentHeader> decode_segment_header(ByteView bytes) {
     header.number = load_le<std::uint64_t>(at + 32);
     header.running_ms = load_le<std::uint64_t>(at + 40);
     std::copy_n(at + 48, header.salt.size(), header.salt.begin());
-    std::copy_n(at + 64, header.key_check.size(), header.key_check.begin());
+    header.key.number = version == kSegmentVersionUnnumbered ? KeyNumber{1} : load_le<KeyNumber>(at + 12);
+    std::copy_n(at + 64, header.key.check.size(), header.key.check.begin());
+    if (header.key.number == 0) return Error{Errc::corrupt};
     if (header.first == 0 || header.first >= kSequenceMax) return Error{Errc::corrupt};
     return header;
 }

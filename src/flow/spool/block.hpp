@@ -16,7 +16,8 @@ namespace sluice::spool {
 inline constexpr std::size_t kSegmentHeaderBytes = 80;
 inline constexpr std::size_t kBlockHeaderBytes = 32;
 inline constexpr std::size_t kBlockOverheadBytes = kBlockHeaderBytes + kTagBytes;
-inline constexpr std::uint16_t kSegmentVersion = 1;
+inline constexpr std::uint16_t kSegmentVersion = 2;
+inline constexpr std::uint16_t kSegmentVersionUnnumbered = 1;  ///< names no key: there was one, number 1
 /// Records of a block: one event of the greatest size with its lengths, rounded up. A header that claims more is not a header.
 inline constexpr std::size_t kBlockBodyBytesMax = (1U << 20) + 4096;
 inline constexpr std::size_t kRulesPerBlockMax = 255;
@@ -30,13 +31,13 @@ struct SegmentHeader {
     std::uint64_t number = 0;
     std::uint64_t running_ms = 0;
     Salt salt{};
-    KeyCheck key_check{};
+    KeyName key{};
     friend bool operator==(const SegmentHeader&, const SegmentHeader&) = default;
 };
 
 using SegmentHeaderBytes = std::array<base::Byte, kSegmentHeaderBytes>;
 [[nodiscard]] SegmentHeaderBytes encode(const SegmentHeader& header);
-/// Errors: corrupt (too short, wrong magic or CRC), version.
+/// Of version 1, too. Errors: corrupt (too short, wrong magic or CRC, a value out of range), version.
 [[nodiscard]] base::Result<SegmentHeader> decode_segment_header(base::ByteView bytes);
 
 struct BlockHeader {

@@ -23,6 +23,7 @@ struct Segment {
     std::uint64_t bytes = 0;      ///< readable up to here
     std::uint64_t allocated = 0;  ///< on disk
     std::uint64_t oldest_ms = 0;  ///< running time when it was made
+    KeyNumber key = 0;            ///< opens it; 0: unknown, its header is damaged
 };
 
 /// Where reading stands: sequential reads continue, others start at the beginning of a segment.

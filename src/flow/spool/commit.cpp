@@ -85,6 +85,7 @@ Status Parts::commit_class(ClassLog& log) {
 }
 
 Status Parts::commit_part(ClassLog& log) {
+    close_older_key(log);
     if (!log.writer) {
         if (auto started = start_segment(log); !started) return started;
         if (!log.writer) return {};  // no room: the pending events are gone and counted
@@ -137,12 +138,12 @@ Status Parts::start_segment(ClassLog& log) {
     header.number = next_segment++;
     header.running_ms = time->now_ms();
     environment.entropy.fill(header.salt);
-    header.key_check = environment.sealer.key_check();
+    header.key = environment.sealer.newest();
     auto writer = SegmentWriter::create(environment.files, environment.sealer, segment_path(log, header.number), header, bytes);
     if (!writer) return writer.error();
     base::pass(base::FailPoint::spool_segment_made);
     log.writer = std::move(*writer);
-    log.segments.push_back({header.number, header.first, header.first, 0, bytes, header.running_ms});
+    log.segments.push_back({header.number, header.first, header.first, 0, bytes, header.running_ms, header.key.number});
     used += bytes;
     return {};
 }
@@ -154,6 +155,11 @@ void Parts::close_segment(ClassLog& log) {
         segment.allocated = segment.bytes;
     }
     log.writer.reset();
+}
+
+/// A segment has one key: with another, what comes next goes to a new one.
+void Parts::close_older_key(ClassLog& log) {
+    if (log.writer && log.writer->key() != environment.sealer.newest().number) close_segment(log);
 }
 
 void Parts::abandon_segment(ClassLog& log) {
@@ -168,7 +174,7 @@ void Parts::abandon_segment(ClassLog& log) {
         }
         return;
     }
-    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, 0});  // nobody had an event of it
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, 0, segment.key});  // nobody had an event of it
     log.segments.pop_back();
 }
 

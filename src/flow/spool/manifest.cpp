@@ -167,12 +167,15 @@ base::Result<ManifestHeader> decode_manifest_header(ByteView bytes) {
     const Byte* const at = bytes.data();
     if (load_le<std::uint32_t>(at) != kManifestMagic) return Error{Errc::corrupt};
     if (load_le<std::uint32_t>(at + 4) != crc32c(bytes.subspan(8))) return Error{Errc::corrupt};
-    if (load_le<std::uint16_t>(at + 8) != kManifestVersion) return Error{Errc::version};
+    const auto version = load_le<std::uint16_t>(at + 8);
+    if (version != kManifestVersion && version != kManifestVersionUnnumbered) return Error{Errc::version};
     ManifestHeader header;
     header.bytes = load_le<std::uint32_t>(at + 12);
     header.generation = load_le<std::uint64_t>(at + 16);
     std::copy_n(at + 24, header.salt.size(), header.salt.begin());
-    std::copy_n(at + 40, header.key_check.size(), header.key_check.begin());
+    header.key.number = version == kManifestVersionUnnumbered ? KeyNumber{1} : load_le<KeyNumber>(at + 10);
+    std::copy_n(at + 40, header.key.check.size(), header.key.check.begin());
+    if (header.key.number == 0) return Error{Errc::corrupt};
     if (kManifestHeaderBytes + header.bytes + kTagBytes > kManifestSlotBytes) return Error{Errc::corrupt};
     return header;
 }
@@ -182,26 +185,27 @@ Bytes seal_manifest(const Manifest& manifest, std::uint64_t generation, const Sa
     Bytes out(kManifestHeaderBytes + body.size() + kTagBytes);
     Byte* const at = out.data();
     store_le(at, kManifestMagic);
+    const KeyName key = sealer.newest();
     store_le(at + 8, kManifestVersion);
+    store_le(at + 10, key.number);
     store_le(at + 12, static_cast<std::uint32_t>(body.size()));
     store_le(at + 16, generation);
     std::copy(salt.begin(), salt.end(), at + 24);
-    const KeyCheck check = sealer.key_check();
-    std::copy(check.begin(), check.end(), at + 40);
+    std::copy(key.check.begin(), key.check.end(), at + 40);
     store_le(at + 4, crc32c(ByteView(out).subspan(8, kManifestHeaderBytes - 8)));
     const ByteView header = ByteView(out).first(kManifestHeaderBytes);
-    sealer.cipher(header)->seal(0, {}, body, at + kManifestHeaderBytes);
+    sealer.cipher(key.number, header)->seal(0, {}, body, at + kManifestHeaderBytes);
     return out;
 }
 
 base::Result<OpenedManifest> open_manifest(ByteView slot, Sealer& sealer) {
     const auto header = decode_manifest_header(slot);
     if (!header) return header.error();
-    if (header->key_check != sealer.key_check()) return Error{Errc::wrong_key};
+    if (!sealer.has(header->key)) return Error{Errc::wrong_key};
     const std::size_t sealed_bytes = header->bytes + kTagBytes;
     if (slot.size() < kManifestHeaderBytes + sealed_bytes) return Error{Errc::corrupt};
     Bytes body(header->bytes);
-    const auto cipher = sealer.cipher(slot.first(kManifestHeaderBytes));
+    const auto cipher = sealer.cipher(header->key.number, slot.first(kManifestHeaderBytes));
     if (!cipher->open(0, {}, slot.subspan(kManifestHeaderBytes, sealed_bytes), body.data())) return Error{Errc::corrupt};
     auto manifest = decode_manifest(body);
     if (!manifest) return manifest.error();
@@ -215,6 +219,7 @@ std::string ManifestStore::path(std::size_t slot) const { return place_.director
 base::Result<std::optional<Manifest>> ManifestStore::load() {
     std::optional<Manifest> newest;
     std::optional<Error> refused;
+    std::uint64_t locked_generation = 0;  // of a slot whose key is not there
     for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
         auto file = place_.files.open(path(slot), env::OpenMode::read);
         if (!file && file.error().code == Errc::not_found) continue;
@@ -222,16 +227,26 @@ base::Result<std::optional<Manifest>> ManifestStore::load() {
         Bytes content(kManifestSlotBytes);
         const auto got = (*file)->read_at(0, content);
         if (!got) return got.error();
-        auto opened = open_manifest(ByteView(content).first(*got), place_.sealer);
+        content.resize(*got);
+        auto opened = open_manifest(content, place_.sealer);
+        const auto header = decode_manifest_header(content);
+        slots_[slot].keys.clear();
+        if (header) slots_[slot].keys.insert(header->key.number);
         if (opened && (!newest || opened->generation > generation_)) {
             newest = std::move(opened->manifest);
             generation_ = opened->generation;
             valid_slot_ = slot;
         }
-        if (!opened && opened.error().code != Errc::corrupt) refused = opened.error();
+        if (opened || opened.error().code == Errc::corrupt) continue;
+        if (opened.error().code == Errc::wrong_key) {
+            locked_generation = std::max(locked_generation, header->generation);
+        } else {
+            refused = opened.error();
+        }
     }
-    // A slot under our key beside one under another cannot come from us; the other key's owner decides.
     if (refused) return *refused;
+    // One that is older than what opens costs nothing: its key went after the other was on the medium.
+    if (locked_generation != 0 && (!newest || locked_generation > generation_)) return Error{Errc::wrong_key};
     return newest;
 }
 
@@ -281,8 +296,13 @@ Status ManifestStore::make_anew(std::size_t slot, ByteView content) {
     if (auto synced = (*file)->sync(); !synced) return synced;
     if (auto renamed = place_.files.rename(fresh, path(slot)); !renamed) return renamed;
     if (auto synced = place_.files.sync_directory(place_.directory); !synced) return synced;
-    slots_[slot].file = std::move(*file);
+    slots_[slot] = {std::move(*file), {}};
     return {};
+}
+
+bool ManifestStore::has_older_key() const {
+    const KeyNumber newest = place_.sealer.newest().number;
+    return std::any_of(slots_.begin(), slots_.end(), [newest](const Slot& slot) { return slot.keys.size() > slot.keys.count(newest); });
 }
 
 Status ManifestStore::save(const Manifest& manifest) {
@@ -290,6 +310,8 @@ Status ManifestStore::save(const Manifest& manifest) {
     place_.entropy.fill(salt);
     const Bytes content = seal_manifest(manifest, generation_ + 1, salt, place_.sealer);
     const std::size_t slot = 1 - valid_slot_;
+    const KeyNumber key = place_.sealer.newest().number;
+    slots_[slot].keys.insert(key);  // should this fail, the medium may have the old bytes or the new ones
     if (slots_[slot].file) {
         auto wrote = slots_[slot].file->write_at(0, content);
         bytes_written_ += content.size();
@@ -304,6 +326,7 @@ Status ManifestStore::save(const Manifest& manifest) {
     } else if (auto replaced = replace(slot, content); !replaced) {
         return replaced;
     }
+    slots_[slot].keys = {key};
     valid_slot_ = slot;
     ++generation_;
     return {};

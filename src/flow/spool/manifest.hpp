@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,8 @@ namespace sluice::spool {
 
 inline constexpr std::size_t kManifestHeaderBytes = 56;
 inline constexpr std::size_t kManifestSlotBytes = 16 << 10;
-inline constexpr std::uint16_t kManifestVersion = 1;
+inline constexpr std::uint16_t kManifestVersion = 2;
+inline constexpr std::uint16_t kManifestVersionUnnumbered = 1;  ///< names no key: there was one, number 1
 inline constexpr std::size_t kClassNameBytesMax = 64;
 
 struct ManifestClass {
@@ -56,9 +58,9 @@ struct ManifestHeader {
     std::uint32_t bytes = 0;
     std::uint64_t generation = 0;
     Salt salt{};
-    KeyCheck key_check{};
+    KeyName key{};
 };
-/// Errors: corrupt, version.
+/// Of version 1, too. Errors: corrupt, version.
 [[nodiscard]] base::Result<ManifestHeader> decode_manifest_header(base::ByteView bytes);
 
 /// A slot as it lies on disk.
@@ -81,8 +83,8 @@ public:
     };
     explicit ManifestStore(Place place);
 
-    /// What is on disk; none: no slot opens (there is none, or both are damaged). Changes nothing.
-    /// Errors: wrong_key, version, permission, io.
+    /// What is on disk; none: no slot opens (there is none, or both are damaged). Changes nothing. A slot whose key is not there counts for
+    /// nothing if the other one opens and is newer. Errors: wrong_key, version, permission, io.
     base::Result<std::optional<Manifest>> load();
 
     /// After load() and before the first save(): makes durable what load() read, and makes missing or damaged slots anew.
@@ -92,6 +94,11 @@ public:
     /// Errors: disk_full, io: the last saved one stays valid; try again.
     base::Status save(const Manifest& manifest);
 
+    /// The keys that a slot may need to be opened: none if it is empty or damaged, several after a save that failed.
+    [[nodiscard]] const std::set<KeyNumber>& keys(std::size_t slot) const { return slots_[slot].keys; }
+    /// A slot that is not sealed with the newest key: save() once more brings it nearer.
+    [[nodiscard]] bool has_older_key() const;
+
     /// Written by this object, for the write amplification.
     [[nodiscard]] std::uint64_t bytes_written() const { return bytes_written_; }
     [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
@@ -100,6 +107,7 @@ public:
 private:
     struct Slot {
         std::unique_ptr<env::File> file;  ///< none: missing, or not to be trusted after a failed sync
+        std::set<KeyNumber> keys;
     };
     [[nodiscard]] std::string path(std::size_t slot) const;
     base::Status replace(std::size_t slot, base::ByteView content);

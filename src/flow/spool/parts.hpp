@@ -39,8 +39,11 @@ struct Parts {
         std::uint64_t allocated;
         std::uint8_t slot;  ///< of its class
         std::uint64_t end;  ///< one past its last event
+        KeyNumber key;
     };
-    std::vector<Doomed> doomed;     ///< files to remove once the manifest says that they are not needed
+    std::vector<Doomed> doomed;  ///< files to remove once the manifest says that they are not needed
+    /// Files under older keys that were removed since the folder was last synced: after a power cut they may be there again.
+    std::vector<KeyUse> removed_older;
     std::uint64_t used = 0;         ///< allocated by segments and doomed files
     std::size_t pending_bytes = 0;  ///< of all classes, as they will lie on disk
     std::uint64_t next_segment = 1;
@@ -50,7 +53,7 @@ struct Parts {
     std::uint64_t syncs = 0;
     std::uint64_t commits = 0;
     std::uint64_t sync_failures = 0;
-    std::uint64_t foreign_segments = 0;
+    std::vector<KeyUse> foreign;  ///< an entry each
     /// Not looked at since the start: limits may have been lowered, and a power cut may give a file back what it had reserved and given up.
     bool may_be_over = true;
     bool removals_unsaved = false;   ///< files were removed without a manifest that says so
@@ -81,6 +84,7 @@ struct Parts {
     base::Status commit_part(ClassLog& log);
     base::Status start_segment(ClassLog& log);
     void close_segment(ClassLog& log);
+    void close_older_key(ClassLog& log);
     void abandon_segment(ClassLog& log);
     void publish(ClassLog& log, std::size_t blocks);
 
@@ -112,6 +116,7 @@ struct Parts {
     base::Result<std::size_t> remove_doomed();
     /// Drops what is above the limits of the classes and of all. Errors: as remove_doomed().
     base::Status keep_limits();
+    base::Status sync_removals();
     [[nodiscard]] bool would_be_missed(const Doomed& file) const;
     base::Status save();
     void expire(ClassLog& log);

@@ -11,17 +11,22 @@ namespace sluice::spool {
 /// Not cryptography.
 class PlainSealer final : public Sealer {
 public:
-    explicit PlainSealer(base::Byte key = 1) : key_(key) {}
-    std::unique_ptr<Cipher> cipher(base::ByteView context) override {
-        return std::make_unique<PlainCipher>(base::hash64(base::as_text(context)) ^ key_);
+    /// Has the keys `oldest` … `newest`.
+    explicit PlainSealer(KeyNumber newest = 1, KeyNumber oldest = 1) : newest_(newest), oldest_(oldest) {}
+    std::unique_ptr<Cipher> cipher(KeyNumber key, base::ByteView context) override {
+        return std::make_unique<PlainCipher>(base::hash64(base::as_text(context)) ^ key);
     }
-    [[nodiscard]] KeyCheck key_check() const override {
-        KeyCheck check{};
-        check.fill(key_);
-        return check;
+    [[nodiscard]] KeyName newest() const override { return name_of(newest_); }
+    [[nodiscard]] bool has(const KeyName& key) const override {
+        return key.number >= oldest_ && key.number <= newest_ && key == name_of(key.number);
     }
 
 private:
+    [[nodiscard]] static KeyName name_of(KeyNumber number) {
+        KeyName name{.number = number};
+        name.check.fill(static_cast<base::Byte>(number));
+        return name;
+    }
     class PlainCipher final : public Cipher {
     public:
         explicit PlainCipher(std::uint64_t key) : key_(key) {}
@@ -44,7 +49,8 @@ private:
         std::uint64_t key_;
     };
 
-    base::Byte key_;
+    KeyNumber newest_;
+    KeyNumber oldest_;
 };
 
 }  // namespace sluice::spool

@@ -15,6 +15,16 @@ inline constexpr std::size_t kTagBytes = 16;
 /// Identifies a key without telling anything about it.
 using KeyCheck = std::array<base::Byte, 16>;
 
+/// Keys are numbered from 1, later ones higher.
+using KeyNumber = std::uint16_t;
+
+/// Which key something was sealed with.
+struct KeyName {
+    KeyNumber number = 1;
+    KeyCheck check{};
+    friend bool operator==(const KeyName&, const KeyName&) = default;
+};
+
 /// Authenticated encryption under one key. One thread.
 class Cipher {
 public:
@@ -29,13 +39,17 @@ public:
     [[nodiscard]] virtual bool open(std::uint64_t nonce, base::ByteView associated, base::ByteView sealed, base::Byte* plain) = 0;
 };
 
-/// Makes ciphers. One thread.
+/// Makes ciphers. There may be several keys: the newest seals, the others open what was sealed before. One thread.
 class Sealer {
 public:
     virtual ~Sealer() = default;
-    /// The cipher of a context: same key and same context give the same cipher; contexts that differ in a bit give unrelated ones.
-    virtual std::unique_ptr<Cipher> cipher(base::ByteView context) = 0;
-    [[nodiscard]] virtual KeyCheck key_check() const = 0;
+    /// What new things are sealed with. May become another between two calls of the spool.
+    [[nodiscard]] virtual KeyName newest() const = 0;
+    /// Is this key there, and the one that is meant?
+    [[nodiscard]] virtual bool has(const KeyName& key) const = 0;
+    /// The cipher of a key that is there, and of a context: same key and same context give the same cipher; contexts that differ in a bit
+    /// give unrelated ones.
+    virtual std::unique_ptr<Cipher> cipher(KeyNumber key, base::ByteView context) = 0;
 };
 
 }  // namespace sluice::spool

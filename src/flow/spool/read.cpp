@@ -28,6 +28,7 @@ Status Parts::open_cursor(ClassLog& log, const Segment& segment) {
     if (!cursor.reader || cursor.segment != segment.number) {
         auto reader = SegmentReader::open(environment.files, environment.sealer, segment_path(log, segment.number));
         if (!reader) return reader.error();
+        if ((*reader)->lacks_key()) return base::Error{Errc::wrong_key};
         cursor.reader = std::move(*reader);
         cursor.segment = segment.number;
     }

@@ -23,6 +23,7 @@ struct FoundSegment {
     std::uint64_t size = 0;
     std::uint64_t first = 0;  ///< 0: nothing in it can be recognised
     std::uint64_t oldest_ms = 0;
+    KeyNumber key = 0;  ///< 0: unknown, or not there
 };
 
 /// Fills in what the header says; with a damaged one what the first good block header says.
@@ -31,6 +32,7 @@ Status inspect(FoundSegment& found) {
     if (!size) return size.error();
     found.size = *size;
     if (const auto& header = found.reader->header()) {
+        found.key = found.reader->lacks_key() ? KeyNumber{0} : header->key.number;
         found.first = header->first;
         found.oldest_ms = header->running_ms;
         return {};
@@ -166,8 +168,8 @@ public:
         if (auto prepared = prepare_folder(); !prepared) return prepared;
         auto manifest = parts_.manifests.load();
         if (!manifest) return manifest.error();
-        if (auto found = find_segments(); !found) return found;
         manifest_ = std::move(*manifest);
+        if (auto found = find_segments(); !found) return found;
         if (parts_.options.read_only) {
             auto fresh = parts_.manifests.load();
             if (!fresh) return fresh.error();
@@ -236,6 +238,12 @@ private:
         }
         const auto by_number = [](const FoundSegment& a, const FoundSegment& b) { return a.number < b.number; };
         std::sort(segments_.begin(), segments_.end(), by_number);
+        // Without positions, and with nothing that our keys open, it is somebody else's.
+        const auto locked = [](const FoundSegment& found) { return found.reader->lacks_key(); };
+        const auto opens = [](const FoundSegment& found) { return found.reader->header() && !found.reader->lacks_key(); };
+        if (!manifest_ && std::any_of(segments_.begin(), segments_.end(), locked) &&
+            std::none_of(segments_.begin(), segments_.end(), opens))
+            return Error{Errc::wrong_key};
         return {};
     }
 
@@ -324,7 +332,7 @@ private:
             const auto& header = found.reader->header();
             const bool foreign = header && (header->epoch != parts_.epoch || header->slot != found.slot || header->number != found.number);
             if (foreign) {
-                ++parts_.foreign_segments;
+                parts_.foreign.push_back({found.reader->lacks_key() ? KeyNumber{0} : header->key.number, 1, found.size, 0});
             } else {
                 mine.push_back(&found);
             }
@@ -351,6 +359,7 @@ private:
         segment.first = segment.end = found.first;
         segment.bytes = segment.allocated = found.size;
         segment.oldest_ms = found.oldest_ms;
+        segment.key = found.key;
         if (found.first == 0) {  // nothing to recognise in it: the hole it leaves is counted
             forget(log, segment);
             return {};
@@ -418,7 +427,7 @@ private:
     void forget(ClassLog& log, const Segment& segment) {
         if (parts_.options.read_only) return;
         parts_.used += segment.allocated;
-        parts_.doomed.push_back({parts_.segment_path(log, segment.number), segment.allocated, log.slot, segment.end});
+        parts_.doomed.push_back({parts_.segment_path(log, segment.number), segment.allocated, log.slot, segment.end, segment.key});
     }
 
     Parts& parts_;

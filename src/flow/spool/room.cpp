@@ -40,7 +40,7 @@ void Parts::doom(ClassLog& log, std::size_t at) {
     const Segment& segment = log.segments[at];
     if (log.cursor.segment == segment.number) log.cursor = ReadCursor{};
     if (at + 1 == log.segments.size()) log.writer.reset();
-    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, segment.end});
+    doomed.push_back({segment_path(log, segment.number), segment.allocated, log.slot, segment.end, segment.key});
     log.segments.erase(log.segments.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
@@ -172,6 +172,7 @@ Result<std::size_t> Parts::remove_doomed() {
         base::pass(base::FailPoint::spool_segment_removed);
         if (gone || gone.error().code == Errc::not_found) {
             used -= file.allocated;
+            if (file.key != 0 && file.key != environment.sealer.newest().number) removed_older.push_back({file.key, 1, file.allocated, 0});
             ++removed;
             removals_unsaved = !saved;
         } else {
@@ -274,10 +275,20 @@ Status Parts::keep_limits() {
     return {};
 }
 
+/// So that an older key is not needed for them any more. Other removals may come undone: nothing depends on them.
+Status Parts::sync_removals() {
+    if (removed_older.empty()) return {};
+    ++syncs;
+    if (auto synced = environment.files.sync_directory(options.directory); !synced) return synced;
+    removed_older.clear();
+    return {};
+}
+
 Status Parts::maintain() {
     constexpr std::chrono::seconds kSaveEvery{5};  // a stale position costs a resend; a save costs flash
     time->update();
     for (ClassLog& log : logs) {
+        close_older_key(log);
         expire(log);
         doom_finished(log);
     }
@@ -286,8 +297,9 @@ Status Parts::maintain() {
         if (!removed) return removed.error();
     }
     if (auto kept = keep_limits(); !kept) return kept;
+    if (auto synced = sync_removals(); !synced) return synced;
     const bool due = environment.clock.now() - saved_at >= kSaveEvery;
-    if (losses_unsaved || (positions_unsaved && due)) return save();
+    if (losses_unsaved || (positions_unsaved && due) || manifests.has_older_key()) return save();
     return {};
 }
 

@@ -20,9 +20,8 @@ Result<std::unique_ptr<SegmentReader>> SegmentReader::open(env::FileSystem& file
     const auto header = decode_segment_header(ByteView(bytes).first(*got));
     if (!header && header.error().code != Errc::corrupt) return header.error();
     if (!header) return reader;
-    if (header->key_check != sealer.key_check()) return Error{Errc::wrong_key};
     reader->header_ = *header;
-    reader->cipher_ = sealer.cipher(bytes);
+    if (sealer.has(header->key)) reader->cipher_ = sealer.cipher(header->key.number, bytes);
     return reader;
 }
 

@@ -25,10 +25,12 @@ enum class Found : std::uint8_t {
 class SegmentReader {
 public:
     /// Opens the file and reads its header. With a damaged header the blocks cannot be opened any more, but their headers can be read:
-    /// header() is none then. Errors: not_found, version, wrong_key (good header, other key), permission, io.
+    /// header() is none then. Nor can they if its key is not there: lacks_key(). Errors: not_found, version, permission, io.
     static base::Result<std::unique_ptr<SegmentReader>> open(env::FileSystem& files, Sealer& sealer, const std::string& path);
 
     [[nodiscard]] const std::optional<SegmentHeader>& header() const { return header_; }
+    /// A good header that names a key which the sealer does not have.
+    [[nodiscard]] bool lacks_key() const { return header_ && !cipher_; }
     [[nodiscard]] base::Result<std::uint64_t> file_size() const { return file_->size(); }
 
     struct Look {
@@ -38,7 +40,7 @@ public:
     };
     /// Errors: io.
     base::Result<Look> look(std::uint64_t offset, std::uint64_t limit);
-    /// Reads, opens and decodes a block that look() found. Errors: corrupt, io.
+    /// Reads, opens and decodes a block that look() found. Errors: corrupt (also without the key), io.
     base::Status load(const Look& block, DecodedBlock& out);
     /// The first block header at or behind an offset, by its magic and CRC; Found::end if there is none. Steps over pages that cannot be
     /// read.

@@ -7,9 +7,9 @@ namespace sluice::spool {
 using base::Result;
 using base::Status;
 
-SegmentWriter::SegmentWriter(std::unique_ptr<env::File> file, std::unique_ptr<Cipher> cipher, const SegmentHeaderBytes& header,
-                             std::uint64_t reserved_bytes)
-    : file_(std::move(file)), cipher_(std::move(cipher)), header_(header), reserved_bytes_(reserved_bytes) {}
+SegmentWriter::SegmentWriter(std::unique_ptr<env::File> file, std::unique_ptr<Cipher> cipher, KeyNumber key,
+                             const SegmentHeaderBytes& header, std::uint64_t reserved_bytes)
+    : file_(std::move(file)), cipher_(std::move(cipher)), key_(key), header_(header), reserved_bytes_(reserved_bytes) {}
 
 Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(env::FileSystem& files, Sealer& sealer, const std::string& path,
                                                              const SegmentHeader& header, std::uint64_t reserved_bytes) {
@@ -21,7 +21,8 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::create(env::FileSystem& fi
         return reserved.error();
     }
     const SegmentHeaderBytes bytes = encode(header);
-    return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(*file), sealer.cipher(bytes), bytes, reserved_bytes));
+    return std::unique_ptr<SegmentWriter>(
+        new SegmentWriter(std::move(*file), sealer.cipher(header.key.number, bytes), header.key.number, bytes, reserved_bytes));
 }
 
 Status SegmentWriter::write(std::span<const BlockBuilder> blocks, std::uint64_t running_ms, base::Bytes& scratch) {

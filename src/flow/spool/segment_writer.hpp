@@ -17,7 +17,8 @@ namespace sluice::spool {
 /// unknown. One thread.
 class SegmentWriter {
 public:
-    /// Makes the file and reserves its space. Errors: disk_full, permission, io, exists: the file is removed again as far as possible.
+    /// Makes the file and reserves its space. The sealer has the header's key. Errors: disk_full, permission, io, exists: the file is
+    /// removed again as far as possible.
     static base::Result<std::unique_ptr<SegmentWriter>> create(env::FileSystem& files, Sealer& sealer, const std::string& path,
                                                                const SegmentHeader& header, std::uint64_t reserved_bytes);
 
@@ -31,6 +32,8 @@ public:
     /// Up to here everything is on the medium.
     [[nodiscard]] std::uint64_t durable_bytes() const { return durable_bytes_; }
     [[nodiscard]] std::uint64_t reserved_bytes() const { return reserved_bytes_; }
+    /// What it seals with.
+    [[nodiscard]] KeyNumber key() const { return key_; }
 
     /// Gives back the reserved space that was not used. False: it could not (the space stays taken).
     bool finish();
@@ -39,11 +42,12 @@ public:
     bool give_up();
 
 private:
-    SegmentWriter(std::unique_ptr<env::File> file, std::unique_ptr<Cipher> cipher, const SegmentHeaderBytes& header,
+    SegmentWriter(std::unique_ptr<env::File> file, std::unique_ptr<Cipher> cipher, KeyNumber key, const SegmentHeaderBytes& header,
                   std::uint64_t reserved_bytes);
 
     std::unique_ptr<env::File> file_;
     std::unique_ptr<Cipher> cipher_;
+    KeyNumber key_;
     SegmentHeaderBytes header_;
     std::uint64_t reserved_bytes_;
     std::uint64_t bytes_ = kSegmentHeaderBytes;  ///< the header goes out with the first block

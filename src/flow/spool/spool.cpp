@@ -1,6 +1,7 @@
 #include "flow/spool/spool.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "base/check.hpp"
@@ -149,10 +150,37 @@ Stats Spool::stats() const {
     stats.syncs = parts.syncs + parts.manifests.syncs();
     stats.commits = parts.commits;
     stats.sync_failures = parts.sync_failures;
-    stats.foreign_segments = parts.foreign_segments;
+    stats.foreign_segments = parts.foreign.size();
     stats.degraded = parts.degraded;
     stats.manifest_rebuilt = parts.manifest_rebuilt;
     return stats;
+}
+
+std::vector<KeyUse> Spool::key_use() const {
+    std::map<KeyNumber, KeyUse> by_key;
+    const auto add = [&by_key](const KeyUse& use) {
+        if (use.key == 0) return;
+        KeyUse& sum = by_key[use.key];
+        sum.key = use.key;
+        sum.segments += use.segments;
+        sum.bytes += use.bytes;
+        sum.manifests += use.manifests;
+    };
+    const Parts& parts = *parts_;
+    for (const ClassLog& log : parts.logs) {
+        for (const Segment& segment : log.segments) add({segment.key, 1, segment.allocated, 0});
+    }
+    // Until a file is gone for good it may come back after a power cut.
+    for (const Parts::Doomed& file : parts.doomed) add({file.key, 1, file.allocated, 0});
+    for (const KeyUse& each : parts.removed_older) add(each);
+    for (const KeyUse& each : parts.foreign) add(each);
+    for (std::size_t slot = 0; slot < 2; ++slot) {
+        for (const KeyNumber key : parts.manifests.keys(slot)) add({key, 0, 0, 1});
+    }
+    std::vector<KeyUse> out;
+    out.reserve(by_key.size());
+    for (const auto& [number, use] : by_key) out.push_back(use);
+    return out;
 }
 
 }  // namespace sluice::spool

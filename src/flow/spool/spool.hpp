@@ -102,6 +102,15 @@ struct Stats {
     bool manifest_rebuilt = false;       ///< both manifests were unreadable at open; positions come from the segments
 };
 
+/// What on disk is sealed with a key.
+struct KeyUse {
+    KeyNumber key = 0;
+    std::uint64_t segments = 0;
+    std::uint64_t bytes = 0;      ///< of these
+    std::uint64_t manifests = 0;  ///< slots
+    friend bool operator==(const KeyUse&, const KeyUse&) = default;
+};
+
 struct Parts;
 
 /// Owned by one thread (the backbone); every call may block on the disk. All of it survives a power cut at any moment: what commit()
@@ -115,9 +124,10 @@ public:
         Sealer& sealer;
     };
 
-    /// Opens or creates. Recovers: cuts a torn tail, turns unreadable blocks into counted gaps, picks up positions.
-    /// Errors: wrong_key (nothing was touched), in_use (another process has it open), version, invalid (options), limit (too many classes
-    /// over the life of the directory), permission, disk_full, io; not_found (only with read_only).
+    /// Opens or creates. Recovers: cuts a torn tail, turns unreadable blocks into counted gaps, picks up positions. Events under a key that
+    /// the sealer does not have are lost (`corrupt`). Errors: wrong_key (the positions, or all segments where there are none, are under a
+    /// key that the sealer does not have; nothing was touched), in_use (another process has it open), version, invalid (options), limit
+    /// (too many classes over the life of the directory), permission, disk_full, io; not_found (only with read_only).
     static base::Result<std::unique_ptr<Spool>> open(Environment environment, Options options);
 
     ~Spool();  ///< does not commit; call close() for a clean stop
@@ -175,6 +185,10 @@ public:
     base::Status close();
 
     [[nodiscard]] Stats stats() const;
+
+    /// By key, ascending: what is durable as of now needs these keys, and no others. When the sealer has a newer one, commit() and
+    /// maintain() take it over; older ones are needed until what they seal is delivered or dropped, and its files are gone.
+    [[nodiscard]] std::vector<KeyUse> key_use() const;
 
 private:
     explicit Spool(std::unique_ptr<Parts> parts);

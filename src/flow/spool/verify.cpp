@@ -36,6 +36,7 @@ public:
     /// The newer one that opens stays, should none open now. Errors: wrong_key, version, permission, io.
     Status read() {
         std::uint64_t generation = 0;
+        locked_generation_ = 0;
         for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
             auto opened = open(slot);
             if (!opened) return opened.error();
@@ -43,6 +44,7 @@ public:
             generation = (*opened)->generation;
             newest_ = std::move((*opened)->manifest);
         }
+        if (locked_generation_ > generation) return base::Error{Errc::wrong_key};
         return {};
     }
     [[nodiscard]] const std::optional<Manifest>& newest() const { return newest_; }
@@ -68,6 +70,11 @@ private:
         const bool zero = *got == kManifestSlotBytes && std::all_of(content.begin(), content.end(), [](base::Byte b) { return b == 0; });
         if (zero) slots_[slot] = Slot::empty;
         auto manifest = open_manifest(content, sealer_);
+        if (!manifest && manifest.error().code == Errc::wrong_key) {  // costs nothing if the other one is newer
+            slots_[slot] = Slot::good;
+            locked_generation_ = std::max(locked_generation_, decode_manifest_header(content)->generation);
+            return std::optional<OpenedManifest>();
+        }
         if (!manifest && manifest.error().code != Errc::corrupt) return manifest.error();
         if (!manifest) return std::optional<OpenedManifest>();
         slots_[slot] = Slot::good;
@@ -79,6 +86,7 @@ private:
     const std::string& directory_;
     std::array<Slot, 2> slots_{};
     std::optional<Manifest> newest_;
+    std::uint64_t locked_generation_ = 0;  ///< of the newest slot whose key is not there
 };
 
 const ManifestClass* class_of(const std::optional<Manifest>& manifest, std::uint8_t slot) {
@@ -271,9 +279,15 @@ private:
             summary_.bytes += *size;
             const std::uint64_t done_before = done_;
             if (!(*reader)->header()) {
-                damaged_header(**reader, file, *size);
+                add_locked(**reader, ProblemKind::segment_header, file, *size);
             } else if (is_ours((*reader)->header().value(), segment)) {
                 begin_segment((*reader)->header()->first, file);
+                if ((*reader)->lacks_key()) {
+                    other_key_ = true;
+                    add_locked(**reader, ProblemKind::other_key, file, *size);
+                    done_ = done_before + *size;
+                    return {};
+                }
                 if (auto done = scan(**reader, file, kSegmentHeaderBytes, *size); !done) return done;
                 if (auto done = last ? look_again(file, segment.slot) : Status(); !done) return done;
             } else {
@@ -286,10 +300,7 @@ private:
 
     Status not_opened(const base::Error& error, const std::string& file) {
         if (error.code == Errc::not_found) return {};  // removed meanwhile: the numbers tell whether it should have been
-        other_key_ = other_key_ || error.code == Errc::wrong_key;
-        const ProblemKind kind = error.code == Errc::wrong_key ? ProblemKind::other_key
-                                 : error.code == Errc::version ? ProblemKind::other_version
-                                                               : ProblemKind::unreadable;
+        const ProblemKind kind = error.code == Errc::version ? ProblemKind::other_version : ProblemKind::unreadable;
         if (error.code == Errc::permission) return error;
         ++summary_.segments;
         position_.open.push_back({.kind = kind, .file = file, .offset = 0});
@@ -323,8 +334,8 @@ private:
     }
 
     /// Nothing opens; the headers of the blocks, which are in the clear, say which events are lost.
-    void damaged_header(SegmentReader& reader, const std::string& file, std::uint64_t size) {
-        Open open{.kind = ProblemKind::segment_header, .file = file, .offset = 0};
+    void add_locked(SegmentReader& reader, ProblemKind kind, const std::string& file, std::uint64_t size) {
+        Open open{.kind = kind, .file = file, .offset = 0};
         for (std::uint64_t offset = 0; offset < size;) {
             const auto look = reader.search(offset, size);
             if (look.found != Found::block) break;

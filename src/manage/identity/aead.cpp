@@ -31,9 +31,6 @@ Digest hmac(base::ByteView key, base::ByteView bytes) {
     return digest;
 }
 
-constexpr base::Byte kDocumentFormat = 1;
-constexpr std::size_t kDocumentSaltBytes = 16;
-
 }  // namespace
 
 void Aead::Free::operator()(evp_cipher_ctx_st* context) const { EVP_CIPHER_CTX_free(context); }
@@ -74,25 +71,6 @@ bool Aead::open(std::uint64_t nonce, base::ByteView associated, base::ByteView s
     good = good && EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, static_cast<int>(kTagBytes), tag.data()) == 1;
     base::check(good, "aead: opening failed");
     return EVP_DecryptFinal_ex(context, tag.data(), &wrote) == 1;  // writes nothing for GCM; compares the tags
-}
-
-base::Bytes DocumentSealer::seal(base::ByteView plain, base::ByteView associated) {
-    base::Bytes out(1 + kDocumentSaltBytes + plain.size() + kTagBytes);
-    out[0] = kDocumentFormat;
-    const std::span<base::Byte> salt(out.data() + 1, kDocumentSaltBytes);
-    entropy_.fill(salt);
-    Aead(derive_key(key_, salt, base::as_bytes("sluice document"))).seal(0, associated, plain, out.data() + 1 + kDocumentSaltBytes);
-    return out;
-}
-
-base::Result<base::Bytes> DocumentSealer::open(base::ByteView sealed, base::ByteView associated) const {
-    if (sealed.size() < 1 + kDocumentSaltBytes + kTagBytes) return base::Error{base::Errc::corrupt};
-    if (sealed[0] != kDocumentFormat) return base::Error{base::Errc::version};
-    const base::ByteView salt = sealed.subspan(1, kDocumentSaltBytes);
-    base::Bytes plain(sealed.size() - 1 - kDocumentSaltBytes - kTagBytes);
-    Aead aead(derive_key(key_, salt, base::as_bytes("sluice document")));
-    if (!aead.open(0, associated, sealed.subspan(1 + kDocumentSaltBytes), plain.data())) return base::Error{base::Errc::corrupt};
-    return plain;
 }
 
 Digest keyed_hash(const Secret& key, base::ByteView bytes) { return hmac(key.bytes(), bytes); }

@@ -6,8 +6,6 @@
 #include <memory>
 
 #include "base/bytes.hpp"
-#include "base/error.hpp"
-#include "env/entropy.hpp"
 #include "manage/identity/secret.hpp"
 
 struct evp_cipher_ctx_st;
@@ -37,21 +35,6 @@ private:
     };
     std::unique_ptr<evp_cipher_ctx_st, Free> encrypt_;
     std::unique_ptr<evp_cipher_ctx_st, Free> decrypt_;
-};
-
-/// Seals small documents (rule state, shadows, sessions) under one key: format byte 1, 16 random bytes, sealed bytes, tag. Each document is
-/// sealed under its own key, derived from the random bytes by HKDF, so that random nonces cannot collide however many are written.
-/// `associated` (a name, a row's key) must be the same at open: documents cannot be swapped. One thread.
-class DocumentSealer {
-public:
-    DocumentSealer(const Secret& key, env::Entropy& entropy) : key_(key), entropy_(entropy) {}
-    [[nodiscard]] base::Bytes seal(base::ByteView plain, base::ByteView associated);
-    /// Errors: corrupt (changed, cut, another name, another key), version (unknown format byte).
-    [[nodiscard]] base::Result<base::Bytes> open(base::ByteView sealed, base::ByteView associated) const;
-
-private:
-    Secret key_;
-    env::Entropy& entropy_;
 };
 
 using Digest = std::array<base::Byte, 32>;

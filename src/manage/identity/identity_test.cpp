@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "manage/identity/aead.hpp"
+#include "manage/identity/document_sealer.hpp"
 #include "manage/identity/master_key.hpp"
 
 namespace sluice::identity {
@@ -94,21 +95,43 @@ TEST(KeyedHash, IsHmacSha256) {
               "2059eba2008e024a471616fe5e68112f6397d3219e789e1cbdf0063a1fdc2cf0");
 }
 
+KeyRing ring_of(std::initializer_list<KeyNumber> numbers) {
+    KeyRing keys{MasterKey(counting_key())};
+    for (const KeyNumber number : numbers) {
+        Secret secret;
+        secret.writable()[0] = static_cast<base::Byte>(number);
+        keys.add(number, MasterKey(secret));
+    }
+    return keys;
+}
+
+TEST(KeyRing, TheGreatestNumberIsTheNewest) {
+    KeyRing keys = ring_of({3, 2});
+    EXPECT_EQ(keys.newest(), 3U);
+    EXPECT_EQ(keys.numbers(), (std::vector<KeyNumber>{1, 2, 3}));
+    keys.remove(1);
+    EXPECT_EQ(keys.find(1), nullptr);
+    EXPECT_EQ(keys.numbers(), (std::vector<KeyNumber>{2, 3}));
+}
+
 TEST(DocumentSealer, OpensItsOwnUnderTheSameNameOnly) {
     CountingEntropy entropy;
-    DocumentSealer sealer(counting_key(), entropy);
+    DocumentSealer sealer(ring_of({}), kRuleStatePurpose, entropy);
     const base::Bytes sealed = sealer.seal(base::as_bytes("{\"a\":1}"), base::as_bytes("rule-7"));
     EXPECT_NE(sealed, sealer.seal(base::as_bytes("{\"a\":1}"), base::as_bytes("rule-7")));
     const auto opened = sealer.open(sealed, base::as_bytes("rule-7"));
     ASSERT_TRUE(opened);
     EXPECT_EQ(base::as_text(*opened), "{\"a\":1}");
     EXPECT_EQ(sealer.open(sealed, base::as_bytes("rule-8")).error().code, base::Errc::corrupt);
-    EXPECT_EQ(DocumentSealer(Secret(), entropy).open(sealed, base::as_bytes("rule-7")).error().code, base::Errc::corrupt);
+    EXPECT_EQ(DocumentSealer(KeyRing(MasterKey(Secret())), kRuleStatePurpose, entropy).open(sealed, base::as_bytes("rule-7")).error().code,
+              base::Errc::corrupt);
+    EXPECT_EQ(DocumentSealer(ring_of({}), kRuleChangesPurpose, entropy).open(sealed, base::as_bytes("rule-7")).error().code,
+              base::Errc::corrupt);
 }
 
 TEST(DocumentSealer, RefusesEveryFlippedBitAndEveryCut) {
     CountingEntropy entropy;
-    DocumentSealer sealer(counting_key(), entropy);
+    DocumentSealer sealer(ring_of({2, 3}), kRuleStatePurpose, entropy);
     const base::Bytes sealed = sealer.seal(base::as_bytes("state"), {});
     for (std::size_t bit = 0; bit < sealed.size() * 8; ++bit) {
         base::Bytes flipped = sealed;
@@ -116,6 +139,37 @@ TEST(DocumentSealer, RefusesEveryFlippedBitAndEveryCut) {
         EXPECT_FALSE(sealer.open(flipped, {})) << bit;
     }
     for (std::size_t size = 0; size < sealed.size(); ++size) EXPECT_FALSE(sealer.open(base::ByteView(sealed).first(size), {})) << size;
+}
+
+TEST(DocumentSealer, SealsWithTheNewestAndOpensWithTheOneThatIsNamed) {
+    CountingEntropy entropy;
+    DocumentSealer sealer(ring_of({}), kRuleStatePurpose, entropy);
+    const base::Bytes first = sealer.seal(base::as_bytes("old"), {});
+    EXPECT_EQ(DocumentSealer::key_of(first).value(), 1U);
+    KeyRing keys = ring_of({2});
+    sealer.use(keys);
+    const base::Bytes second = sealer.seal(base::as_bytes("new"), {});
+    EXPECT_EQ(DocumentSealer::key_of(second).value(), 2U);
+    EXPECT_EQ(base::as_text(sealer.open(first, {}).value()), "old");
+    EXPECT_EQ(base::as_text(sealer.open(second, {}).value()), "new");
+    keys.remove(1);
+    sealer.use(keys);
+    EXPECT_EQ(sealer.open(first, {}).error().code, base::Errc::wrong_key);
+    EXPECT_EQ(base::as_text(sealer.open(second, {}).value()), "new");
+}
+
+/// As they were written before keys had numbers.
+TEST(DocumentSealer, OpensDocumentsOfFormat1WithKey1) {
+    CountingEntropy entropy;
+    const Secret key = MasterKey(counting_key()).derive(kRuleStatePurpose);
+    base::Bytes sealed{1};
+    for (base::Byte byte = 0; byte < 16; ++byte) sealed.push_back(static_cast<base::Byte>(0xb0 + byte));
+    sealed.resize(1 + 16 + 3 + kTagBytes);
+    const Secret own = derive_key(key, base::ByteView(sealed).subspan(1, 16), base::as_bytes("sluice document"));
+    Aead(own).seal(0, base::as_bytes("ledger"), base::as_bytes("abc"), sealed.data() + 17);
+    EXPECT_EQ(DocumentSealer::key_of(sealed).value(), 1U);
+    const DocumentSealer sealer(ring_of({2}), kRuleStatePurpose, entropy);
+    EXPECT_EQ(base::as_text(sealer.open(sealed, base::as_bytes("ledger")).value()), "abc");
 }
 
 }  // namespace

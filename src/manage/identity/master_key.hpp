@@ -1,29 +1,16 @@
-// The master key of a gateway or cloud, and the keys derived from it: one per purpose.
+// A master key of a gateway, and the keys derived from it: one per purpose. Its file: key_files.hpp.
 #pragma once
 
-#include <string>
 #include <string_view>
 
-#include "base/error.hpp"
-#include "env/entropy.hpp"
-#include "env/file_system.hpp"
+#include "base/bytes.hpp"
 #include "manage/identity/secret.hpp"
 
 namespace sluice::identity {
 
-/// `<data>/keys/master.key`: 32 random bytes, nothing else, mode 0600.
-inline constexpr std::string_view kMasterKeyFile = "keys/master.key";
-
 class MasterKey {
 public:
     explicit MasterKey(const Secret& secret) : secret_(secret) {}
-
-    /// Reads `<data>/keys/master.key`, or makes it (folder 0700, file 0600, durable before this returns).
-    /// Errors: permission (readable by group or others, or by the operating system's word), corrupt (not 32 bytes), disk_full, io.
-    static base::Result<MasterKey> load_or_create(env::FileSystem& files, env::Entropy& entropy, const std::string& data_directory);
-
-    /// Only reads. Errors: not_found, permission, corrupt, io.
-    static base::Result<MasterKey> load(env::FileSystem& files, const std::string& data_directory);
 
     /// HKDF-SHA256 (RFC 5869): salt = context, info = "sluice " + purpose. Purposes are the constants below.
     [[nodiscard]] Secret derive(std::string_view purpose, base::ByteView context = {}) const;
