@@ -1,6 +1,7 @@
 #include "gateway/uplink_wiring.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "gateway/azure_token.hpp"
 #include "gateway/client_tls.hpp"
 #include "gateway/cloud_link.hpp"
+#include "gateway/kafka/kafka_link.hpp"
 #include "gateway/nats_link.hpp"
 #include "manage/config/load.hpp"
 
@@ -22,6 +24,7 @@ namespace {
 
 static_assert(static_cast<int>(config::UplinkVersion::v311) == static_cast<int>(uplink::Protocol::v311));
 static_assert(static_cast<int>(config::UplinkPayload::data) == static_cast<int>(uplink::Payload::data));
+static_assert(static_cast<int>(config::UplinkCompression::zstd) == 3 && static_cast<int>(config::UplinkSasl::scram_sha_512) == 2);
 
 // AWS IoT Core takes 100 publishes and 512 KiB a second on a connection, and 100 unacknowledged (docs/uplinks.md): some is left for others.
 constexpr std::uint32_t kAwsMessageRate = 80;
@@ -171,6 +174,43 @@ CloudConnector nats_connector(const config::GatewayConfig& config, env::FileSyst
     return make_nats_connector(std::move(out));
 }
 
+/// Those that need no rule's name, with all classes in them.
+std::vector<std::string> kafka_topics(const config::GatewayConfig& config) {
+    std::vector<std::string> out;
+    if (config.uplink.topic.find("{rule}") != std::string::npos) return out;
+    for (const auto& each : config.uplink.classes) {
+        std::string topic = uplink::with_gateway(config.uplink.topic, config.gateway.id);
+        constexpr std::string_view kClass = "{class}";
+        for (std::size_t at = 0; (at = topic.find(kClass, at)) != std::string::npos; at += each.name.size())
+            topic.replace(at, kClass.size(), each.name);
+        if (std::find(out.begin(), out.end(), topic) == out.end()) out.push_back(std::move(topic));
+    }
+    return out;
+}
+
+CloudConnector kafka_connector(const config::GatewayConfig& config, env::FileSystem& files, config::Problems& problems) {
+    constexpr std::array<std::string_view, 4> kCompressions{"none", "gzip", "lz4", "zstd"};
+    constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+    const config::Uplink& from = config.uplink;
+    KafkaOptions out;
+    out.brokers = from.brokers;
+    out.client_id = "sluice-" + config.gateway.id;
+    out.tls = from.tls;
+    out.ca = pem(from.ca, "uplink.ca", files, problems);
+    out.cert = pem(from.cert, "uplink.cert", files, problems);
+    out.key = pem(from.key, "uplink.key", files, problems);
+    out.user = from.user;
+    out.password = from.password;
+    out.mechanism = kMechanisms[static_cast<std::size_t>(from.sasl)];
+    out.compression = kCompressions[static_cast<std::size_t>(from.compression)];
+    out.topics = kafka_topics(config);
+    out.ack_timeout = from.ack_timeout;
+    out.keep_alive = from.keep_alive;
+    out.in_flight = uplink_options(from, {}).in_flight + 1;
+    out.batch_bytes_max = from.message_bytes;
+    return make_kafka_connector(std::move(out));
+}
+
 }  // namespace
 
 CloudConnector make_connector(const config::GatewayConfig& config, env::FileSystem& files, const env::Clock& clock,
@@ -178,6 +218,7 @@ CloudConnector make_connector(const config::GatewayConfig& config, env::FileSyst
     const config::Uplink& from = config.uplink;
     if (!from.configured()) return nullptr;
     if (from.kind == config::UplinkKind::nats) return nats_connector(config, files, problems);
+    if (from.kind == config::UplinkKind::kafka) return kafka_connector(config, files, problems);
     CloudLink::Options link{.host = from.host, .port = from.port, .tls = nullptr};
     if (from.tls) {
         link.tls = make_uplink_tls(from, files, problems);
