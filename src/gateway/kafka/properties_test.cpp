@@ -20,6 +20,7 @@ std::string value(const KafkaProperties& properties, std::string_view name) {
 std::string complaint(const KafkaOptions& options) {
     std::array<char, 512> words{};
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, nullptr);
     for (const auto& [name, text] : kafka_properties(options, 1024)) {
         if (rd_kafka_conf_set(conf, std::string(name).c_str(), text.c_str(), words.data(), words.size()) == RD_KAFKA_CONF_OK) continue;
         rd_kafka_conf_destroy(conf);
