@@ -34,7 +34,8 @@ ALLOWED = [
     ("src/flow/*", PURE),
     ("src/manage/*", PURE),
     ("web/embed", ["src/base"]),
-    ("src/gateway", [*STAGES, "src/env/posix", "src/env/sqlite", "web/embed"]),
+    ("src/gateway", [*STAGES, "src/env/posix", "src/env/sqlite", "src/gateway/*", "web/embed"]),
+    ("src/gateway/*", [*STAGES, "src/env/posix", "src/gateway", "src/gateway/*"]),
     ("src/cloud", [*STAGES, "src/env/posix", "src/env/sqlite", "src/gateway", "web/embed"]),
     ("src/cli", [*STAGES, "src/env/posix", "src/gateway", "src/cloud", "src/cli/*", "web/embed"]),
     ("src/cli/*", [*STAGES, "src/env/posix", "src/gateway", "src/cloud", "src/cli", "src/cli/*"]),
@@ -54,7 +55,7 @@ PURE_PARSERS = {"src/codec/http": re.compile(r"^boost/beast/http/(empty_body|str
 # Folders whose code takes bytes, time, randomness and storage as arguments.
 NO_OUTSIDE = ["device", "src/base", "src/data", "src/env", "src/codec/*", "src/flow/*", "src/manage/*"]
 # Folders that may use the network through src/env/posix only.
-NO_NETWORK = [*NO_OUTSIDE, "src/gateway", "src/cloud", "src/cli", "src/cli/*"]
+NO_NETWORK = [*NO_OUTSIDE, "src/gateway", "src/gateway/*", "src/cloud", "src/cli", "src/cli/*"]
 IMPURE_CALLS = [
     (re.compile(r"\b(system_clock|steady_clock|high_resolution_clock)::now\b"),
      "reads a clock: take the time as an argument or use env::Clock"),

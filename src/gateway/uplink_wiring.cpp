@@ -1,6 +1,7 @@
 #include "gateway/uplink_wiring.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "gateway/azure_token.hpp"
 #include "gateway/client_tls.hpp"
 #include "gateway/cloud_link.hpp"
+#include "gateway/kafka/kafka_link.hpp"
 #include "gateway/nats_link.hpp"
 #include "gateway/spool_wiring.hpp"
 #include "manage/config/load.hpp"
@@ -23,6 +25,7 @@ namespace {
 
 static_assert(static_cast<int>(config::UplinkVersion::v311) == static_cast<int>(uplink::Protocol::v311));
 static_assert(static_cast<int>(config::UplinkPayload::data) == static_cast<int>(uplink::Payload::data));
+static_assert(static_cast<int>(config::UplinkCompression::zstd) == 3 && static_cast<int>(config::UplinkSasl::scram_sha_512) == 2);
 
 // AWS IoT Core takes 100 publishes and 512 KiB a second on a connection, and 100 unacknowledged (docs/uplinks.md): some is left for others.
 constexpr std::uint32_t kAwsMessageRate = 80;
@@ -41,7 +44,8 @@ constexpr std::string_view kAzureApi = "2021-04-12";
 struct Who {
     const std::string& gateway;
     const config::Uplink& from;
-    const std::string& key;  ///< where it stands in the configuration
+    const std::string& key;                   ///< where it stands in the configuration
+    const std::vector<std::string>& classes;  ///< that it gets
 };
 
 uplink::Options uplink_options(const config::Uplink& from) {
@@ -172,10 +176,48 @@ CloudConnector nats_connector(const Who& who, env::FileSystem& files, config::Pr
     return make_nats_connector(std::move(out));
 }
 
+/// Those that need no rule's name, with all classes in them.
+std::vector<std::string> kafka_topics(const Who& who) {
+    std::vector<std::string> out;
+    if (who.from.topic.find("{rule}") != std::string::npos) return out;
+    for (const std::string& each : who.classes) {
+        std::string topic = uplink::with_gateway(who.from.topic, who.gateway);
+        constexpr std::string_view kClass = "{class}";
+        for (std::size_t at = 0; (at = topic.find(kClass, at)) != std::string::npos; at += each.size())
+            topic.replace(at, kClass.size(), each);
+        if (std::find(out.begin(), out.end(), topic) == out.end()) out.push_back(std::move(topic));
+    }
+    return out;
+}
+
+CloudConnector kafka_connector(const Who& who, env::FileSystem& files, config::Problems& problems) {
+    constexpr std::array<std::string_view, 4> kCompressions{"none", "gzip", "lz4", "zstd"};
+    constexpr std::array<std::string_view, 3> kMechanisms{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+    const config::Uplink& from = who.from;
+    KafkaOptions out;
+    out.brokers = from.brokers;
+    out.client_id = "sluice-" + who.gateway;
+    out.tls = from.tls;
+    out.ca = pem(from.ca, who.key + ".ca", files, problems);
+    out.cert = pem(from.cert, who.key + ".cert", files, problems);
+    out.key = pem(from.key, who.key + ".key", files, problems);
+    out.user = from.user;
+    out.password = from.password;
+    out.mechanism = kMechanisms[static_cast<std::size_t>(from.sasl)];
+    out.compression = kCompressions[static_cast<std::size_t>(from.compression)];
+    out.topics = kafka_topics(who);
+    out.ack_timeout = from.ack_timeout;
+    out.keep_alive = from.keep_alive;
+    out.in_flight = uplink_options(from).in_flight + 1;
+    out.batch_bytes_max = from.message_bytes;
+    return make_kafka_connector(std::move(out));
+}
+
 /// Null: `problems` says what is wrong with its certificates.
 CloudConnector make_connector(const Who& who, env::FileSystem& files, const env::Clock& clock, config::Problems& problems) {
     const config::Uplink& from = who.from;
     if (from.kind == config::UplinkKind::nats) return nats_connector(who, files, problems);
+    if (from.kind == config::UplinkKind::kafka) return kafka_connector(who, files, problems);
     CloudLink::Options link{.host = from.host, .port = from.port, .tls = nullptr};
     if (from.tls) {
         link.tls = make_uplink_tls(from, who.key, files, problems);
@@ -201,7 +243,11 @@ std::optional<std::vector<CloudPort::Options>> make_clouds(const config::Gateway
         if (!from.configured()) continue;
         const std::string id = n == 0 ? std::string(config::kMainUplink) : config.uplinks[n - 1].id;
         const std::string key = n == 0 ? "uplink" : "uplinks." + id;
-        const Who who{config.gateway.id, from, key};
+        std::vector<std::string> names;
+        for (const EventStream& stream : streams) {
+            if (stream.uplink == n && stream.used) names.push_back(config.uplink.classes[stream.event_class].name);
+        }
+        const Who who{config.gateway.id, from, key, names};
         CloudPort::Options cloud;
         cloud.id = id;
         cloud.url = from.url;

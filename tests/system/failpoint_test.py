@@ -16,7 +16,7 @@ from sluice_system.mqtt import Client
 CHAIN = RULES.replace("SELECT device, n FROM 'load/+'\", to: [{cloud: alert}",
                       "SELECT device, n, lag(n) OVER (PARTITION BY device) AS before FROM 'load/+'\", to: [{cloud: alert}")
 # Small segments that are soon full; checkpoints every second.
-EXTRA = "spool: {max_bytes: 64MiB}\nstate: {checkpoint: 1s}\nlimits: {queue_messages: 1000000, queue_bytes: 64MiB}\n"
+EXTRA = "spool: {max_bytes: 8MiB}\nstate: {checkpoint: 1s}\nlimits: {queue_messages: 1000000, queue_bytes: 64MiB}\n"
 VISITS = [int(each) for each in os.environ.get("SLUICE_VISITS", "2").split(",")]
 
 
@@ -70,7 +70,7 @@ class FailPoints(SystemCase):
         daemon.stop()
         daemon.environment = {"SLUICE_FAILPOINT": name}
         daemon.spawn()
-        load = Load(at.mqtt_port, window=32, reading=lambda device, n: {"device": device, "n": n, "fat": "x" * 4000})
+        load = Load(at.mqtt_port, window=32, reading=lambda device, n: {"device": device, "n": n, "fat": "x" * 1000})
         self.visited(daemon, at)
         daemon.environment = {}
         daemon.start()

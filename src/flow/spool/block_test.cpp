@@ -51,7 +51,8 @@ SegmentHeader example_segment() {
     header.number = 7;
     header.running_ms = 60'000;
     std::fill(header.salt.begin(), header.salt.end(), base::Byte{0xa5});
-    std::fill(header.key_check.begin(), header.key_check.end(), base::Byte{0xc3});
+    header.key.number = 5;
+    std::fill(header.key.check.begin(), header.key.check.end(), base::Byte{0xc3});
     return header;
 }
 
@@ -70,7 +71,7 @@ TEST(SegmentHeader, RoundTripsAndRefusesEveryFlippedBitAndEveryCut) {
 
 TEST(SegmentHeader, OfALaterVersionIsNotTakenForDamage) {
     SegmentHeaderBytes bytes = encode(example_segment());
-    bytes[8] = 2;
+    bytes[8] = kSegmentVersion + 1;
     base::store_le(bytes.data() + 4, crc32c(ByteView(bytes).subspan(8)));
     EXPECT_EQ(decode_segment_header(bytes).error().code, base::Errc::version);
 }
@@ -99,7 +100,7 @@ TEST(BlockHeader, ThatClaimsTheImpossibleIsNotAHeader) {
 
 TEST(Block, DecodesToWhatWasAppended) {
     PlainSealer sealer;
-    const auto cipher = sealer.cipher({});
+    const auto cipher = sealer.cipher(1, {});
     BlockBuilder builder;
     builder.start(41);
     builder.append("rule-a", 1'700'000'000'123, base::as_bytes("{\"a\":1}"));

@@ -104,10 +104,11 @@ Outgoing BrokerDialect::finish(data::Epoch epoch) {
     replace(topic_, "{class}", class_);
     replace(topic_, "{rule}", is_gap_ ? std::string(1, kUnfit) : level(rule_));
     // Both ends belong to it: after a reconnect a message may begin at the same number and hold more.
+    key_ = fmt::format("{}/{}", options_.gateway, class_);
     id_ = fmt::format("{}/{}/{}/{}-{}", options_.gateway, epoch.value(), class_, first_.value(), last_.value());
     if (options_.payload == Payload::data && !is_gap_) {
         append_identity(epoch);
-        return {.topic = topic_, .payload = items_, .id = id_, .headers = identity_};
+        return {.topic = topic_, .payload = items_, .id = id_, .headers = identity_, .key = key_};
     }
     message_.clear();
     append_head(epoch);
@@ -115,7 +116,7 @@ Outgoing BrokerDialect::finish(data::Epoch epoch) {
     if (batch) append_text(message_, R"("events":[)");
     base::append(message_, items_);
     append_text(message_, batch ? "]}" : "}");
-    return {.topic = topic_, .payload = message_, .id = id_};
+    return {.topic = topic_, .payload = message_, .id = id_, .key = key_};
 }
 
 std::optional<Outgoing> BrokerDialect::status(bool online, StatusSource& source) {

@@ -51,6 +51,7 @@ private:
     base::Bytes message_;  // finished
     std::string topic_;
     std::string id_;
+    std::string key_;
     data::Sequence first_;
     data::Sequence last_;
     // Of the last item: what stands beside the data of a message that holds one

@@ -37,6 +37,7 @@ TEST(BrokerDialect, a_batch_is_one_object_with_events_and_gaps_in_order) {
     const Outgoing out = dialect.finish(data::Epoch(3));
     EXPECT_EQ(out.topic, "plants/plant-7/alert");
     EXPECT_EQ(out.id, "plant-7/3/alert/5-9") << "a copy with one event more is another message";
+    EXPECT_EQ(out.key, "plant-7/alert") << "what has to stay in order";
     EXPECT_TRUE(out.headers.empty());
     EXPECT_EQ(text(out.payload),
               R"({"gateway":"plant-7","epoch":3,"class":"alert","events":[{"seq":5,"rule":"hot","ts":1700,"data":{"t":1}},)"

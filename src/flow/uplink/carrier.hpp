@@ -28,6 +28,7 @@ struct Outgoing {
     bool retain = false;
     std::string_view id{};              ///< the same for each copy of this message, and for no other; empty: a status
     std::span<const Header> headers{};  ///< what the payload does not say itself
+    std::string_view key{};             ///< messages with the same one stay in order where a cloud divides a topic
 };
 
 /// Names a message on its way, within a connection.

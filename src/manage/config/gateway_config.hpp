@@ -197,6 +197,8 @@ struct ClassConfig {
 
 enum class UplinkKind : std::uint8_t { sluice, mqtt, aws, azure, http, nats, kafka };
 enum class UplinkPayload : std::uint8_t { batch, envelope, data };
+enum class UplinkCompression : std::uint8_t { none, gzip, lz4, zstd };
+enum class UplinkSasl : std::uint8_t { plain, scram_sha_256, scram_sha_512 };
 enum class UplinkVersion : std::uint8_t { automatic, v5, v311 };
 
 /// `uplink`. Without a url nothing leaves; events for the cloud still wait in the spool.
@@ -223,6 +225,10 @@ struct Uplink {
     std::vector<std::string> servers;  ///< HOST:PORT of more servers of the same cluster
     std::string stream;
     std::uint32_t replicas = 1;
+    // Of Kafka
+    std::vector<std::string> brokers;  ///< HOST:PORT, all that the URL names
+    UplinkCompression compression = UplinkCompression::zstd;
+    UplinkSasl sasl = UplinkSasl::plain;
     std::string alpn = "mqtt";  ///< what is asked for through TLS
     Path cert;
     Path key;

@@ -44,9 +44,10 @@ TEST(Keys, of_gateways_are_sound) { expect_sound(gateway_keys()); }
 TEST(Keys, of_clouds_are_sound) { expect_sound(cloud_keys()); }
 
 TEST(Listen, urls_have_scheme_host_and_port) {
-    EXPECT_EQ(parse_url("TCP://h:1/x"), (Url{"tcp", "h", 1, true, "/x"}));
-    EXPECT_EQ(parse_url("tcp://[::1]:1883"), (Url{"tcp", "::1", 1883, true, ""}));
-    EXPECT_EQ(parse_url("unix:///run/s"), (Url{"unix", "", 0, false, "/run/s"}));
+    EXPECT_EQ(parse_url("TCP://h:1/x"), (Url{"tcp", "h", 1, true, "/x", {}}));
+    EXPECT_EQ(parse_url("tcp://[::1]:1883"), (Url{"tcp", "::1", 1883, true, "", {}}));
+    EXPECT_EQ(parse_url("unix:///run/s"), (Url{"unix", "", 0, false, "/run/s", {}}));
+    EXPECT_EQ(parse_url("kafka://a:1,b,[::1]:2"), (Url{"kafka", "a", 1, true, "", {{"b", 0, false}, {"::1", 2, true}}}));
     for (const char* wrong : {"", "h:1", "://h", "tcp://", "tcp://:1", "tcp://h:", "tcp://h:-1", "tcp://h:65536", "tcp://h:1x",
                               "tcp://::1:1883", "tcp://[::1", "tcp://[h]:1", "tcp://u:p@h:1", "tcp://h h:1", "t p://h:1", "unix://"}) {
         EXPECT_FALSE(parse_url(wrong)) << wrong;

@@ -15,12 +15,6 @@ bool is_host(std::string_view host) {
     });
 }
 
-struct HostPort {
-    std::string host;
-    std::uint16_t port = 0;
-    bool has_port = false;
-};
-
 std::optional<HostPort> split_host_port(std::string_view text) {
     HostPort out;
     std::string_view rest;
@@ -105,7 +99,15 @@ std::optional<Url> parse_url(std::string_view text) {
         return url;
     }
     const std::size_t slash = std::min(text.find('/'), text.size());
-    auto authority = split_host_port(text.substr(0, slash));
+    std::string_view hosts = text.substr(0, slash);
+    if (url.scheme == "kafka" || url.scheme == "kafkas") {
+        for (std::size_t comma = 0; (comma = hosts.rfind(',')) != std::string_view::npos; hosts = hosts.substr(0, comma)) {
+            auto other = split_host_port(hosts.substr(comma + 1));
+            if (!other) return std::nullopt;
+            url.others.insert(url.others.begin(), std::move(*other));
+        }
+    }
+    auto authority = split_host_port(hosts);
     if (!authority) return std::nullopt;
     url.host = std::move(authority->host);
     url.port = authority->port;

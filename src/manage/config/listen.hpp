@@ -76,13 +76,21 @@ struct Log {
 /// Is this the name or address of the machine itself: `localhost`, 127.0.0.0/8, ::1?
 [[nodiscard]] bool is_loopback(std::string_view host);
 
+struct HostPort {
+    std::string host;        ///< without brackets
+    std::uint16_t port = 0;  ///< 0: not given
+    bool has_port = false;
+    friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
 /// A URL's parts. Not for general use: scheme, host and port only.
 struct Url {
     std::string scheme;      ///< lower case
     std::string host;        ///< without brackets
     std::uint16_t port = 0;  ///< 0: not given
     bool has_port = false;
-    std::string path;  ///< from the first `/` behind the authority (or all of it behind `scheme://` for unix)
+    std::string path;              ///< from the first `/` behind the authority (or all of it behind `scheme://` for unix)
+    std::vector<HostPort> others;  ///< of kafka:// and kafkas://, which name several brokers: `kafka://a:9092,b:9092`
     friend bool operator==(const Url&, const Url&) = default;
 };
 

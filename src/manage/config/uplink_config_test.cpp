@@ -1,6 +1,7 @@
 // Which cloud: what each kind reads, and what is said about a wrong one, to the letter.
 #include <gtest/gtest.h>
 
+#include "manage/config/built.hpp"
 #include "manage/config/load.hpp"
 
 namespace sluice::config {
@@ -17,8 +18,8 @@ Uplink read(const std::string& uplink) {
 TEST(UplinkConfig, the_uplink_is_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {url: sluise://h}\n"),
               "g.yaml:2:15: error: unknown scheme `sluise://`; did you mean `sluice`?\n");
-    EXPECT_EQ(problems_behind_head("uplink: {url: kafka://h}\n"),
-              "g.yaml:2:15: note: `uplink.url`: an uplink over kafka:// is not built yet\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: sluices://h}\n"),
+              "g.yaml:2:15: note: `uplink.url`: an uplink over sluices:// is not built yet\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://far:1884, token: t}\n"),
               "g.yaml:2:15: warning: the token and all events travel unencrypted over sluice:// (TLS: sluices://)\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, cert: c}\n"),
@@ -56,8 +57,9 @@ TEST(UplinkConfig, a_broker_as_the_cloud_is_read_and_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, password: p}\n"),
               "g.yaml:2:15: warning: the password and all events travel unencrypted over mqtt:// (TLS: mqtts://)\n"
               "g.yaml:2:25: error: a password needs `user`\n");
-    EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, topic: x}\n"),
-              "g.yaml:2:27: error: `topic` is for mqtt://, mqtts://, aws:// and nats://: sluice:// has no use for it\n");
+    EXPECT_EQ(
+        problems_behind_head("uplink: {url: sluice://h, topic: x}\n"),
+        "g.yaml:2:27: error: `topic` is for mqtt://, mqtts://, aws://, nats://, kafka:// and kafkas://: sluice:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: aws://h}\n"),
               "g.yaml:2:15: error: missing key `cert` in `uplink`: AWS IoT Core knows a gateway by it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: aws://h, cert: c, key: k, topic: a/b/c/d/e/f/g/h/i}\n"),
@@ -80,8 +82,9 @@ TEST(UplinkConfig, azure_as_the_cloud_is_read_and_checked) {
               "g.yaml:2:15: error: missing key `password` in `uplink`: the device's shared access key; or `cert` and `key`\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, cert: c, key: k}\n"),
               "g.yaml:2:15: error: a device at Azure IoT Hub has a shared access key or a certificate, not both\n");
-    EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, topic: t}\n"),
-              "g.yaml:2:42: error: `topic` is for mqtt://, mqtts://, aws:// and nats://: azure:// has no use for it\n");
+    EXPECT_EQ(
+        problems_behind_head("uplink: {url: azure://h, password: a2V5, topic: t}\n"),
+        "g.yaml:2:42: error: `topic` is for mqtt://, mqtts://, aws://, nats://, kafka:// and kafkas://: azure:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: azure://h, password: a2V5, client_id: 'a b'}\n"),
               "g.yaml:2:53: error: client_id: the device's id at the hub: expected 1 to 128 letters, digits and - . % _ # * ? ! ( ) , : "
               "= @ $ '\n");
@@ -131,6 +134,57 @@ TEST(UplinkConfig, nats_as_the_cloud_is_read_and_checked) {
               "g.yaml:2:41: error: stream: expected printable ASCII without . * > / \\ and spaces\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: nats://far, token: t}\n"),
               "g.yaml:2:15: warning: the token and all events travel unencrypted over nats:// (TLS: with `ca`)\n");
+}
+
+TEST(UplinkConfig, kafka_as_the_cloud_is_read_and_checked) {
+    const Uplink kafka = read("'kafka://a,b:9093,[::1]:9094', topic: 'plants-{class}', compression: lz4, sasl: scram-sha-512");
+    EXPECT_EQ(kafka.kind, UplinkKind::kafka);
+    EXPECT_EQ(kafka.brokers, (std::vector<std::string>{"a:9092", "b:9093", "[::1]:9094"}));
+    EXPECT_EQ(kafka.topic, "plants-{class}");
+    EXPECT_EQ(kafka.compression, UplinkCompression::lz4);
+    EXPECT_EQ(kafka.sasl, UplinkSasl::scram_sha_512);
+    EXPECT_FALSE(kafka.tls);
+    const Uplink secure = read("kafkas://a");
+    EXPECT_TRUE(secure.tls);
+    EXPECT_EQ(secure.brokers, (std::vector<std::string>{"a:9093"}));
+    EXPECT_EQ(secure.topic, "sluice-{class}");
+    EXPECT_EQ(secure.compression, UplinkCompression::zstd);
+    EXPECT_EQ(secure.sasl, UplinkSasl::plain);
+}
+
+/// What is said of a configuration beside that this binary cannot do it, where it cannot.
+std::string kafka_problems(const std::string& uplink) {
+    std::string out = problems_behind_head("uplink: {url: " + uplink + "}\n");
+    const std::string scheme = uplink.find("kafkas:") == std::string::npos ? "kafka" : "kafkas";
+    const std::string missing = "g.yaml:2:15: error: this binary was built without an uplink over " + scheme +
+                                ":// (CMake option SLUICE_KAFKA=OFF): use one that has it, or another cloud\n";
+    const std::size_t said = out.find(missing);
+    EXPECT_EQ(said != std::string::npos, !is_kafka_built()) << out;
+    return said == std::string::npos ? out : out.erase(said, missing.size());
+}
+
+TEST(UplinkConfig, what_is_wrong_with_kafka_is_said) {
+    EXPECT_EQ(kafka_problems("kafka://h"), "") << "and, in a binary without it, that";
+    EXPECT_EQ(kafka_problems("kafkas://h, user: u, password: p, ca: c"), "");
+    EXPECT_EQ(
+        kafka_problems("kafka://127.0.0.1, topic: a/b"),
+        "g.yaml:2:41: error: `a/b`: expected a topic such as plant-{class} of letters, digits and . _ -; `{rule}` only where `payload` "
+        "is not `batch`\n");
+    EXPECT_EQ(kafka_problems("kafka://127.0.0.1, payload: data, topic: 'a-{rule}'"), "");
+    EXPECT_EQ(kafka_problems("kafka://far, user: u, password: p"),
+              "g.yaml:2:15: warning: the password and all events travel unencrypted over kafka:// (TLS: kafkas://)\n");
+    EXPECT_EQ(kafka_problems("'kafka://127.0.0.1,far', user: u, password: p"),
+              "g.yaml:2:15: warning: the password and all events travel unencrypted over kafka:// (TLS: kafkas://)\n")
+        << "one of them is not on this machine";
+    EXPECT_EQ(kafka_problems("kafka://127.0.0.1, cert: c, key: k"),
+              "g.yaml:2:34: error: `cert` needs TLS: an uplink over kafkas://\n"
+              "g.yaml:2:43: error: `key` needs TLS: an uplink over kafkas://\n");
+    EXPECT_EQ(kafka_problems("'kafka://a:9092,b:0'"), "g.yaml:2:15: error: expected a port from 1 to 65535, found 0\n");
+    EXPECT_EQ(kafka_problems("kafka://a, servers: [b]"), "g.yaml:2:26: error: `servers` is for nats://: kafka:// has no use for it\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, sasl: plain}\n"),
+              "g.yaml:2:25: error: `sasl` is for kafka:// and kafkas://: mqtt:// has no use for it\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: 'mqtt://a,b'}\n"), "g.yaml:2:15: error: url: expected a URL, found `mqtt://a,b`\n")
+        << "several hosts: only Kafka's";
 }
 
 }  // namespace

@@ -14,13 +14,13 @@ constexpr std::array kKeys{
         .text = "`sluice://HOST[:PORT]` (port 1884), `sluices://HOST[:PORT]` (TLS, port 8884): a Sluice cloud. `mqtt://HOST[:PORT]`, "
                 "`mqtts://HOST[:PORT]`: any broker. "
                 "`aws://ENDPOINT[:443]`: AWS IoT Core. `azure://HUB`: Azure IoT Hub. `http(s)://HOST[:PORT][/PATH]`: POST requests. "
-                "`nats://HOST[:PORT]`: NATS JetStream. What each guarantees: uplinks.md. Not built yet: `kafka://`."},
+                "`nats://HOST[:PORT]`: NATS JetStream. `kafka(s)://HOST[:PORT][,HOST[:PORT]…]`: Kafka. What each guarantees: uplinks.md."},
     Key{.path = "uplink.token",
         .kind = secret,
         .text = "What this gateway signs in with at a Sluice cloud (without: taken from its own machine only), or at a receiver over HTTP "
                 "(Bearer)."},
     Key{.path = "uplink.token_file", .kind = existing, .text = "File that holds the token, instead of `token`."},
-    Key{.path = "uplink.user", .kind = text, .text = "What this gateway signs in with at a broker, or over HTTP (Basic)."},
+    Key{.path = "uplink.user", .kind = text, .text = "What this gateway signs in with at a broker, at Kafka (SASL), or over HTTP (Basic)."},
     Key{.path = "uplink.password", .kind = secret, .text = "The user's password; at Azure IoT Hub the device's shared access key."},
     Key{.path = "uplink.password_file", .kind = existing, .text = "File that holds the password, instead of `password`."},
     Key{.path = "uplink.client_id", .kind = text, .text = "At a broker; at Azure IoT Hub the device's id. Absent: the gateway's id."},
@@ -33,7 +33,7 @@ constexpr std::array kKeys{
         .kind = text,
         .fallback = "sluice/{gateway}/{class}",
         .text = "Where a broker gets the events; `{gateway}`, `{class}`, and but for batches `{rule}` stand for their names. With NATS the "
-                "subject: `sluice.{gateway}.{class}`."},
+                "subject: `sluice.{gateway}.{class}`; with Kafka `sluice-{class}`."},
     Key{.path = "uplink.servers",
         .kind = list,
         .text = "NATS: more servers of the same cluster, HOST[:PORT]; those that it names are known too."},
@@ -45,6 +45,16 @@ constexpr std::array kKeys{
         .min = "1",
         .max = "5",
         .text = "NATS: of a stream that is made: on how many servers each message is."},
+    Key{.path = "uplink.compression",
+        .kind = choice,
+        .fallback = "zstd",
+        .choices = "none | gzip | lz4 | zstd",
+        .text = "Kafka: how messages are compressed. `zstd` needs Kafka 2.1; Azure Event Hubs takes `gzip` only."},
+    Key{.path = "uplink.sasl",
+        .kind = choice,
+        .fallback = "plain",
+        .choices = "plain | scram-sha-256 | scram-sha-512",
+        .text = "Kafka: how `user` and `password` sign in."},
     Key{.path = "uplink.payload",
         .kind = choice,
         .fallback = "batch",

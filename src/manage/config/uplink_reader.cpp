@@ -6,6 +6,7 @@
 
 #include "data/reading.hpp"
 #include "data/topic.hpp"
+#include "manage/config/built.hpp"
 #include "manage/config/load.hpp"
 #include "manage/config/reader.hpp"
 #include "manage/config/scalar.hpp"
@@ -21,14 +22,15 @@ struct Scheme {
     bool tls;
     UplinkKind kind;
 };
-constexpr std::array<Scheme, 10> kSchemes{{{"sluice", 1884, true, false, UplinkKind::sluice},
+constexpr std::array<Scheme, 11> kSchemes{{{"sluice", 1884, true, false, UplinkKind::sluice},
                                            {"sluices", 8884, true, true, UplinkKind::sluice},
                                            {"mqtt", 1883, true, false, UplinkKind::mqtt},
                                            {"mqtts", 8883, true, true, UplinkKind::mqtt},
                                            {"aws", 8883, true, true, UplinkKind::aws},
                                            {"azure", 8883, true, true, UplinkKind::azure},
                                            {"nats", 4222, true, false, UplinkKind::nats},
-                                           {"kafka", 9092, false, false, UplinkKind::kafka},
+                                           {"kafka", 9092, true, false, UplinkKind::kafka},
+                                           {"kafkas", 9093, true, true, UplinkKind::kafka},
                                            {"http", 80, true, false, UplinkKind::http},
                                            {"https", 443, true, true, UplinkKind::http}}};
 
@@ -45,7 +47,7 @@ struct KeyUse {
     std::string_view key;
     Kinds kinds;
 };
-constexpr std::array<KeyUse, 14> kKeyUses{{{"token", kWithToken},
+constexpr std::array<KeyUse, 16> kKeyUses{{{"token", kWithToken},
                                            {"token_file", kWithToken},
                                            {"user", kWithUser},
                                            {"password", kForeign},
@@ -58,7 +60,9 @@ constexpr std::array<KeyUse, 14> kKeyUses{{{"token", kWithToken},
                                            {"status_topic", kBrokers},
                                            {"servers", only(UplinkKind::nats)},
                                            {"stream", only(UplinkKind::nats)},
-                                           {"replicas", only(UplinkKind::nats)}}};
+                                           {"replicas", only(UplinkKind::nats)},
+                                           {"compression", only(UplinkKind::kafka)},
+                                           {"sasl", only(UplinkKind::kafka)}}};
 
 // AWS IoT Core's quotas (docs/uplinks.md).
 constexpr std::uint64_t kAwsMessageBytesMax = 128 * 1024;
@@ -74,6 +78,10 @@ constexpr std::size_t kAzureDeviceIdBytesMax = 128;
 constexpr std::chrono::milliseconds kAzureKeepAliveMax = std::chrono::seconds(1767);
 
 constexpr std::size_t kClientIdBytesMax = 1024;
+
+std::string host_port(const std::string& host, std::uint16_t port) {
+    return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
 
 /// False: there is none, or it was reported.
 bool read_url(const View& view, Uplink& out, Problems& problems) {
@@ -99,7 +107,20 @@ bool read_url(const View& view, Uplink& out, Problems& problems) {
     out.path = url->path;
     if (!url->path.empty() && scheme->kind != UplinkKind::http)
         add_error(problems, at.position(), "uplink.url", fmt::format("expected {}://HOST[:PORT], found a path behind it", url->scheme));
-    if (url->has_port && url->port == 0) add_error(problems, at.position(), "uplink.url", "expected a port from 1 to 65535, found 0");
+    const bool no_port =
+        std::any_of(url->others.begin(), url->others.end(), [](const HostPort& row) { return row.has_port && row.port == 0; });
+    if (no_port || (url->has_port && url->port == 0))
+        add_error(problems, at.position(), "uplink.url", "expected a port from 1 to 65535, found 0");
+    if (scheme->kind == UplinkKind::kafka) {
+        if (!is_kafka_built())
+            add_error(
+                problems, at.position(), "uplink.url",
+                fmt::format("this binary was built without an uplink over {}:// (CMake option SLUICE_KAFKA=OFF): use one that has it, "
+                            "or another cloud",
+                            url->scheme));
+        out.brokers.push_back(host_port(out.host, out.port));
+        for (const HostPort& each : url->others) out.brokers.push_back(host_port(each.host, each.has_port ? each.port : scheme->port));
+    }
     if (scheme->built) return true;
     add_not_built(problems, at.position(), "uplink.url", fmt::format("`uplink.url`: an uplink over {}://", url->scheme));
     return false;
@@ -130,7 +151,8 @@ void check_keys(const View& view, const Uplink& uplink, Problems& problems) {
 }
 
 void check_secrets(const View& view, const Uplink& uplink, Problems& problems) {
-    if (uplink.tls || is_loopback(uplink.host) || (uplink.token.empty() && uplink.password.empty())) return;
+    const bool here = is_loopback(uplink.host) && uplink.brokers.size() <= 1;
+    if (uplink.tls || here || (uplink.token.empty() && uplink.password.empty())) return;
     const std::string instead = uplink.kind == UplinkKind::nats ? "with `ca`" : uplink.scheme + "s://";
     add_warning(problems, view.at("url").position(), "uplink.url",
                 fmt::format("the {} and all events travel unencrypted over {}:// (TLS: {})", uplink.token.empty() ? "password" : "token",
@@ -294,6 +316,27 @@ void read_nats(const View& view, Uplink& out, Problems& problems) {
     out.tls = !out.ca.empty() || !out.cert.empty();
 }
 
+constexpr std::size_t kKafkaTopicBytesMax = 249;  // Kafka's own limit
+
+bool is_kafka_topic(std::string_view text) {
+    return !text.empty() && text.size() <= kKafkaTopicBytesMax && text != "." && text != ".." &&
+           std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+           });
+}
+
+void read_kafka(const View& view, Uplink& out, Problems& problems) {
+    const View topic = view.at("topic");
+    out.topic = topic.written() ? topic.text() : "sluice-{class}";
+    const auto plain = without_names(out.topic, out.payload != UplinkPayload::batch);
+    if (!plain || !is_kafka_topic(*plain))
+        add_error(problems, topic.position(), "uplink.topic",
+                  fmt::format("`{}`: expected a topic such as plant-{{class}} of letters, digits and . _ -{}", shortened(out.topic, 60),
+                              out.payload == UplinkPayload::batch ? "; `{rule}` only where `payload` is not `batch`" : ""));
+    out.compression = view.at("compression").choice_as<UplinkCompression>();
+    out.sasl = view.at("sasl").choice_as<UplinkSasl>();
+}
+
 }  // namespace
 
 Uplink read_uplink(const View& view, const std::string& gateway, env::FileSystem* files, Problems& problems) {
@@ -318,6 +361,7 @@ Uplink read_uplink(const View& view, const std::string& gateway, env::FileSystem
         if (out.kind == UplinkKind::azure) read_azure(view, gateway, out, problems);
         if (out.kind == UplinkKind::http) read_http(view, out, problems);
         if (out.kind == UplinkKind::nats) read_nats(view, out, problems);
+        if (out.kind == UplinkKind::kafka) read_kafka(view, out, problems);
         check_secrets(view, out, problems);
         check_keys(view, out, problems);
     }
