@@ -25,7 +25,7 @@
 #include "env/posix/file_system.hpp"
 #include "env/sqlite/database.hpp"
 #include "gateway/spool_sealer.hpp"
-#include "manage/identity/master_key.hpp"
+#include "manage/identity/key_files.hpp"
 
 namespace {
 
@@ -111,9 +111,9 @@ Measured spool_point(const Settings& settings, const Group& group) {
     posix::PosixFileSystem files;
     const posix::PosixClock clock;
     posix::PosixEntropy entropy;
-    auto key = identity::MasterKey::load_or_create(files, entropy, data);
-    if (!key) fail("no key");
-    gateway::SpoolSealer sealer(*key);
+    auto keys = identity::KeyFiles(files, data).open_or_create(entropy);
+    if (!keys) fail("no key");
+    gateway::SpoolSealer sealer(*keys);
     spool::Options options;
     options.directory = data + "/spool";
     options.bytes_max = 2 * settings.bytes_max;

@@ -133,6 +133,10 @@ class OnNats(Suite, SystemCase):
     kind = peers.JetStream
 
 
+class OnKafka(Suite, SystemCase):
+    kind = peers.KafkaBroker
+
+
 class OnHttp(Suite, SystemCase):
     kind = peers.HttpReceiver
 

@@ -94,7 +94,7 @@ class Broker(socketserver.ThreadingTCPServer):
         self.producers = {}  # by (topic, producer id): epoch, the next sequence, what was stored last
         self.failures, self.versions, self.last_producer, self.repeats = {}, set(), 0, 0
         super().__init__(("127.0.0.1", 0), Connection)
-        self.port = self.server_address[1]
+        self.port = self.advertised = self.server_address[1]  # `advertised`: where it says that it is
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
@@ -156,7 +156,8 @@ class Connection(socketserver.BaseRequestHandler):
         count = request.number("i")
         topics = [request.text() for _ in range(count)]
         partition = array([struct.pack(">hii", 0, 0, 1) + array([struct.pack(">i", 1)]) * 2])
-        return (array([struct.pack(">i", 1) + text(self.server.host) + struct.pack(">ih", self.server.port, -1)]) + struct.pack(">i", 1) +
+        broker = struct.pack(">i", 1) + text(self.server.host) + struct.pack(">ih", self.server.advertised, -1)
+        return (array([broker]) + struct.pack(">i", 1) +
                 array([struct.pack(">h", 0) + text(name) + b"\0" + partition for name in topics]))
 
     def producer_id(self, _):

@@ -7,6 +7,7 @@ import signal
 import socketserver
 import threading
 
+from . import kafka, kafka_broker
 from .brokers import Collector, Mosquitto
 from .certificates import Authority
 from .daemons import free_port
@@ -183,7 +184,29 @@ class HttpReceiver(Peer):
             return list(self.stored)
 
 
+class KafkaBroker(Peer):
+    """By Kafka's protocol; it says that it is where the link is, or everything would pass the link by."""
+
+    scheme, more = "kafka", ", compression: gzip"
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.broker = kafka_broker.Broker()
+        case.addCleanup(self.broker.stop)
+        self.port = self.broker.port
+
+    def uplink(self, port):
+        self.broker.advertised = port
+        return super().uplink(port)
+
+    def messages(self):
+        with self.broker.lock:
+            return [json.loads(value) for rows in self.broker.stored.values() for _, value, *_ in rows]
+
+
 def missing(kind) -> str:
     """What would have to be installed for it; empty: nothing."""
+    if kind is KafkaBroker and kafka.not_built():
+        return kafka.not_built().removeprefix("needs ")
     needs = getattr(kind, "needs", "")
     return "" if not needs or shutil.which(needs, path="/usr/bin:/usr/sbin:/usr/local/bin") else needs
