@@ -170,7 +170,7 @@ class BrokerUplink(SystemCase):
         self.assertEqual(code, 2)
         self.assertIn("AWS IoT Core knows a gateway by it", said)
         code, said = problems("{url: 'sluice://h', topic: x}")
-        self.assertIn("`topic` is for mqtt://, mqtts://, aws:// and nats://", said)
+        self.assertIn("`topic` is for mqtt://, mqtts://, aws://, nats://, kafka:// and kafkas://", said)
         self.assertEqual(code, 2)
 
 
