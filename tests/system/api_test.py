@@ -16,7 +16,8 @@ def paths(value, prefix=""):
     """All paths to values; names of classes and reasons become <class> and <reason>."""
     if not isinstance(value, dict):
         return {prefix}
-    generic = {"spool.classes": "<class>", "ledger.events": "<class>"}.get(prefix)
+    generic = {"spool.classes": "<class>", "ledger.events": "<class>", "keys.needed": "<number>",
+               "keys.needed.<number>": "<holder>"}.get(prefix)
     if prefix.endswith(".dropped"):
         generic = "<reason>"
     found = set()

@@ -78,7 +78,7 @@ TEST(Manifest, ThatDoesNotAddUpIsCorrupt) {
 
 TEST(Manifest, OfAnotherKeyOrVersionIsTold) {
     PlainSealer sealer(1);
-    PlainSealer other(2);
+    PlainSealer other(2, 2);
     Bytes slot = seal_manifest(example(), 5, {}, sealer);
     ASSERT_TRUE(open_manifest(slot, sealer));
     EXPECT_EQ(open_manifest(slot, sealer)->generation, 5U);

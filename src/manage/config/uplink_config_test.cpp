@@ -18,8 +18,7 @@ Uplink read(const std::string& uplink) {
 TEST(UplinkConfig, the_uplink_is_checked) {
     EXPECT_EQ(problems_behind_head("uplink: {url: sluise://h}\n"),
               "g.yaml:2:15: error: unknown scheme `sluise://`; did you mean `sluice`?\n");
-    EXPECT_EQ(problems_behind_head("uplink: {url: sluices://h}\n"),
-              "g.yaml:2:15: note: `uplink.url`: an uplink over sluices:// is not built yet\n");
+    EXPECT_EQ(problems_behind_head("uplink: {url: sluices://h, token: t}\n"), "");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://far:1884, token: t}\n"),
               "g.yaml:2:15: warning: the token and all events travel unencrypted over sluice:// (TLS: sluices://)\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: sluice://h, cert: c}\n"),

@@ -18,21 +18,20 @@ namespace {
 struct Scheme {
     std::string_view name;
     std::uint16_t port;
-    bool built;
     bool tls;
     UplinkKind kind;
 };
-constexpr std::array<Scheme, 11> kSchemes{{{"sluice", 1884, true, false, UplinkKind::sluice},
-                                           {"sluices", 8884, true, true, UplinkKind::sluice},
-                                           {"mqtt", 1883, true, false, UplinkKind::mqtt},
-                                           {"mqtts", 8883, true, true, UplinkKind::mqtt},
-                                           {"aws", 8883, true, true, UplinkKind::aws},
-                                           {"azure", 8883, true, true, UplinkKind::azure},
-                                           {"nats", 4222, true, false, UplinkKind::nats},
-                                           {"kafka", 9092, true, false, UplinkKind::kafka},
-                                           {"kafkas", 9093, true, true, UplinkKind::kafka},
-                                           {"http", 80, true, false, UplinkKind::http},
-                                           {"https", 443, true, true, UplinkKind::http}}};
+constexpr std::array<Scheme, 11> kSchemes{{{"sluice", 1884, false, UplinkKind::sluice},
+                                           {"sluices", 8884, true, UplinkKind::sluice},
+                                           {"mqtt", 1883, false, UplinkKind::mqtt},
+                                           {"mqtts", 8883, true, UplinkKind::mqtt},
+                                           {"aws", 8883, true, UplinkKind::aws},
+                                           {"azure", 8883, true, UplinkKind::azure},
+                                           {"nats", 4222, false, UplinkKind::nats},
+                                           {"kafka", 9092, false, UplinkKind::kafka},
+                                           {"kafkas", 9093, true, UplinkKind::kafka},
+                                           {"http", 80, false, UplinkKind::http},
+                                           {"https", 443, true, UplinkKind::http}}};
 
 using Kinds = std::uint32_t;
 constexpr Kinds only(UplinkKind kind) { return Kinds{1} << static_cast<unsigned>(kind); }
@@ -121,16 +120,14 @@ bool read_url(const View& view, Uplink& out, Problems& problems) {
         out.brokers.push_back(host_port(out.host, out.port));
         for (const HostPort& each : url->others) out.brokers.push_back(host_port(each.host, each.has_port ? each.port : scheme->port));
     }
-    if (scheme->built) return true;
-    add_not_built(problems, at.position(), "uplink.url", fmt::format("`uplink.url`: an uplink over {}://", url->scheme));
-    return false;
+    return true;
 }
 
 /// "mqtt://, mqtts:// or aws://".
 std::string schemes_of(Kinds kinds) {
     std::vector<std::string> found;
     for (const Scheme& row : kSchemes) {
-        if ((kinds & only(row.kind)) != 0 && row.built) found.push_back(fmt::format("{}://", row.name));
+        if ((kinds & only(row.kind)) != 0) found.push_back(fmt::format("{}://", row.name));
     }
     std::string out;
     for (std::size_t i = 0; i < found.size(); ++i) out += (i == 0 ? "" : i + 1 == found.size() ? " and " : ", ") + found[i];
