@@ -1,5 +1,6 @@
 // Named places where a process can be made to die, so that tests (and whoever wants to rehearse a crash) see what is left behind each:
-// `SLUICE_FAILPOINT=spool-synced:3 sluice gateway …` ends there on the third visit, as by kill -9. None is on a path of single messages.
+// `SLUICE_FAILPOINT=spool-block-synced:3 sluice gateway …` ends there on the third visit, as by kill -9. None is on a path of single
+// messages.
 #pragma once
 
 #include <array>

@@ -34,11 +34,10 @@ Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entro
       state_(state.store),
       rule_state_(std::move(state)),
       on_alert_(std::move(on_alert)),
-      source_(*spool_),
       base_totals_(state_.load_totals()) {
     loop_.add_task(*this);
     for (CloudPort::Options& each : options_.clouds)
-        clouds_.push_back(std::make_unique<CloudPort>(std::move(each), loop_, source_, static_cast<uplink::StatusSource&>(*this), entropy));
+        clouds_.push_back(std::make_unique<CloudPort>(std::move(each), loop_, *spool_, static_cast<uplink::StatusSource&>(*this), entropy));
     update_view();
 }
 

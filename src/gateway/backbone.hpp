@@ -17,7 +17,6 @@
 #include "gateway/key_desk.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/spool_sealer.hpp"
-#include "gateway/spool_source.hpp"
 #include "gateway/state_journal.hpp"
 #include "gateway/state_store.hpp"
 
@@ -122,7 +121,6 @@ private:
     StateStore& state_;
     RuleState rule_state_;
     OnAlert on_alert_;
-    SpoolSource source_;
     std::vector<std::unique_ptr<CloudPort>> clouds_;
     std::vector<ShardLink> shards_;
 

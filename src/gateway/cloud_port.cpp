@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "manage/config/gateway_config.hpp"
-
 namespace sluice::gateway {
 namespace {
 
@@ -40,13 +38,13 @@ std::string words(const uplink::Stats& stats, const std::string& failure) {
 
 }  // namespace
 
-CloudPort::CloudPort(Options options, posix::EventLoop& loop, uplink::EventSource& source, uplink::StatusSource& status,
-                     env::Entropy& entropy)
+CloudPort::CloudPort(Options options, posix::EventLoop& loop, spool::Spool& spool, uplink::StatusSource& status, env::Entropy& entropy)
     : id_(std::move(options.id)),
       url_(std::move(options.url)),
-      title_(id_ == config::kMainUplink ? "uplink" : "uplink " + id_),
+      title_(is_main() ? "uplink" : "uplink " + id_),
+      source_(spool, is_main() ? std::string_view() : std::string_view(id_)),
       link_(options.connect(loop)),
-      uplink_(std::make_unique<uplink::Uplink>(std::move(options.uplink), std::move(options.dialect), link_->carrier(), source, status,
+      uplink_(std::make_unique<uplink::Uplink>(std::move(options.uplink), std::move(options.dialect), link_->carrier(), source_, status,
                                                entropy)) {
     link_->attach();
 }

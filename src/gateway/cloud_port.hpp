@@ -10,6 +10,8 @@
 #include "env/posix/event_loop.hpp"
 #include "flow/uplink/uplink.hpp"
 #include "gateway/cloud_connection.hpp"
+#include "gateway/spool_source.hpp"
+#include "manage/config/gateway_config.hpp"
 
 namespace sluice::gateway {
 
@@ -23,8 +25,8 @@ public:
         uplink::Options uplink;
         std::unique_ptr<uplink::Dialect> dialect;
     };
-    /// Behind all tasks of the loop whose output it sends. `source` and `status` outlive it.
-    CloudPort(Options options, posix::EventLoop& loop, uplink::EventSource& source, uplink::StatusSource& status, env::Entropy& entropy);
+    /// Behind all tasks of the loop whose output it sends. `spool` and `status` outlive it.
+    CloudPort(Options options, posix::EventLoop& loop, spool::Spool& spool, uplink::StatusSource& status, env::Entropy& entropy);
 
     void start(base::Monotonic now) { uplink_->start(now); }
     /// True: something happened that people may see.
@@ -41,11 +43,13 @@ public:
     [[nodiscard]] const uplink::Stats& stats() const { return uplink_->stats(); }
 
 private:
+    [[nodiscard]] bool is_main() const { return id_ == config::kMainUplink; }
     void report(base::Monotonic now);
 
     std::string id_;
     std::string url_;
     std::string title_;  // in the log
+    SpoolSource source_;
     std::unique_ptr<CloudConnection> link_;
     std::unique_ptr<uplink::Uplink> uplink_;
     bool stopping_ = false;

@@ -59,7 +59,7 @@ void KeyWatch::take_new() {
     const auto known = desk_.keys();
     for (const identity::KeyNumber number : known->numbers()) {
         if (std::find(there->begin(), there->end(), number) == there->end())
-            say(number, "the file is gone; what needs it is lost with the next restart: put it back from a copy, or rotate at once");
+            say(number, "the file is gone; what needs it is lost with the next restart: put it back from a copy");
     }
     const bool fresh = std::any_of(there->begin(), there->end(), [&known](auto number) { return known->find(number) == nullptr; });
     if (!fresh) return;

@@ -21,6 +21,12 @@ std::vector<EventStream> event_streams(const config::GatewayConfig& config) {
     return out;
 }
 
+std::pair<std::string_view, std::string_view> split_stream(std::string_view name) {
+    const std::size_t at = name.find('@');
+    if (at == std::string_view::npos) return {name, config::kMainUplink};
+    return {name.substr(0, at), name.substr(at + 1)};
+}
+
 spool::Options spool_options(const config::GatewayConfig& config) {
     spool::Options out;
     out.directory = config.gateway.data.value + "/spool";

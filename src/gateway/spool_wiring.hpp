@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "flow/spool/spool.hpp"
@@ -19,6 +21,9 @@ struct EventStream {
 };
 /// In the order of the spool's classes. First those of `uplink` as they stand in uplink.classes, so that an event's class is also theirs.
 [[nodiscard]] std::vector<EventStream> event_streams(const config::GatewayConfig& config);
+
+/// Class and uplink of a class of the spool: `alert@plant` is `alert` of `plant`, `alert` is of `main`.
+[[nodiscard]] std::pair<std::string_view, std::string_view> split_stream(std::string_view name);
 
 /// For the gateway; who only looks sets `read_only`.
 [[nodiscard]] spool::Options spool_options(const config::GatewayConfig& config);

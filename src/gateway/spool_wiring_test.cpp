@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/spool_source.hpp"
 #include "gateway/uplink_wiring.hpp"
 #include "manage/config/load.hpp"
 
@@ -53,14 +54,25 @@ TEST(EventStreams, each_further_uplink_has_its_own_of_what_it_gets) {
 
 TEST(EventStreams, nothing_gathers_for_a_first_uplink_that_is_not_there) {
     EXPECT_EQ(streams("uplinks: {b: {url: 'mqtt://h'}}\n"), "(alert) (aggregate) (sample) alert@b aggregate@b sample@b");
-    EXPECT_EQ(streams("uplinks: {b: {url: 'mqtt://h'}}\nuplink: {classes: {alert: {to: main}}}\n"),
-              "alert (aggregate) (sample) aggregate@b sample@b");
 }
 
 TEST(EventStreams, the_limit_of_one_cloud_is_not_that_of_another) {
     const auto streams = make_streams(read("uplink: {url: 'sluice://h'}\nuplinks: {a: {url: 'azure://h', password: 'aGFsbG8='}}\n"));
     EXPECT_EQ(streams[0][0].event_bytes_max, SIZE_MAX);
     EXPECT_LT(streams[0][1].event_bytes_max, std::size_t{256} * 1024);
+}
+
+TEST(EventStreams, names_say_whose_they_are) {
+    EXPECT_EQ(split_stream("alert"), (std::pair<std::string_view, std::string_view>("alert", "main")));
+    EXPECT_EQ(split_stream("alert@b"), (std::pair<std::string_view, std::string_view>("alert", "b")));
+}
+
+TEST(EventStreams, each_uplink_has_an_epoch_of_its_own_for_ever) {
+    const data::Epoch spool(0x1234567890abc);
+    EXPECT_EQ(epoch_of(spool, "plant").value(), 8472850910936569U);
+    EXPECT_NE(epoch_of(spool, "plant"), epoch_of(spool, "plans"));
+    EXPECT_NE(epoch_of(spool, "plant"), epoch_of(data::Epoch(0x1234567890abd), "plant"));
+    EXPECT_NE(epoch_of(spool, "plant"), spool);
 }
 
 }  // namespace

@@ -258,9 +258,10 @@ std::optional<std::vector<CloudPort::Options>> make_clouds(const config::Gateway
             const auto& event_class = config.uplink.classes[streams[i].event_class];
             if (streams[i].uplink == n) cloud.uplink.classes.push_back(class_options(i, event_class.name, event_class.priority));
         }
-        for (std::size_t i = streams.size(); n == 0 && i < spooled.size(); ++i) {
-            if (spooled[i].name.find('@') == std::string::npos)
-                cloud.uplink.classes.push_back(class_options(i, spooled[i].name, spooled[i].priority));
+        // What older configurations have left for this uplink drains, too.
+        for (std::size_t i = streams.size(); i < spooled.size(); ++i) {
+            const auto [name, owner] = split_stream(spooled[i].name);
+            if (owner == id) cloud.uplink.classes.push_back(class_options(i, std::string(name), spooled[i].priority));
         }
         if (cloud.uplink.classes.empty()) continue;  // no class goes there
         cloud.dialect = make_dialect(who);

@@ -76,11 +76,14 @@ Backbone::Options backbone_options(const config::GatewayConfig& config) {
 }
 
 /// Events for an uplink that the configuration had once: nobody fetches them.
-void warn_of_orphans(const spool::Spool& spool, std::size_t configured) {
-    const spool::Stats stats = spool.stats();
-    for (std::size_t i = configured; i < stats.classes.size(); ++i) {
-        const auto& row = stats.classes[i];
-        if (row.waiting == 0 || row.name.find('@') == std::string::npos) continue;
+void warn_of_orphans(const spool::Spool& spool, const config::GatewayConfig& config) {
+    if (!config.uplink.configured() && config.uplinks.empty()) return;  // all of it waits for a cloud that is still to come
+    for (const auto& row : spool.stats().classes) {
+        const auto owner = split_stream(row.name).second;
+        const bool there = owner == config::kMainUplink ? config.uplink.configured()
+                                                        : std::any_of(config.uplinks.begin(), config.uplinks.end(),
+                                                                      [&](const auto& each) { return each.id == owner; });
+        if (row.waiting == 0 || there) continue;
         spdlog::warn(
             "spool: {} events of `{}` wait for an uplink that is not configured any more: they stay until room is needed; "
             "`sluice spool export` saves them",
@@ -308,7 +311,7 @@ bool Gateway::open_data(config::StartError& error) {
     }
     options.clouds = std::move(*clouds);
     for (const auto& each : problems) spdlog::warn("{}", config::format(config_.file, each));
-    warn_of_orphans(**spool, event_streams(config_).size());
+    warn_of_orphans(**spool, config_);
     backbone_ = std::make_unique<Backbone>(
         std::move(options), world_.clock, world_.entropy, std::move(*spool),
         Backbone::RuleState{*state_, std::move(journal_), config_.state.journal, recovered_.shift, recovered_.readings},

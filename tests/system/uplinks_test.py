@@ -8,7 +8,7 @@ import unittest
 
 from sluice_system.brokers import Collector, Mosquitto
 from sluice_system.case import SystemCase, main
-from sluice_system.daemons import BINARY, wait_until
+from sluice_system.daemons import BINARY, Cloud, wait_until
 from sluice_system.link import Link
 from sluice_system.load import Load
 from sluice_system.mqtt import Client
@@ -170,6 +170,46 @@ class Uplinks(SystemCase):
         at.start()
         wait_until(at.drained, "what waited goes there when it is back in the configuration")
         wait_until(lambda: len(self.at_broker("sample")) == 50, "and arrives")
+
+    def test_a_cloud_takes_what_is_new_under_whatever_name_it_is_reached(self):
+        """Two Sluice clouds that change their names and their places: neither takes new events for copies of old ones."""
+        (self.folder / "second").mkdir()
+        second = Cloud(self.folder / "second")
+        self.addCleanup(second.__exit__)
+        second.start()
+        clouds = {"one": self.store, "two": second}
+
+        def uplinks(main, **others):
+            rows = "".join(f"  {name}: {{url: 'sluice://127.0.0.1:{clouds[to].mqtt_port}', {FAST}}}\n" for name, to in others.items())
+            return f"uplink: {{url: 'sluice://127.0.0.1:{clouds[main].mqtt_port}', {FAST}}}\nuplinks:\n{rows}"
+
+        places = (uplinks("one", b="two"), uplinks("one", c="two"), uplinks("two", c="one"), uplinks("one", b="two"))
+        at = self.gateway(rules=RULES, extra=places[0])
+        for turn, text in enumerate(places):
+            if turn:
+                at.stop()
+                config = at.config.read_text()
+                at.config.write_text(config[:config.index("uplink: ")] + text)
+                at.start()
+            publish(at, range(turn * 50, turn * 50 + 50))
+            wait_until(at.drained, f"turn {turn}: {at.log_tail()}")
+        for name, cloud in clouds.items():
+            self.assertEqual([event["data"]["n"] for event in cloud.events(**{"class": "sample"})], list(range(200)), name)
+            self.assertIn("sluice_cloud_events_duplicate_total 0\n", cloud.text("/metrics"), name)
+
+    def test_a_class_that_goes_elsewhere_now_still_sends_what_waited(self):
+        at = self.start()
+        self.links[1].cut()
+        publish(at, range(30))
+        wait_until(lambda: self.waiting(at)["sample"] == 0, "the cloud has its part")
+        at.stop()
+        at.config.write_text(at.config.read_text().replace(f"{FAST}}}\nuplinks", f"{FAST}, classes: {{sample: {{to: main}}}}}}\nuplinks"))
+        self.links[1].restore()
+        at.start()
+        publish(at, range(30, 40))
+        wait_until(at.drained, f"what waited goes: {at.ledger()}\n{at.log_tail()}")
+        wait_until(lambda: len(self.at_broker("sample")) == 30, "and arrives")
+        self.assertEqual(self.in_cloud("sample"), list(range(40)))
 
     def test_what_is_wrong_is_said_at_its_place(self):
         def problems(text):

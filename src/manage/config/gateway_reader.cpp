@@ -271,6 +271,7 @@ GatewayConfig read_gateway_values(const View& root, env::FileSystem* files, Prob
     out.limits = read_limits(root.at("limits"), problems);
     out.uplink = read_uplink(root.at("uplink"), out.gateway.id, files, problems);
     out.uplinks = read_uplinks(root.at("uplinks"), out.gateway.id, files, problems);
+    check_one_each(out.uplink, out.uplinks, problems);
     out.uplink.classes = read_classes(root.at("uplink").at("classes"), out.uplink, out.uplinks, problems);
     out.tables = read_tables(root.at("tables"), problems);
     out.machine_classes = read_machine_classes(root.at("iso20816"), problems);

@@ -72,6 +72,8 @@ void read_gateway_listener(const View& view, const std::string& key, MqttListene
 [[nodiscard]] Uplink read_uplink(const View& view, const std::string& gateway, env::FileSystem* files, Problems& problems);
 [[nodiscard]] std::vector<NamedUplink> read_uplinks(const View& map, const std::string& gateway, env::FileSystem* files,
                                                     Problems& problems);
+/// The same Sluice cloud twice is an error.
+void check_one_each(const Uplink& main, const std::vector<NamedUplink>& uplinks, Problems& problems);
 /// `uplink.classes`, for these uplinks.
 [[nodiscard]] std::vector<ClassConfig> read_classes(const View& map, const Uplink& main, const std::vector<NamedUplink>& uplinks,
                                                     Problems& problems);

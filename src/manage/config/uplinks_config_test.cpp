@@ -19,7 +19,7 @@ TEST(UplinksConfig, more_clouds_have_the_keys_of_the_first_and_a_place_of_their_
     EXPECT_EQ(uplinks[0].id, "plant");
     EXPECT_EQ(uplinks[0].uplink.topic, "p/{class}");
     EXPECT_EQ(uplinks[0].uplink.in_flight, 4U);
-    EXPECT_EQ(uplinks[0].uplink.client_id, "g");
+    EXPECT_EQ(uplinks[0].uplink.client_id, "g-plant");
     EXPECT_EQ(uplinks[1].uplink.kind, UplinkKind::http);
     EXPECT_EQ(uplinks[1].uplink.in_flight, Uplink().in_flight);
     const auto& classes = loaded.config.uplink.classes;
@@ -40,9 +40,16 @@ TEST(UplinksConfig, what_is_wrong_with_one_is_said_under_its_name) {
               "`uplink`\n");
 }
 
+TEST(UplinksConfig, no_cloud_of_ours_stands_there_twice) {
+    EXPECT_EQ(read("uplink: {url: 'sluice://h'}\nuplinks: {a: {url: 'sluice://h:1884'}, b: {url: 'sluice://h:1885'}}\n").text(),
+              "g.yaml:3:20: error: this cloud is an uplink already: a gateway has one connection to it\n");
+}
+
 TEST(UplinksConfig, a_class_goes_to_uplinks_that_there_are) {
     EXPECT_EQ(read("uplink: {classes: {alert: {to: plamt}}}\nuplinks: {plant: {url: 'mqtt://h'}}\n").text(),
               "g.yaml:2:32: error: there is no uplink `plamt`; did you mean `plant`?\n");
+    EXPECT_EQ(read("uplink: {classes: {alert: {to: main}}}\nuplinks: {plant: {url: 'mqtt://h'}}\n").text().substr(0, 45),
+              "g.yaml:2:32: error: there is no uplink `main`");
     EXPECT_EQ(read("uplink: {classes: {alert: {to: [main, main]}}}\n").text(), "g.yaml:2:39: error: `main` stands twice\n");
     EXPECT_EQ(read("uplink: {classes: {alert: {to: []}}}\n").text(),
               "g.yaml:2:32: error: to: expected at least one uplink; without the key the class goes to all of them\n");
@@ -54,9 +61,11 @@ TEST(UplinksConfig, classes_and_what_they_have_for_more_uplinks_are_bounded) {
     EXPECT_EQ(read(many + "}\n").text(),
               "g.yaml:2:113: error: 18 classes, and what they have for more uplinks: expected at most 16; `to` of a class says where it "
               "goes\n");
-    EXPECT_EQ(read(many + "}\nuplink: {classes: {sample: {to: main}}}\n").text(), "");
+    EXPECT_EQ(read(many + "}\nuplink: {url: 'mqtt://h', classes: {sample: {to: main}}}\n").text(), "");
     const std::string name(60, 'n');
-    EXPECT_EQ(read("uplinks: {" + name + ": {url: 'mqtt://h'}}\nuplink: {classes: {aggregate: {to: main}, sample: {to: main}}}\n").text(),
+    EXPECT_EQ(read("uplinks: {" + name +
+                   ": {url: 'mqtt://h'}}\nuplink: {url: 'mqtt://h', classes: {aggregate: {to: main}, sample: {to: main}}}\n")
+                  .text(),
               "g.yaml:2:79: error: `alert@" + name + "`: the name of a class and that of an uplink have at most 63 bytes together\n");
 }
 

@@ -51,16 +51,34 @@ std::vector<NamedUplink> read_uplinks(const View& map, const std::string& gatewa
             each.key = key + each.key.substr(std::string_view("uplink").size());
             problems.push_back(std::move(each));
         }
+        // At one broker two connections of one client id throw each other out.
+        if (row.uplink.kind == UplinkKind::mqtt && !value.at("client_id").present()) row.uplink.client_id = gateway + "-" + name.value;
         if (!value.at("url").written()) add_error(problems, name.at, key + ".url", fmt::format("missing key `url` in `{}`", key));
         out.push_back(std::move(row));
     }
     return out;
 }
 
+/// A gateway is one client of a Sluice cloud.
+void check_one_each(const Uplink& main, const std::vector<NamedUplink>& uplinks, Problems& problems) {
+    for (std::size_t i = 0; i < uplinks.size(); ++i) {
+        const Uplink& here = uplinks[i].uplink;
+        const auto same = [&here](const Uplink& other) {
+            return other.configured() && other.kind == UplinkKind::sluice && other.host == here.host && other.port == here.port;
+        };
+        const auto end = uplinks.begin() + static_cast<std::ptrdiff_t>(i);
+        const bool twice = same(main) || std::any_of(uplinks.begin(), end, [&](const auto& each) { return same(each.uplink); });
+        if (here.configured() && here.kind == UplinkKind::sluice && twice)
+            add_error(problems, here.at, fmt::format("uplinks.{}.url", uplinks[i].id),
+                      "this cloud is an uplink already: a gateway has one connection to it");
+    }
+}
+
 std::vector<ClassConfig> read_classes(const View& map, const Uplink& main, const std::vector<NamedUplink>& uplinks, Problems& problems) {
     std::vector<ClassConfig> classes = main.classes;
-    std::vector<std::string_view> known{kMainUplink};
+    std::vector<std::string_view> known;
     known.reserve(1 + uplinks.size());
+    if (main.configured() || uplinks.empty()) known.push_back(kMainUplink);
     for (const NamedUplink& each : uplinks) known.push_back(each.id);
     for (const auto& [name, value] : map.entries()) {
         const std::string key = fmt::format("uplink.classes.{}", shortened(name.value, 64));
