@@ -39,7 +39,7 @@ void reload(cloud::Cloud& running, env::FileSystem& files, const std::string& fi
 }
 
 int run(const Options& options) {
-    if (!arm_fail_point()) return kExitUsage;
+    if (!arm_fail_point("cloud")) return kExitUsage;
     // Before any thread starts, so that all of them inherit the mask and only sigwait below sees these.
     sigset_t signals;
     sigemptyset(&signals);

@@ -26,7 +26,7 @@ void die_there(base::FailPoint point) {
 
 }  // namespace
 
-bool arm_fail_point() {
+bool arm_fail_point(std::string_view tier) {
     const char* text = std::getenv("SLUICE_FAILPOINT");
     if (text == nullptr || *text == '\0') return true;
     std::string_view name(text);
@@ -39,9 +39,9 @@ bool arm_fail_point() {
         name = name.substr(0, colon);
     }
     const auto& table = base::kFailPointTable;
-    const auto found = std::find_if(table.begin(), table.end(), [name](const auto& each) { return each.name == name; });
+    const auto found = std::find_if(table.begin(), table.end(), [&](const auto& each) { return each.name == name && each.tier == tier; });
     if (!good || found == table.end()) {
-        fmt::print(stderr, "SLUICE_FAILPOINT: expected NAME or NAME:VISIT, found `{}`; names are:\n", text);
+        fmt::print(stderr, "SLUICE_FAILPOINT: expected NAME or NAME:VISIT of a place in a {}, found `{}`; names are:\n", tier, text);
         for (const auto& each : table) fmt::print(stderr, "  {} ({}): {}\n", each.name, each.tier, each.text);
         return false;
     }

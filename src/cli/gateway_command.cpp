@@ -48,7 +48,7 @@ void reload(gateway::Gateway& running, env::FileSystem& files, const std::string
 }
 
 int run(const Options& options) {
-    if (!arm_fail_point()) return kExitUsage;
+    if (!arm_fail_point("gateway")) return kExitUsage;
     // Before any thread starts, so that all of them inherit the mask and only sigwait below sees these.
     sigset_t signals;
     sigemptyset(&signals);

@@ -115,7 +115,7 @@ class FailPoints(SystemCase):
         said = subprocess.run([BINARY, "gateway", "-c", "none.yaml"], env={**os.environ, "SLUICE_FAILPOINT": "here:x"}, capture_output=True,
                               text=True, timeout=60)
         self.assertEqual(said.returncode, 2)
-        self.assertIn("expected NAME or NAME:VISIT, found `here:x`", said.stderr)
+        self.assertIn("expected NAME or NAME:VISIT of a place in a gateway, found `here:x`", said.stderr)
         self.assertGreaterEqual(len(places("gateway")) + len(places("cloud")), 15)
 
 
