@@ -166,6 +166,7 @@ def main():
     args = parser.parse_args()
     if args.quick:
         args.events, args.fill_seconds = 100_000, 0.5
+    args.build = args.build.resolve()
     needs(args.build, ["sluice", "sluice_loadgen"], [])
     report = measure(args)
     return conclude("drain", args, report, table(report), findings(report))

@@ -161,6 +161,7 @@ def main():
     args = parser.parse_args()
     if args.quick:
         args.rounds, args.seconds = 1, 0.3
+    args.build = args.build.resolve()
     needs(args.build, ["sluice_spool_bench", "sluice_loadgen"], ["mosquitto", "nats-server"])
     report = measure(args)
     return conclude("spool", args, report, table(report), findings(report))
