@@ -10,7 +10,7 @@ import time
 
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import wait_until
-from sluice_system.mqtt import Client
+from sluice_system.load import publish
 
 RULES = """rules:
   - {id: all, sql: "SELECT device, n FROM 'load/+'", to: [{cloud: sample}]}
@@ -100,15 +100,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.answer(200, body=b'{"ok":true}')
 
-
-
-def publish(at, numbers):
-    with Client(at.mqtt_port, "load") as client:
-        for number in numbers:
-            client.publish("load/a", json.dumps({"device": "a", "n": number}).encode())
-            if len(client.unacked) >= 200:
-                client.next_ack()
-        client.finish()
 
 
 class HttpUplink(SystemCase):

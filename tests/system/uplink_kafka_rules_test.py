@@ -8,7 +8,8 @@ from sluice_system import kafka, kafka_broker
 from sluice_system.case import SystemCase, main
 from sluice_system.certificates import Authority
 from sluice_system.daemons import wait_until
-from sluice_system.kafka import RULES, publish
+from sluice_system.kafka import RULES
+from sluice_system.load import publish
 
 # Kafka's error codes, and ends of the connection: what mends, and what ends a producer.
 NOT_LEADER, TIMED_OUT, TOO_LARGE, NOT_ENOUGH, NOT_ENOUGH_AFTER, FORBIDDEN, INVALID = 6, 7, 10, 19, 20, 29, 87

@@ -10,7 +10,8 @@ import unittest
 from sluice_system import kafka
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import BINARY, free_port, wait_until
-from sluice_system.kafka import RULES, publish
+from sluice_system.kafka import RULES
+from sluice_system.load import publish
 
 # Kafka's error codes
 NOT_LEADER, TOO_LARGE, NOT_ENOUGH_REPLICAS, FORBIDDEN, OUT_OF_ORDER, FENCED = 6, 10, 19, 29, 45, 90

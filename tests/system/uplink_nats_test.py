@@ -7,22 +7,13 @@ import unittest
 
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import wait_until
-from sluice_system.mqtt import Client
+from sluice_system.load import publish
 from sluice_system.nats import Cluster
 
 RULES = """rules:
   - {id: all, sql: "SELECT device, n FROM 'load/+'", to: [{cloud: sample}]}
   - {id: some, sql: "SELECT device, n FROM 'load/+' WHERE n % 100 = 0", to: [{cloud: alert}]}
 """
-
-
-def publish(at, numbers):
-    with Client(at.mqtt_port, "load") as client:
-        for number in numbers:
-            client.publish("load/a", json.dumps({"device": "a", "n": number}).encode())
-            if len(client.unacked) >= 200:
-                client.next_ack()
-        client.finish()
 
 
 @unittest.skipUnless(shutil.which("nats-server"), "needs nats-server")

@@ -1,13 +1,11 @@
 """What every uplink must do, whichever cloud it is: one suite, each cloud in turn, the real one wherever there is one. What only one kind
 of cloud can do wrong is in a file of its own (uplink_*_test.py)."""
 
-import json
-
 from sluice_system import peers
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import wait_until
 from sluice_system.link import Link
-from sluice_system.mqtt import Client
+from sluice_system.load import publish
 
 RULES = """rules:
   - {id: all, sql: "SELECT device, n FROM 'load/+'", to: [{cloud: sample}]}
@@ -28,14 +26,6 @@ class Suite:
 
     def start(self, more=""):
         return self.gateway(rules=RULES, extra=f"uplink: {{{self.peer.uplink(self.link.port)}{more}}}\n")
-
-    def publish(self, at, numbers, topic="load/a"):
-        with Client(at.mqtt_port, "load") as client:
-            for n in numbers:
-                client.publish(topic, json.dumps({"device": "a", "n": n}).encode())
-                if len(client.unacked) >= 200:
-                    client.next_ack()
-            client.finish()
 
     def waiting(self, at, event_class):
         return at.ledger()["events"][event_class]["waiting"]
@@ -62,9 +52,9 @@ class Suite:
         at = self.start()
         sent = 0
         for mode in ("refuse", "lose_acks", "reset_inside", "half_open"):
-            self.publish(at, range(sent, sent + 200))
+            publish(at, range(sent, sent + 200))
             self.link.become(mode)
-            self.publish(at, range(sent + 200, sent + 400))
+            publish(at, range(sent + 200, sent + 400))
             sent += 400
             if mode == "lose_acks":
                 at.kill()
@@ -77,19 +67,19 @@ class Suite:
     def test_an_alert_does_not_wait_behind_the_backlog(self):
         at = self.start(", drain_rate: 2000")
         self.link.cut()
-        self.publish(at, range(12_000))
+        publish(at, range(12_000))
         self.link.restore()
         wait_until(lambda: at.ledger()["events"]["sample"]["delivered"] > 0, f"it drains:\n{at.log_tail()}")
-        self.publish(at, [1], topic="alarm/a")
+        publish(at, [1], topic="alarm/a")
         wait_until(lambda: self.numbers("alert") == [1], "the alert is there")
         self.assertGreater(self.waiting(at, "sample"), 0, "before the backlog is")
 
     def test_silence_is_noticed_has_a_name_and_ends_without_a_restart(self):
         at = self.start()
-        self.publish(at, range(10))
+        publish(at, range(10))
         self.all_arrived(at, list(range(10)))
         self.link.become("black_hole")
-        self.publish(at, range(10, 20))
+        publish(at, range(10, 20))
         wait_until(lambda: not at.status()["uplink"]["connected"], f"it does not say connected:\n{at.log_tail()}")
         self.assertIn(at.status()["uplink"]["trouble"], ("stalled", "no_answer", "closed", "unreachable"))
         self.link.become("refuse")
@@ -100,12 +90,12 @@ class Suite:
     def test_numbers_that_will_never_come_are_told(self):
         at = self.start(", classes: {sample: {ttl: 1s}}")
         self.link.cut()
-        self.publish(at, range(50))
+        publish(at, range(50))
         wait_until(lambda: at.ledger()["events"]["sample"]["dropped"].get("ttl") == 50, "they are too old")
-        self.publish(at, range(50, 60), topic="alarm/a")  # the other class has lost nothing
+        publish(at, range(50, 60), topic="alarm/a")  # the other class has lost nothing
         self.link.restore()
         self.all_arrived(at, list(range(50, 60)), "alert")
-        self.publish(at, range(60, 70))
+        publish(at, range(60, 70))
         wait_until(lambda: [n for n in self.numbers() if n >= 60] == list(range(60, 70)), f"those behind the gap come:\n{at.log_tail()}")
 
 

@@ -10,8 +10,7 @@ from sluice_system.brokers import Collector, Mosquitto
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import BINARY, Cloud, wait_until
 from sluice_system.link import Link
-from sluice_system.load import Load
-from sluice_system.mqtt import Client
+from sluice_system.load import Load, publish
 
 RULES = """rules:
   - {id: all, sql: "SELECT device, n FROM 'load/+'", to: [{cloud: sample}]}
@@ -19,15 +18,6 @@ RULES = """rules:
   - {id: some, sql: "SELECT device, n, lag(n) OVER (PARTITION BY device) AS before FROM 'load/+' WHERE n % 10 = 0", to: [{cloud: alert}]}
 """
 FAST = "retry_max: 1s, ack_timeout: 2s"
-
-
-def publish(at, numbers):
-    with Client(at.mqtt_port, "load") as client:
-        for n in numbers:
-            client.publish("load/a", json.dumps({"device": "a", "n": n}).encode())
-            if len(client.unacked) >= 200:
-                client.next_ack()
-        client.finish()
 
 
 @unittest.skipUnless(shutil.which("mosquitto"), "needs mosquitto")

@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 
 from sluice_system.daemons import BINARY, PATIENCE
-from sluice_system.mqtt import Client
 
 PROGRAM = pathlib.Path(os.environ.get("SLUICE_KAFKA_CLUSTER", pathlib.Path(BINARY).parent / "kafka_cluster"))
 PRODUCE, METADATA, PRODUCER_ID = 0, 3, 22
@@ -19,15 +18,6 @@ RULES = """rules:
   - {id: all, sql: "SELECT device, n FROM 'load/+'", to: [{cloud: sample}]}
   - {id: some, sql: "SELECT device, n FROM 'load/+' WHERE n % 100 = 0", to: [{cloud: alert}]}
 """
-
-
-def publish(at, numbers):
-    with Client(at.mqtt_port, "load") as client:
-        for number in numbers:
-            client.publish("load/a", json.dumps({"device": "a", "n": number}).encode())
-            if len(client.unacked) >= 200:
-                client.next_ack()
-        client.finish()
 
 
 def not_built() -> str:

@@ -24,6 +24,16 @@ def plain_reading(name: str, n: int) -> dict:
     return {"device": name, "n": n}
 
 
+def publish(at, numbers, topic="load/a"):
+    """Readings of one device with these numbers; returns when all of them are acknowledged."""
+    with Client(at.mqtt_port, "load") as client:
+        for number in numbers:
+            client.publish(topic, json.dumps({"device": "a", "n": number}).encode())
+            if len(client.unacked) >= 200:
+                client.next_ack()
+        client.finish()
+
+
 class Publisher(threading.Thread):
     """Publishes numbered readings and remembers which were acknowledged. Sends nothing twice: what was not acknowledged is given up.
     `pause`: seconds after each reading; `allowed`: how many may be sent in all."""
