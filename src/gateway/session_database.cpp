@@ -333,7 +333,7 @@ Status SessionDatabase::attempt(const std::function<Status()>& write) {
     Status done = begin_epoch();
     if (done) done = write();
     if (done) done = commit_.run();
-    if (done) done = still_writable();
+    if (done) done = database_->still_writable();
     if (done) {
         holds_rows_ = true;
         epochs_used_.clear();
@@ -349,13 +349,6 @@ Status SessionDatabase::attempt(const std::function<Status()>& write) {
     // What the log holds goes into the database, and the log's space back to the disk: it may be what is missing.
     if (done.error().code == Errc::disk_full) (void)database_->execute("PRAGMA wal_checkpoint(TRUNCATE)");
     return done;
-}
-
-/// On a file system that an error has just made read-only ext4 reports that a sync has succeeded and syncs nothing. The log, since closing
-/// the database's own file would let go of SQLite's lock.
-Status SessionDatabase::still_writable() {
-    const auto log = world_.files.open(path_ + "-wal", env::OpenMode::read_write);
-    return log ? Status{} : Status{log.error()};
 }
 
 Status SessionDatabase::write(const SessionChanges& changes) {

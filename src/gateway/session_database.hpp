@@ -115,7 +115,6 @@ private:
 
     base::Status transaction(const std::function<base::Status()>& write);
     base::Status attempt(const std::function<base::Status()>& write);
-    base::Status still_writable();
     base::Status write_rows(const SessionChanges& changes);
     base::Status begin_epoch();
     base::Status put(std::int64_t session, std::int64_t kind, base::ByteView key, base::ByteView body);

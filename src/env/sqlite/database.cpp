@@ -120,7 +120,7 @@ base::Status Database::still_writable() const {
     // The log: closing the database's own file would let go of SQLite's lock.
     const int fd = ::open((std::string(name) + "-wal").c_str(), O_WRONLY | O_CLOEXEC);
     if (fd >= 0) ::close(fd);
-    if (fd < 0 && (errno == EROFS || errno == EIO || errno == ENODEV || errno == ENXIO)) return base::from_errno(errno);
+    if (fd < 0) return base::from_errno(errno);
     return {};
 }
 

@@ -51,7 +51,8 @@ public:
     base::Status execute(const char* sql);
     base::Result<Statement> prepare(std::string_view sql);
     /// Ask after each commit that somebody relies on: on a file system that an error has just made read-only ext4 reports that a sync has
-    /// succeeded and syncs nothing; then the log cannot be opened for writing. Errors: as error_of().
+    /// succeeded and syncs nothing; then the log cannot be opened for writing. Nor can it when the disk was taken away. Errors: not_found,
+    /// permission, io. In WAL mode, for a file.
     [[nodiscard]] base::Status still_writable() const;
     /// What SQLite says about the last error, for the log.
     [[nodiscard]] std::string last_message() const;
