@@ -107,7 +107,7 @@ class BrokerUplink(SystemCase):
         at = self.linked(broker.port, ", payload: data, topic: 'rows/{class}', version: 3.1.1")
         publish(at, range(300))
         wait_until(at.drained, "the backlog is gone")
-        wait_until(lambda: collector.topics["rows/sample"] == 300, "all rows arrive")
+        wait_until(lambda: (collector.topics["rows/sample"], collector.topics["rows/alert"]) == (300, 3), "all rows arrive")
         self.assertEqual(collector.seen['{"device":"a","n":100}'], 2)  # an alert and a sample
 
     def test_a_broker_set_up_as_aws_is_reached_with_a_certificate(self):

@@ -48,7 +48,7 @@ class Uplinks(SystemCase):
     def at_broker(self, name):
         """In the order of their numbers; the broker may have copies."""
         found = {}
-        for text in list(self.collector.seen):
+        for text in self.collector.seen:
             message = json.loads(text)
             if message["class"] == name:
                 key = (message["epoch"], message["seq"])
@@ -134,7 +134,7 @@ class Uplinks(SystemCase):
 
     def broker_events(self) -> dict:
         found = {}
-        for text in list(self.collector.seen):
+        for text in self.collector.seen:
             message = json.loads(text)
             if message["class"] == "sample":
                 found[message["epoch"], message["seq"]] = message["data"]

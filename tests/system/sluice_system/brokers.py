@@ -53,11 +53,22 @@ class Collector(threading.Thread):
     def __init__(self, port, name, topic_filter, qos=1):
         super().__init__(daemon=True)
         self.port, self.name_, self.filter, self.qos = port, name, topic_filter, qos
-        self.seen, self.topics = collections.Counter(), collections.Counter()
+        self._lock, self._seen, self._topics = threading.Lock(), collections.Counter(), collections.Counter()
         self.stopping, self.ready = False, threading.Event()
         self.start()
         if not self.ready.wait(PATIENCE):
             raise AssertionError(f"{name} has no subscription to {topic_filter}")
+
+    @property
+    def seen(self):
+        """How often each payload has come, as of now: the thread goes on counting."""
+        with self._lock:
+            return self._seen.copy()
+
+    @property
+    def topics(self):
+        with self._lock:
+            return self._topics.copy()
 
     def run(self):
         while not self.stopping:
@@ -83,7 +94,8 @@ class Collector(threading.Thread):
             client.send(packet(0x40, rest[:2]))
             rest = rest[2:]
         payload = rest.decode()
-        if flags & 8 and self.seen[payload]:
+        if flags & 8 and self._seen[payload]:
             return  # the same delivery once more, as our acknowledgement was lost: no second copy
-        self.seen[payload] += 1
-        self.topics[topic] += 1
+        with self._lock:
+            self._seen[payload] += 1
+            self._topics[topic] += 1

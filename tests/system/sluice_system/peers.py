@@ -100,7 +100,7 @@ class Broker(Peer):
         return self.port
 
     def messages(self):
-        return [json.loads(text) for text in list(self.collector.seen)]
+        return [json.loads(text) for text in self.collector.seen]
 
 
 class OldBroker(Broker):
