@@ -1,5 +1,5 @@
-// What it costs to make events durable: the spool, encrypted, beside a plain sequential write with fdatasync of the same bytes, and SQLite,
-// on the same disk in turn. bench/spool.py drives it and adds other programs.
+// What it costs to make events durable: the spool, encrypted, beside a plain sequential write of the same events with fdatasync, and
+// SQLite, on the same disk in turn. bench/spool.py drives it and adds other programs.
 #include "flow/spool/spool.hpp"
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct Settings {
     std::size_t event_bytes = 100;
     double seconds = 3;
     std::uint64_t bytes_max = std::uint64_t{1} << 30;  ///< of one point on disk
+    bool compress = true;
 };
 
 /// What one point did.
@@ -48,7 +50,7 @@ struct Measured {
     std::uint64_t commits = 0;
     double seconds = 0;
     std::vector<double> commit_us{};
-    std::vector<std::size_t> sizes{};  ///< of each commit on disk
+    std::vector<std::size_t> groups{};  ///< events of each commit
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -73,11 +75,27 @@ struct Group {
     }
 };
 
-std::string event_text(std::size_t bytes) {
-    std::string out = R"({"device":"b3-press-4","ts":1764384000123,"seq":0,"vibration":0.4132,"note":")";
-    while (out.size() + 2 < bytes) out.push_back(static_cast<char>('a' + out.size() * 7 % 26));
-    return out + "\"}";
-}
+/// Events as sensors cause them: some hundred devices, times and numbers that go on, values with random digits. Made before the
+/// measurement, used in turn.
+class Events {
+public:
+    explicit Events(std::size_t bytes) {
+        std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): the same in each run
+        for (std::size_t i = 0; i < kCount; ++i) {
+            std::string text = fmt::format(R"({{"device":"b3-press-{}","ts":{},"seq":{},"vibration":0.{:04},"note":")", random() % 300,
+                                           1'764'384'000'123 + i * 3, 40'000 + i, random() % 10'000);
+            // Half random, half always the same, so that all have the size that was asked for.
+            while (text.size() + 2 < bytes) text += static_cast<char>(text.size() % 2 == 0 ? 'a' : 'a' + random() % 26);
+            texts_.push_back(text + "\"}");
+        }
+    }
+    const std::string& next() { return texts_[at_++ % kCount]; }
+
+private:
+    static constexpr std::size_t kCount = 1 << 14;
+    std::vector<std::string> texts_;
+    std::size_t at_ = 0;
+};
 
 /// Appends until the time is over, commits group by group.
 Measured run(const Settings& settings, const Group& group, const std::function<void()>& append,
@@ -94,7 +112,7 @@ Measured run(const Settings& settings, const Group& group, const std::function<v
         const auto before = Clock::now();
         const std::size_t written = commit();
         out.commit_us.push_back(since(before) * 1e6);
-        out.sizes.push_back(written);
+        out.groups.push_back(count);
         out.written += written;
         out.events += count;
         out.bytes += count * settings.event_bytes;
@@ -117,16 +135,17 @@ Measured spool_point(const Settings& settings, const Group& group) {
     spool::Options options;
     options.directory = data + "/spool";
     options.bytes_max = 2 * settings.bytes_max;
+    options.compress = settings.compress;
     options.classes = {{.name = "alert"}};
     auto spool = spool::Spool::open({files, clock, entropy, sealer}, options);
     if (!spool) fail("the spool does not open");
-    const std::string text = event_text(settings.event_bytes - 4);
-    const data::Event event{data::ClassIndex(0), "rule", base::from_ms(1'764'384'000'123), base::as_bytes(text)};
+    Events events(settings.event_bytes - 4);
     const auto before = (*spool)->stats();
     std::uint64_t written = before.bytes_written;
     auto out = run(
         settings, group,
         [&] {
+            const data::Event event{data::ClassIndex(0), "rule", base::from_ms(1'764'384'000'123), base::as_bytes(events.next())};
             if (!(*spool)->append(event)) fail("an event was not taken");
         },
         [&] {
@@ -141,33 +160,35 @@ Measured spool_point(const Settings& settings, const Group& group) {
     return out;
 }
 
-/// The same bytes in the same portions: write, fdatasync, and nothing else.
-Measured plain_point(const Settings& settings, const std::vector<std::size_t>& sizes, std::uint64_t events) {
+/// The bytes of as many events in the same portions: write, fdatasync, and nothing else.
+Measured plain_point(const Settings& settings, const std::vector<std::size_t>& groups) {
     const std::string path = settings.folder + "/plain";
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) fail("plain: " + std::string(std::strerror(errno)));
     std::size_t largest = 0;
-    for (const std::size_t each : sizes) largest = std::max(largest, each);
+    for (const std::size_t each : groups) largest = std::max(largest, each * settings.event_bytes);
     posix::PosixEntropy entropy;
     base::Bytes bytes(largest);
     entropy.fill(bytes);
     Measured out;
     const auto begin = Clock::now();
-    for (const std::size_t each : sizes) {
+    for (const std::size_t count : groups) {
+        const std::size_t each = count * settings.event_bytes;
         const auto before = Clock::now();
         for (std::size_t done = 0; done < each;) {
-            const ssize_t count = ::write(fd, bytes.data() + done, each - done);
-            if (count < 0) fail("plain: " + std::string(std::strerror(errno)));
-            done += static_cast<std::size_t>(count);
+            const ssize_t wrote = ::write(fd, bytes.data() + done, each - done);
+            if (wrote < 0) fail("plain: " + std::string(std::strerror(errno)));
+            done += static_cast<std::size_t>(wrote);
         }
         if (::fdatasync(fd) != 0) fail("plain: " + std::string(std::strerror(errno)));
         out.commit_us.push_back(since(before) * 1e6);
         out.written += each;
+        out.events += count;
         ++out.commits;
         ++out.syncs;
     }
     out.seconds = since(begin);
-    out.events = events;
+    out.bytes = out.written;
     ::close(fd);
     ::unlink(path.c_str());
     return out;
@@ -188,14 +209,14 @@ Measured sqlite_point(const Settings& settings, const Group& group) {
              "SQLite");
         auto insert = database->prepare("INSERT INTO events (rule, ts, data) VALUES (?, ?, ?)");
         if (!insert) fail("SQLite: prepare");
-        const std::string text = event_text(settings.event_bytes - 4);
+        Events events(settings.event_bytes - 4);
         bool open = false;
         out = run(
             settings, group,
             [&] {
                 if (!open) must(database->execute("BEGIN"), "SQLite");
                 open = true;
-                insert->bind(1, std::string_view("rule")).bind(2, std::int64_t{1'764'384'000'123}).bind(3, base::as_bytes(text));
+                insert->bind(1, std::string_view("rule")).bind(2, std::int64_t{1'764'384'000'123}).bind(3, base::as_bytes(events.next()));
                 must(insert->run(), "SQLite");
             },
             [&] {
@@ -226,7 +247,7 @@ std::string json(const Measured& point) {
 /// One round of one group: each writer once, one after the other.
 void compare(const Settings& settings, const Group& group) {
     const Measured ours = spool_point(settings, group);
-    const Measured plain = plain_point(settings, ours.sizes, ours.events);
+    const Measured plain = plain_point(settings, ours.groups);
     const Measured database = sqlite_point(settings, group);
     fmt::print("{{\"spool\":{},\"plain\":{},\"sqlite\":{}}}\n", json(ours), json(plain), json(database));
 }
@@ -246,11 +267,12 @@ void nats(const Settings& settings, const std::string& url, std::size_t window) 
     if (natsConnection_ConnectTo(&connection, url.c_str()) != NATS_OK || natsConnection_JetStream(&js, connection, nullptr) != NATS_OK ||
         js_AddStream(nullptr, js, &stream, nullptr, &code) != NATS_OK)
         fail("nats: no stream");
-    const std::string text = event_text(settings.event_bytes);
+    Events events(settings.event_bytes);
     std::uint64_t count = 0;
     const auto begin = Clock::now();
     while (since(begin) < settings.seconds) {
         for (std::size_t i = 0; i < window; ++i, ++count) {
+            const std::string& text = events.next();
             if (js_PublishAsync(js, subjects[0], text.data(), static_cast<int>(text.size()), nullptr) != NATS_OK) fail("nats: publish");
         }
         if (js_PublishAsyncComplete(js, nullptr) != NATS_OK) fail("nats: not acknowledged");
@@ -277,6 +299,7 @@ int main(int argc, char** argv) {
     auto* of = app.add_subcommand("compare", "spool, plain write and SQLite in turn, in FOLDER");
     of->add_option("folder", settings.folder, "on the disk in question")->required();
     of->add_option("--events", group.events, "close a group after so many events");
+    of->add_flag("!--plain", settings.compress, "the spool does not compress");
     of->add_option("--group-us", group_us, "or so many microseconds after its first one");
     auto* js = app.add_subcommand("nats", "publishes to a stream of a server at URL");
     js->add_option("url", url, "nats://HOST:PORT")->required();

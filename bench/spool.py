@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measures what it costs to make events durable: the spool (encrypted, group commit) against a plain sequential write with fdatasync of the
-same bytes in the same portions and against SQLite (WAL, synchronous=FULL), on the same disk, in turn; then NATS JetStream's file store,
-which syncs always where its version can (2.10 and later), and mosquitto's persistence, with what each of them promises by an
+"""Measures what it costs to make events durable: the spool (encrypted, group commit) against a plain sequential write of the same events
+with fdatasync, in the same portions, and against SQLite (WAL, synchronous=FULL), on the same disk, in turn; then NATS JetStream's file
+store, which syncs always where its version can (2.10 and later), and mosquitto's persistence, with what each of them promises by an
 acknowledgement.
 
 usage: bench/spool.py [--quick] [--rounds N] [--folder DIR] [--json FILE] [--save] [--check]
@@ -20,7 +20,8 @@ from report import conclude, first_version, grid, load, machine, needs, say
 from servers import ROOT, Mosquitto, Server, binary_of, free_port, tcp_open
 
 # Name: how a group is closed.
-GROUPS = {"5 ms": ["--group-us", 5000], "1,000 events": ["--events", 1000], "1 event": ["--events", 1]}
+GROUPS = {"5 ms": ["--group-us", 5000], "1,000 events": ["--events", 1000], "1 event": ["--events", 1],
+          "5 ms, `compression: none`": ["--group-us", 5000, "--plain"], "1,000 events, `compression: none`": ["--events", 1000, "--plain"]}
 WRITERS = ("spool", "plain", "sqlite")
 PLAIN_GOAL, SQLITE_GOAL = 0.5, 3.0
 

@@ -1,7 +1,8 @@
 // links: sluice_flow_spool sluice_sim
 // Any bytes as the segments of a spool: opening and reading must not crash, what is read was sealed with the key, and the sums agree.
 // The input is a list of changes to a good segment (so that the fuzzer gets past CRC and tag), or, if its first byte is even, the segment
-// itself. With bit 2 of that byte the key changes in the middle; with bit 3, too, the old one is gone at the end.
+// itself. With bit 2 of that byte the key changes in the middle; with bit 3, too, the old one is gone at the end. With bit 4 the blocks are
+// large enough to be packed.
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -42,20 +43,24 @@ struct World {
     }
 };
 
-std::string text_of(std::uint64_t n) { return "{\"n\":" + std::to_string(n) + "}"; }
+std::string text_of(std::uint64_t n, bool large) {
+    constexpr std::size_t kThreeOfThemArePacked = 200;
+    return "{\"n\":" + std::to_string(n) + (large ? ",\"text\":\"" + std::string(kThreeOfThemArePacked, 'x') + "\"" : "") + "}";
+}
 
 /// Events that were read must be as they were appended, whatever was done to the file.
 class Checker final : public spool::EventVisitor {
 public:
-    explicit Checker(bool strict) : strict_(strict) {}
+    Checker(bool strict, bool large) : strict_(strict), large_(large) {}
     void on_event(data::Sequence sequence, const data::Event& event) override {
         ++events;
-        if (strict_) require(base::as_text(event.json) == text_of(sequence.value()));
+        if (strict_) require(base::as_text(event.json) == text_of(sequence.value(), large_));
     }
     std::uint64_t events = 0;
 
 private:
     bool strict_;
+    bool large_;
 };
 
 /// Verifying takes any bytes, changes nothing, and its sums are those of its rows.
@@ -121,9 +126,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const base::ByteView input(data + 1, size - 1);
     World world;
     const bool rotated = (data[0] & 4) != 0;
+    const bool large = (data[0] & 16) != 0;
     require(world.open());
     for (std::uint64_t n = 1; n <= kEvents; ++n) {
-        const std::string json = text_of(n);
+        const std::string json = text_of(n, large);
         require(world.spool->append({data::ClassIndex{0}, "rule", base::from_ms(1'000), base::as_bytes(json)}).has_value());
         if (n % 3 == 0) require(world.spool->commit().has_value());
         if (n == kEvents / 2 && rotated) world.sealer = spool::PlainSealer(2);
@@ -145,7 +151,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool verified = is_good(world);
     if (!world.open()) return 0;
     // With a checksum for a tag a whole file of one's own can be forged: then only memory safety and the sums count.
-    Checker checker(patched && size < 20);
+    Checker checker(patched && size < 20, large);
     drain(world, checker);
     // What verifying takes for good, reading does not take for damaged; and the other way round for small damage.
     const std::uint64_t lost = world.spool->stats().classes[0].dropped_total();

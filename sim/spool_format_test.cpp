@@ -1,4 +1,5 @@
-// The bytes of the spool's format, kept: a reader of any later version must read them all, a writer makes those of version 2.
+// The bytes of the spool's format, kept: a reader of any later version must read them all, a writer makes those of version 3 (and manifests
+// of version 2).
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -82,6 +83,16 @@ spool::BlockBuilder example_block() {
     return block;
 }
 
+/// Forty events of one rule.
+spool::BlockBuilder large_block() {
+    spool::BlockBuilder block;
+    block.start(41);
+    for (int i = 0; i < 40; ++i)
+        block.append("vibration-anomaly", 1'700'000'000'000 + i,
+                     base::as_bytes("{\"device\":\"press-4\",\"z\":" + std::to_string(i) + "}"));
+    return block;
+}
+
 spool::Manifest example_manifest() {
     spool::Manifest manifest;
     manifest.epoch = 0x1234567890abc;
@@ -105,7 +116,8 @@ void expect_example(spool::SegmentReader& reader, std::uint64_t size) {
     const auto look = reader.look(spool::kSegmentHeaderBytes, size);
     ASSERT_TRUE(look);
     spool::DecodedBlock decoded;
-    ASSERT_TRUE(reader.load(*look, decoded));
+    spool::Unpacker unpacker;
+    ASSERT_TRUE(reader.load(*look, unpacker, decoded));
     ASSERT_EQ(decoded.records.size(), 2U);
     EXPECT_EQ(decoded.header.running_ms, 60'500U);
     EXPECT_EQ(decoded.records[1].rule, "vibration-anomaly");
@@ -113,20 +125,29 @@ void expect_example(spool::SegmentReader& reader, std::uint64_t size) {
     EXPECT_EQ(base::as_text(decoded.records[1].json), "{\"z\":-4}");
 }
 
-TEST(SpoolFormat, SegmentsOfVersion1AreRead) {
-    gateway::SpoolSealer sealer = example_sealer();
+void expect_segment(const std::string& name, spool::Sealer& sealer) {
     SimDisk disk(1);
     ASSERT_TRUE(disk.make_directory("/s"));
-    const base::Bytes kept = sample("spool_segment_v1.hex");
+    const base::Bytes kept = sample(name);
     disk.overwrite("/s/kept", kept);
     const auto reader = spool::SegmentReader::open(disk, sealer, "/s/kept");
     ASSERT_TRUE(reader);
     ASSERT_TRUE((*reader)->header());
-    EXPECT_EQ(*(*reader)->header(), example_header(sealer)) << "sealed with key 1, though it does not say so";
+    EXPECT_EQ(*(*reader)->header(), example_header(sealer));
     expect_example(**reader, kept.size());
 }
 
-TEST(SpoolFormat, SegmentsOfVersion2AreReadAndWritten) {
+TEST(SpoolFormat, SegmentsOfVersion1AreRead) {
+    gateway::SpoolSealer sealer = example_sealer();  // key 1, though it does not say so
+    expect_segment("spool_segment_v1.hex", sealer);
+}
+
+TEST(SpoolFormat, SegmentsOfVersion2AreRead) {
+    gateway::SpoolSealer sealer = second_sealer();
+    expect_segment("spool_segment_v2.hex", sealer);
+}
+
+TEST(SpoolFormat, SegmentsOfVersion3AreReadAndWritten) {
     gateway::SpoolSealer sealer = second_sealer();
     SimDisk disk(1);
     ASSERT_TRUE(disk.make_directory("/s"));
@@ -135,22 +156,34 @@ TEST(SpoolFormat, SegmentsOfVersion2AreReadAndWritten) {
     ASSERT_TRUE(writer);
     const spool::BlockBuilder block = example_block();
     ASSERT_TRUE((*writer)->write({&block, 1}, 60'500, scratch));
-    const base::Bytes wanted = sample("spool_segment_v2.hex");
+    const base::Bytes wanted = sample("spool_segment_v3.hex");
     EXPECT_EQ(hex(*disk.contents("/s/written")), hex(wanted));
+    expect_segment("spool_segment_v3.hex", sealer);
+}
 
-    disk.overwrite("/s/kept", wanted);
+/// Only read: other versions of zstd may write other frames of the same.
+TEST(SpoolFormat, PackedBlocksAreRead) {
+    gateway::SpoolSealer sealer = second_sealer();
+    SimDisk disk(1);
+    ASSERT_TRUE(disk.make_directory("/s"));
+    const base::Bytes kept = sample("spool_segment_v3_packed.hex");
+    disk.overwrite("/s/kept", kept);
     const auto reader = spool::SegmentReader::open(disk, sealer, "/s/kept");
     ASSERT_TRUE(reader);
-    ASSERT_TRUE((*reader)->header());
-    EXPECT_EQ((*reader)->header()->key.number, 2U);
-    EXPECT_EQ(*(*reader)->header(), example_header(sealer));
-    expect_example(**reader, wanted.size());
+    const auto look = (*reader)->look(spool::kSegmentHeaderBytes, kept.size());
+    ASSERT_TRUE(look);
+    EXPECT_TRUE(look->header.packed);
+    spool::Unpacker unpacker;
+    spool::DecodedBlock decoded;
+    ASSERT_TRUE((*reader)->load(*look, unpacker, decoded));
+    const spool::BlockBuilder block = large_block();
+    EXPECT_TRUE(std::equal(decoded.plain.begin(), decoded.plain.end(), block.plain().begin(), block.plain().end()));
 }
 
 /// The number is authenticated: where key 1 and key 2 are the same, a segment of one does not open as the other's.
 TEST(SpoolFormat, ASegmentUnderAnotherNumberDoesNotOpen) {
     gateway::SpoolSealer sealer = second_sealer();
-    base::Bytes forged = sample("spool_segment_v2.hex");
+    base::Bytes forged = sample("spool_segment_v3.hex");
     forged[12] = 1;
     base::store_le(forged.data() + 4, spool::crc32c(base::ByteView(forged).subspan(8, spool::kSegmentHeaderBytes - 8)));
     SimDisk disk(1);
@@ -161,8 +194,9 @@ TEST(SpoolFormat, ASegmentUnderAnotherNumberDoesNotOpen) {
     ASSERT_FALSE((*reader)->lacks_key());
     const auto look = (*reader)->look(spool::kSegmentHeaderBytes, forged.size());
     ASSERT_TRUE(look);
+    spool::Unpacker unpacker;
     spool::DecodedBlock decoded;
-    EXPECT_EQ((*reader)->load(*look, decoded).error().code, base::Errc::corrupt);
+    EXPECT_EQ((*reader)->load(*look, unpacker, decoded).error().code, base::Errc::corrupt);
 }
 
 TEST(SpoolFormat, ManifestsOfVersion1AreRead) {

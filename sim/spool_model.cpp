@@ -21,6 +21,7 @@ SpoolModel::SpoolModel(std::uint64_t seed) : random_(seed), key_random_(seed ^ 0
         if (random_.chance(1, 3)) each.share_percent = static_cast<std::uint32_t>(random_.between(spool::kSharePercentMin, 60));
         if (random_.chance(1, 3)) each.drop = spool::DropPolicy::newest;
     }
+    rig_.options.compress = seed % 2 == 0;
     space_short_ = random_.chance(1, 4);
     if (space_short_) rig_.disk.set_bytes_max(random_.between(kDiskBytes / 8, kDiskBytes));
     reopen();
@@ -33,7 +34,11 @@ void SpoolModel::fail(const std::string& what) {
 SpoolModel::Content SpoolModel::make_content(std::size_t index) {
     const std::size_t size = random_.chance(1, 50) ? random_.between(1000, 60'000) : random_.between(10, 400);
     std::string json = fmt::format("{{\"n\":{},\"pad\":\"", next_payload_++);
-    json.append(size, static_cast<char>('a' + next_payload_ % 26));
+    // Four bits a letter: shrinks to half, as text does, and not to nothing.
+    for (std::uint64_t i = 0, bits = next_payload_; i < size; ++i) {
+        bits = bits * 6364136223846793005U + 1442695040888963407U;
+        json += static_cast<char>('a' + (bits >> 60));
+    }
     json += "\"}";
     return {fmt::format("rule-{}-{}", index, random_.below(3)), std::move(json)};
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t kSmokeSeeds = 300;
 constexpr std::uint64_t kRoughSeeds = 150;
-constexpr std::uint64_t kLastingSeeds = 30;
+constexpr std::uint64_t kLastingSeeds = 60;
 constexpr std::uint64_t kStatefulSeeds = 100;
 /// Within so many seeds of its family each deliberate defect must show.
 constexpr std::uint64_t kDefectSeeds = 100;

@@ -36,6 +36,7 @@ Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entro
       on_alert_(std::move(on_alert)),
       base_totals_(state_.load_totals()) {
     loop_.add_task(*this);
+    if (rule_state_.recording) journal_writer_ = std::make_unique<JournalWriter>(*rule_state_.journal);
     for (CloudPort::Options& each : options_.clouds)
         clouds_.push_back(std::make_unique<CloudPort>(std::move(each), loop_, *spool_, static_cast<uplink::StatusSource&>(*this), entropy));
     update_view();
@@ -198,12 +199,29 @@ void Backbone::mind_journal() {
     }
 }
 
-void Backbone::commit(base::Monotonic now) {
+/// Turns and events. Until both are there nothing of them is acknowledged or sent.
+base::Status Backbone::write(base::Monotonic now) {
+    if (!rule_state_.recording) return spool_->commit();
+    StateJournal& journal = *rule_state_.journal;
+    const auto number = journal.prepare(*spool_, {now + rule_state_.shift, clock_.wall().time});
+    const bool both = number && *number != 0 && spool_->first_to_commit();
     base::Status done;
-    if (rule_state_.recording) done = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
-    base::pass(base::FailPoint::journal_synced);
-    // Where only the journal cannot be written events go out all the same; acknowledgements do not.
-    if (auto spooled = spool_->commit(); !spooled) done = spooled;
+    if (both) {
+        journal_writer_->begin();
+    } else {
+        done = number ? journal.write() : base::Status(number.error());
+        base::pass(base::FailPoint::journal_synced);
+    }
+    const base::Status spooled = spool_->commit(both ? *number : 0);
+    if (both) {
+        done = journal_writer_->wait();
+        base::pass(base::FailPoint::journal_synced);
+    }
+    return spooled ? done : spooled;
+}
+
+void Backbone::commit(base::Monotonic now) {
+    const base::Status done = write(now);
     view_stale_ = true;
     if (!done) {
         if (!failing_)
@@ -212,6 +230,7 @@ void Backbone::commit(base::Monotonic now) {
         commit_at_ = now + kRetryCommit;
         return;
     }
+    spool_->reveal();
     if (failing_) spdlog::warn("spool: writing again");
     failing_ = false;
     uncommitted_ = false;

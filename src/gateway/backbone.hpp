@@ -14,6 +14,7 @@
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
 #include "gateway/cloud_port.hpp"
+#include "gateway/journal_writer.hpp"
 #include "gateway/key_desk.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/spool_sealer.hpp"
@@ -101,6 +102,7 @@ private:
     [[nodiscard]] std::uint64_t lost(base::DropReason reason) const;
     void report_losses(base::Monotonic now);
     void commit(base::Monotonic now);
+    base::Status write(base::Monotonic now);
     void housekeeping(base::Monotonic now);
     // backbone_keys.cpp
     void take_keys(base::Monotonic now);
@@ -120,6 +122,7 @@ private:
     base::Monotonic ask_save_at_{};  ///< of rule state, while it or the journal needs an older key
     StateStore& state_;
     RuleState rule_state_;
+    std::unique_ptr<JournalWriter> journal_writer_;  ///< while readings are recorded
     OnAlert on_alert_;
     std::vector<std::unique_ptr<CloudPort>> clouds_;
     std::vector<ShardLink> shards_;

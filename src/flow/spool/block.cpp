@@ -20,6 +20,10 @@ using base::store_le;
 constexpr std::uint32_t kSegmentMagic = 0x47534c53;  // "SLSG"
 constexpr std::uint32_t kBlockMagic = 0x4b424c53;    // "SLBK"
 constexpr std::size_t kVarintBytesMax = 10;
+constexpr std::uint32_t kPackedFlag = 1U << 31;    ///< of the number of sealed bytes
+constexpr std::uint32_t kNumberedFlag = 1U << 30;  ///< the same
+static_assert(kBlockBodyBytesMax < kNumberedFlag);
+constexpr std::size_t kNumberBytes = 8;
 /// Sequence numbers stay below this, so that sums cannot overflow; at a million events a second it lasts 292,000 years.
 constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 63;
 
@@ -56,7 +60,7 @@ base::Result<SegmentHeader> decode_segment_header(ByteView bytes) {
     if (load_le<std::uint32_t>(at) != kSegmentMagic) return Error{Errc::corrupt};
     if (load_le<std::uint32_t>(at + 4) != crc32c(bytes.subspan(8))) return Error{Errc::corrupt};
     const auto version = load_le<std::uint16_t>(at + 8);
-    if (version != kSegmentVersion && version != kSegmentVersionUnnumbered) return Error{Errc::version};
+    if (version < kSegmentVersionUnnumbered || version > kSegmentVersion) return Error{Errc::version};
     SegmentHeader header;
     header.slot = at[10];
     header.epoch = load_le<std::uint64_t>(at + 16);
@@ -78,7 +82,7 @@ BlockHeaderBytes encode(const BlockHeader& header) {
     store_le(at + 8, header.first);
     store_le(at + 16, header.running_ms);
     store_le(at + 24, header.events);
-    store_le(at + 28, header.bytes);
+    store_le(at + 28, header.bytes | (header.packed ? kPackedFlag : 0U) | (header.numbered ? kNumberedFlag : 0U));
     store_le(at + 4, crc32c(ByteView(bytes).subspan(8)));
     return bytes;
 }
@@ -93,7 +97,10 @@ std::optional<BlockHeader> decode_block_header(ByteView bytes) {
     header.first = load_le<std::uint64_t>(at + 8);
     header.running_ms = load_le<std::uint64_t>(at + 16);
     header.events = load_le<std::uint32_t>(at + 24);
-    header.bytes = load_le<std::uint32_t>(at + 28);
+    const auto bytes_and_flags = load_le<std::uint32_t>(at + 28);
+    header.bytes = bytes_and_flags & ~(kPackedFlag | kNumberedFlag);
+    header.packed = (bytes_and_flags & kPackedFlag) != 0;
+    header.numbered = (bytes_and_flags & kNumberedFlag) != 0;
     // Each record takes three bytes or more.
     const bool sane = header.first != 0 && header.first < kSequenceMax && header.events != 0 && header.bytes <= kBlockBodyBytesMax &&
                       std::uint64_t{header.events} * 3 <= header.bytes;
@@ -138,6 +145,8 @@ std::optional<std::uint64_t> take_varint(ByteView& from) {
 
 void BlockBuilder::start(std::uint64_t first) {
     plain_.clear();
+    commit_ = 0;
+    finished_ = is_packed_ = false;
     rules_.clear();
     first_ = first;
     accepted_bytes_ = 0;
@@ -154,6 +163,7 @@ std::size_t BlockBuilder::find_rule(std::string_view rule, std::uint64_t hash) c
 }
 
 void BlockBuilder::append(std::string_view rule, std::int64_t made_ms, ByteView json) {
+    reopen();
     const std::uint64_t hash = base::hash64(rule);
     const std::size_t known = find_rule(rule, hash);
     if (known < rules_.size()) {
@@ -173,14 +183,31 @@ void BlockBuilder::append(std::string_view rule, std::int64_t made_ms, ByteView 
     ++events_;
 }
 
+void BlockBuilder::finish(std::uint64_t commit, Packer* packer) {
+    if (finished_ && commit == commit_) return;
+    reopen();
+    if (commit != 0) base::append_le(plain_, commit);
+    commit_ = commit;
+    is_packed_ = packer != nullptr && packer->pack(plain_, events_ * kRecordBytesMin, packed_);
+    finished_ = true;
+}
+
+void BlockBuilder::reopen() {
+    if (!finished_) return;
+    plain_.resize(plain_.size() - suffix_bytes());
+    packed_ = {};
+    commit_ = 0;
+    finished_ = is_packed_ = false;
+}
+
 void BlockBuilder::seal_to(Bytes& out, std::uint64_t offset, std::uint64_t running_ms, Cipher& cipher) const {
     base::check(events_ != 0 && plain_.size() <= kBlockBodyBytesMax, "spool: a block without events or too large");
-    const BlockHeader header{first_, running_ms, events_, static_cast<std::uint32_t>(plain_.size())};
+    const BlockHeader header{first_, running_ms, events_, static_cast<std::uint32_t>(body().size()), is_packed_, commit_ != 0};
     const BlockHeaderBytes head = encode(header);
     const std::size_t at = out.size();
     out.resize(at + header.size_on_disk());
     std::copy(head.begin(), head.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-    cipher.seal(offset, head, plain_, out.data() + at + kBlockHeaderBytes);
+    cipher.seal(offset, head, body(), out.data() + at + kBlockHeaderBytes);
 }
 
 base::Status decode_records(DecodedBlock& out) {
@@ -217,14 +244,23 @@ base::Status decode_records(DecodedBlock& out) {
     return {};
 }
 
-base::Status decode_block(ByteView bytes, std::uint64_t offset, Cipher& cipher, DecodedBlock& out) {
+base::Status decode_block(ByteView bytes, std::uint64_t offset, Cipher& cipher, Unpacker& unpacker, DecodedBlock& out) {
     const auto header = decode_block_header(bytes);
     if (!header || bytes.size() != header->size_on_disk()) return Error{Errc::corrupt};
     out.header = *header;
-    out.plain.resize(header->bytes);
     out.records.clear();
-    if (!cipher.open(offset, bytes.first(kBlockHeaderBytes), bytes.subspan(kBlockHeaderBytes), out.plain.data()))
-        return Error{Errc::corrupt};
+    Bytes& opened = header->packed ? unpacker.buffer(header->bytes) : out.plain;
+    opened.resize(header->bytes);
+    if (!cipher.open(offset, bytes.first(kBlockHeaderBytes), bytes.subspan(kBlockHeaderBytes), opened.data())) return Error{Errc::corrupt};
+    if (header->packed) {
+        if (auto done = unpacker.unpack(opened, kBlockBodyBytesMax, out.plain); !done) return done;
+    }
+    out.commit = 0;
+    if (header->numbered) {
+        if (out.plain.size() < kNumberBytes) return Error{Errc::corrupt};
+        out.commit = load_le<std::uint64_t>(out.plain.data() + out.plain.size() - kNumberBytes);
+        out.plain.resize(out.plain.size() - kNumberBytes);
+    }
     return decode_records(out);
 }
 

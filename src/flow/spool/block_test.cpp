@@ -113,8 +113,9 @@ TEST(Block, DecodesToWhatWasAppended) {
     Bytes out(100);
     builder.seal_to(out, 100, 61'000, *cipher);
     ASSERT_EQ(out.size(), 100 + builder.size_on_disk());
+    Unpacker unpacker;
     DecodedBlock block;
-    ASSERT_TRUE(decode_block(ByteView(out).subspan(100), 100, *cipher, block));
+    ASSERT_TRUE(decode_block(ByteView(out).subspan(100), 100, *cipher, unpacker, block));
     ASSERT_EQ(block.records.size(), 305U);
     EXPECT_EQ(block.header.first, 41U);
     EXPECT_EQ(block.header.running_ms, 61'000U);
@@ -128,7 +129,128 @@ TEST(Block, DecodesToWhatWasAppended) {
     EXPECT_EQ(base::as_text(block.records[3].json), "{\"a\":2}");
     for (int i = 0; i < 300; ++i) EXPECT_EQ(block.records[static_cast<std::size_t>(i) + 4].rule, "rule-" + std::to_string(i));
     EXPECT_EQ(block.records[304].rule, "rule-299");
-    EXPECT_FALSE(decode_block(ByteView(out).subspan(100), 101, *cipher, block)) << "a block that was moved";
+    EXPECT_FALSE(decode_block(ByteView(out).subspan(100), 101, *cipher, unpacker, block)) << "a block that was moved";
+}
+
+/// Text like that of sensors.
+BlockBuilder sensor_block(int events) {
+    BlockBuilder builder;
+    builder.start(41);
+    for (int i = 0; i < events; ++i) {
+        const std::string n = std::to_string(i * 7919 % 10'000);
+        builder.append("rule", 1'700'000'000'000 + i, base::as_bytes("{\"device\":\"pump-" + n + "\",\"vibration\":0." + n + "}"));
+    }
+    return builder;
+}
+
+TEST(Block, PackedDecodesToWhatWasAppended) {
+    PlainSealer sealer;
+    const auto cipher = sealer.cipher(1, {});
+    Packer packer;
+    Unpacker unpacker;
+    BlockBuilder builder = sensor_block(100);
+    const std::size_t before = builder.size_on_disk();
+    builder.finish(0, &packer);
+    builder.finish(0, &packer);
+    EXPECT_LT(builder.size_on_disk(), before / 2);
+    EXPECT_EQ(builder.size_in_memory(), before);
+    builder.append("rule", 5, base::as_bytes("{}"));  // after a commit that failed
+    EXPECT_GT(builder.size_on_disk(), before);
+    builder.finish(0, &packer);
+    Bytes out;
+    builder.seal_to(out, 0, 61'000, *cipher);
+    ASSERT_EQ(out.size(), builder.size_on_disk());
+    DecodedBlock block;
+    ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
+    EXPECT_TRUE(block.header.packed);
+    ASSERT_EQ(block.records.size(), 101U);
+    EXPECT_TRUE(std::equal(block.plain.begin(), block.plain.end(), builder.plain().begin(), builder.plain().end()));
+
+    builder.reopen();
+    out.clear();
+    builder.seal_to(out, 0, 61'000, *cipher);
+    ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
+    EXPECT_FALSE(block.header.packed);
+    EXPECT_EQ(block.records.size(), 101U);
+}
+
+TEST(Block, CarriesTheNumberOfItsCommit) {
+    PlainSealer sealer;
+    const auto cipher = sealer.cipher(1, {});
+    Packer packer;
+    Unpacker unpacker;
+    DecodedBlock block;
+    for (const int events : {1, 100}) {
+        BlockBuilder builder = sensor_block(events);
+        const base::Bytes plain(builder.plain().begin(), builder.plain().end());
+        builder.finish(7, &packer);
+        builder.finish(8, &packer);  // the commit with 7 has failed
+        EXPECT_TRUE(std::equal(plain.begin(), plain.end(), builder.plain().begin(), builder.plain().end()));
+        EXPECT_EQ(builder.size_in_memory(), kBlockOverheadBytes + plain.size());
+        Bytes out;
+        builder.seal_to(out, 0, 0, *cipher);
+        ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
+        EXPECT_EQ(block.commit, 8U);
+        EXPECT_EQ(block.plain, plain);
+        EXPECT_EQ(block.header.packed, events == 100);
+        builder.append("rule", 5, base::as_bytes("{}"));
+        out.clear();
+        builder.seal_to(out, 0, 0, *cipher);
+        ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
+        EXPECT_EQ(block.commit, 0U);
+        EXPECT_EQ(block.records.size(), static_cast<std::size_t>(events) + 1);
+    }
+}
+
+/// After a torn write recovery says from the number of bytes how many events there can have been.
+TEST(Block, PackedTakesAsManyBytesAnEventAsAnyOther) {
+    PlainSealer sealer;
+    const auto cipher = sealer.cipher(1, {});
+    Packer packer;
+    Unpacker unpacker;
+    BlockBuilder builder;
+    builder.start(1);
+    for (int i = 0; i < 5000; ++i) builder.append("rule", 5, base::as_bytes("{\"a\":1}"));
+    builder.finish(0, &packer);
+    EXPECT_EQ(builder.size_on_disk(), kBlockOverheadBytes + 5000 * kRecordBytesMin);
+    Bytes out;
+    builder.seal_to(out, 0, 0, *cipher);
+    DecodedBlock block;
+    ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
+    EXPECT_EQ(block.records.size(), 5000U);
+}
+
+TEST(Block, ThatWouldNotShrinkIsNotPacked) {
+    Packer packer;
+    BlockBuilder small;
+    small.start(1);
+    small.append("rule", 5, base::as_bytes("{}"));
+    const std::size_t before = small.size_on_disk();
+    small.finish(0, &packer);
+    EXPECT_EQ(small.size_on_disk(), before);
+    std::string noise;
+    for (std::uint32_t i = 1; noise.size() < 4000; i = i * 1'664'525U + 1'013'904'223U) noise += static_cast<char>(i >> 24);
+    Bytes out;
+    EXPECT_FALSE(packer.pack(base::as_bytes(noise), 0, out));
+}
+
+TEST(Unpacker, TakesOneFrameAndZerosAndNothingElse) {
+    Packer packer;
+    Unpacker unpacker;
+    const BlockBuilder builder = sensor_block(30);
+    Bytes packed;
+    ASSERT_TRUE(packer.pack(builder.plain(), 0, packed));
+    Bytes plain;
+    ASSERT_TRUE(unpacker.unpack(packed, kBlockBodyBytesMax, plain));
+    EXPECT_TRUE(std::equal(plain.begin(), plain.end(), builder.plain().begin(), builder.plain().end()));
+    EXPECT_FALSE(unpacker.unpack(packed, builder.plain().size() - 1, plain)) << "larger than allowed";
+    EXPECT_FALSE(unpacker.unpack({}, kBlockBodyBytesMax, plain));
+    for (std::size_t size = 0; size < packed.size(); ++size)
+        EXPECT_FALSE(unpacker.unpack(ByteView(packed).first(size), kBlockBodyBytesMax, plain)) << size;
+    packed.resize(packed.size() + 100);
+    EXPECT_TRUE(unpacker.unpack(packed, kBlockBodyBytesMax, plain));
+    packed.back() = 1;
+    EXPECT_FALSE(unpacker.unpack(packed, kBlockBodyBytesMax, plain));
 }
 
 TEST(Block, OfRecordsThatDoNotFillItExactlyIsCorrupt) {

@@ -30,7 +30,7 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
     }
     const std::size_t needed = bytes + kBlockOverheadBytes + kRecordOverheadMax;
     if (pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {
-        if (!degraded) (void)commit();  // remembered in `degraded`, and the caller's own commit reports it
+        if (!degraded) (void)commit(0);  // remembered in `degraded`, and the caller's own commit reports it
         make_memory(log, needed);
     }
     const data::Sequence sequence(log.next);
@@ -55,7 +55,9 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
     return sequence;
 }
 
-Status Parts::commit() {
+Status Parts::commit(std::uint64_t number) {
+    commit_number = number;
+    hiding = hiding || number != 0;
     Status result;
     if (may_be_over) result = keep_limits();
     for (const std::size_t i : by_priority) {
@@ -66,7 +68,13 @@ Status Parts::commit() {
         if (auto saved = save(); !saved && result) result = saved;
     }
     degraded = !result;
+    if (!hiding) reveal();
     return result;
+}
+
+void Parts::reveal() {
+    hiding = false;
+    for (ClassLog& log : logs) log.visible_end = log.durable_end;
 }
 
 Status Parts::commit_class(ClassLog& log) {
@@ -92,9 +100,10 @@ Status Parts::commit_part(ClassLog& log) {
     }
     std::size_t blocks = 0;
     std::uint64_t bytes = log.writer->bytes();
-    while (blocks < log.pending.size() && bytes + log.pending[blocks].size_on_disk() <= log.writer->reserved_bytes()) {
-        bytes += log.pending[blocks].size_on_disk();
-        ++blocks;
+    for (; blocks < log.pending.size(); ++blocks) {
+        const std::size_t more = size_on_disk(log.pending[blocks]);
+        if (bytes + more > log.writer->reserved_bytes()) break;
+        bytes += more;
     }
     if (blocks == 0) {
         close_segment(log);
@@ -117,6 +126,7 @@ Status Parts::commit_part(ClassLog& log) {
     }
     if (!done) {
         abandon_segment(log);
+        for (BlockBuilder& block : log.pending) block.reopen();  // on an ill disk they may wait for long: not twice in memory
         return done;
     }
     publish(log, blocks);
@@ -124,7 +134,7 @@ Status Parts::commit_part(ClassLog& log) {
 }
 
 Status Parts::start_segment(ClassLog& log) {
-    const std::uint64_t bytes = std::max(segment_bytes(), kSegmentHeaderBytes + log.pending.front().size_on_disk());
+    const std::uint64_t bytes = std::max(segment_bytes(), kSegmentHeaderBytes + size_on_disk(log.pending.front()));
     const auto room = admit(log, bytes);
     if (!room) return room.error();
     if (!*room) {
@@ -146,6 +156,11 @@ Status Parts::start_segment(ClassLog& log) {
     log.segments.push_back({header.number, header.first, header.first, 0, bytes, header.running_ms, header.key.number});
     used += bytes;
     return {};
+}
+
+std::size_t Parts::size_on_disk(BlockBuilder& block) {
+    block.finish(commit_number, options.compress ? &packer : nullptr);
+    return block.size_on_disk();
 }
 
 void Parts::close_segment(ClassLog& log) {
@@ -181,7 +196,7 @@ void Parts::abandon_segment(ClassLog& log) {
 void Parts::publish(ClassLog& log, std::size_t blocks) {
     Segment& segment = log.segments.back();
     for (std::size_t i = 0; i < blocks; ++i) {
-        pending_bytes -= log.pending[i].size_on_disk();
+        pending_bytes -= log.pending[i].size_in_memory();
         bytes_accepted += log.pending[i].accepted_bytes();
     }
     base::check(log.pending.front().first() == log.durable_end, "spool: a block that does not follow the last one");

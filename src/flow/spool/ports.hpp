@@ -39,7 +39,8 @@ public:
     [[nodiscard]] virtual bool open(std::uint64_t nonce, base::ByteView associated, base::ByteView sealed, base::Byte* plain) = 0;
 };
 
-/// Makes ciphers. There may be several keys: the newest seals, the others open what was sealed before. One thread.
+/// Makes ciphers. There may be several keys: the newest seals, the others open what was sealed before. Spools on several threads may share
+/// one.
 class Sealer {
 public:
     virtual ~Sealer() = default;

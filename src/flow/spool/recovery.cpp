@@ -83,7 +83,7 @@ public:
 private:
     Status take(const SegmentReader::Look& look) {
         const BlockHeader& header = look.header;
-        const auto loaded = found_.reader->load(look, block_);
+        const auto loaded = found_.reader->load(look, parts_.unpacker, block_);
         if (!loaded && loaded.error().code != Errc::corrupt) return loaded.error();
         const bool being_written = parts_.options.read_only && !loaded && may_be_incomplete(look);
         if (header.first < expected_ || being_written) {  // cannot follow what came before: not ours to believe
@@ -135,7 +135,6 @@ private:
     /// Most likely a torn write that nobody was promised; if not, the cloud may have seen some of its numbers: as many as can have been in
     /// so many bytes are not used again. One event is counted, so that it does not go unnoticed.
     void skip_numbers() {
-        constexpr std::uint64_t kRecordBytesMin = 5;  // reference, time, length and "{}"
         const std::uint64_t left = found_.size - offset_;
         if (left < kBlockOverheadBytes + kRecordBytesMin) return;
         const std::uint64_t numbers = std::min<std::uint64_t>(left - kBlockOverheadBytes, kBlockBodyBytesMax) / kRecordBytesMin;
@@ -204,6 +203,10 @@ private:
         for (ClassLog& log : parts_.logs) parts_.doom_finished(log);
         const auto removed = parts_.remove_doomed();
         if (!removed) return removed.error();
+        // The medium may have more in them than was read: all of what a failed sync was to write. Now they cannot come back with it.
+        if (*removed != 0) {
+            if (auto synced = files_.sync_directory(parts_.options.directory); !synced) return synced;
+        }
         for (ClassLog& log : parts_.logs) cut_tail(log);
         return {};
     }
@@ -348,6 +351,7 @@ private:
         }
         log.durable_end = log.next = std::max(log.durable_end, tail_end);
         settle_holes(log, tail_end);
+        log.visible_end = log.durable_end;
         for (Segment& segment : log.segments) parts_.used += segment.allocated;
         return {};
     }

@@ -32,7 +32,7 @@ void Parts::lose_pending(ClassLog& log, std::size_t blocks, DropReason reason) {
     const auto end = log.pending.begin() + static_cast<std::ptrdiff_t>(blocks);
     log.durable_end = log.pending[blocks - 1].end();
     lose(log, log.pending.front().first(), log.durable_end - 1, reason);
-    for (auto block = log.pending.begin(); block != end; ++block) pending_bytes -= block->size_on_disk();
+    for (auto block = log.pending.begin(); block != end; ++block) pending_bytes -= block->size_in_memory();
     log.pending.erase(log.pending.begin(), end);
 }
 

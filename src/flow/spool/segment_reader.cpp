@@ -58,12 +58,12 @@ Result<SegmentReader::Look> SegmentReader::look(std::uint64_t offset, std::uint6
     return look;
 }
 
-Status SegmentReader::load(const Look& block, DecodedBlock& out) {
+Status SegmentReader::load(const Look& block, Unpacker& unpacker, DecodedBlock& out) {
     if (!cipher_) return Error{Errc::corrupt};
     const std::uint64_t end = block.offset + block.header.size_on_disk();
     const auto bytes = view(block.offset, block.header.size_on_disk(), std::max(end, window_at_ + window_.size()));
     if (!bytes) return bytes.error();
-    return decode_block(*bytes, block.offset, *cipher_, out);
+    return decode_block(*bytes, block.offset, *cipher_, unpacker, out);
 }
 
 SegmentReader::Look SegmentReader::search(std::uint64_t offset, std::uint64_t limit) {

@@ -41,7 +41,7 @@ public:
     /// Errors: io.
     base::Result<Look> look(std::uint64_t offset, std::uint64_t limit);
     /// Reads, opens and decodes a block that look() found. Errors: corrupt (also without the key), io.
-    base::Status load(const Look& block, DecodedBlock& out);
+    base::Status load(const Look& block, Unpacker& unpacker, DecodedBlock& out);
     /// The first block header at or behind an offset, by its magic and CRC; Found::end if there is none. Steps over pages that cannot be
     /// read.
     Look search(std::uint64_t offset, std::uint64_t limit);

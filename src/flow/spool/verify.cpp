@@ -384,7 +384,7 @@ private:
 
     void take(SegmentReader& reader, const SegmentReader::Look& look, const std::string& file) {
         const BlockHeader& header = look.header;
-        const Status loaded = reader.load(look, block_);
+        const Status loaded = reader.load(look, unpacker_, block_);
         if (!loaded) {
             const ProblemKind kind = loaded.error().code == Errc::corrupt ? ProblemKind::block : ProblemKind::unreadable;
             position_.open.push_back({.kind = kind, .file = file, .offset = look.offset, .first = header.first, .end = header.end()});
@@ -430,6 +430,7 @@ private:
     std::optional<Manifest> before_;                               ///< as it was before the first segment was read
     std::map<std::uint8_t, std::vector<std::uint64_t>> segments_;  ///< numbers by slot
     Position position_;
+    Unpacker unpacker_;
     DecodedBlock block_;
     VerifySummary summary_;
     std::uint64_t done_ = 0;

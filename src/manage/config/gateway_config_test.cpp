@@ -195,7 +195,8 @@ TEST(GatewayConfig, unknown_keys_come_with_a_suggestion) {
     EXPECT_EQ(problems_behind_head("limits: {conections: 5}\n"),
               "g.yaml:2:10: error: unknown key `conections` in `limits`; did you mean `connections`?\n");
     EXPECT_EQ(problems_behind_head("ruels: []\n"), "g.yaml:2:1: error: unknown key `ruels`; did you mean `rules`?\n");
-    EXPECT_EQ(problems_behind_head("spool: {zebra: 1}\n"), "g.yaml:2:9: error: unknown key `zebra` in `spool`; known here: max_bytes\n");
+    EXPECT_EQ(problems_behind_head("spool: {zebra: 1}\n"),
+              "g.yaml:2:9: error: unknown key `zebra` in `spool`; known here: max_bytes, compression\n");
     EXPECT_EQ(problems_behind_head("rules:\n  - id: a\n    slq: SELECT * FROM 't'\n    sql: SELECT * FROM 't'\n    to: [{cloud: alert}]\n"),
               "g.yaml:4:5: error: unknown key `slq` in `rules[0]`; did you mean `sql`?\n");
 }
