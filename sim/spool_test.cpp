@@ -1,6 +1,8 @@
 // The spool's behaviour, one sentence at a time, on the simulated disk.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "sim/spool_rig.hpp"
 
 namespace sluice::sim {
@@ -328,6 +330,33 @@ TEST(Spool, CountsAsDeliveredWhatWasDroppedWhileOnItsWay) {
     rig.spool->acknowledge(kSample, number(2100));
     EXPECT_EQ(rig.stats(kSample).waiting, 0U);
     EXPECT_EQ(rig.stats(kSample).delivered, 100 + rest.events.size());
+}
+
+// A cloud has said that it never takes it.
+TEST(Spool, TellsAnEventThatWasGivenUpAsAGap) {
+    SpoolRig rig;
+    ASSERT_TRUE(rig.open());
+    for (int i = 1; i <= 4; ++i) ASSERT_TRUE(rig.append(kAlert, fmt::format("{{\"n\":{}}}", i)));
+    ASSERT_TRUE(rig.spool->commit());
+    ASSERT_EQ(rig.read_all(kAlert).events.size(), 4U);
+    rig.spool->drop(kAlert, number(2), DropReason::too_large);
+    EXPECT_EQ(rig.stats(kAlert).waiting, 3U);
+    const auto is_told = [&] {
+        const auto all = rig.read_all(kAlert);
+        EXPECT_EQ(all.gaps, (std::vector<spool::Gap>{{number(2), number(2), DropReason::too_large}}));
+        EXPECT_EQ(all.events.size(), 3U);
+    };
+    is_told();
+    rig.crash();
+    ASSERT_TRUE(rig.open());
+    is_told();
+    rig.spool->acknowledge(kAlert, number(4));
+    const auto stats = rig.stats(kAlert);
+    EXPECT_EQ(stats.created, 4U);
+    EXPECT_EQ(stats.delivered, 3U);
+    EXPECT_EQ(rig.dropped(stats, DropReason::too_large), 1U);
+    rig.spool->drop(kAlert, number(3), DropReason::too_large);
+    EXPECT_EQ(rig.stats(kAlert).delivered, 3U) << "what is settled stays so";
 }
 
 TEST(Spool, KeepsClassesByNameWhenTheConfigurationChanges) {

@@ -28,6 +28,9 @@ constexpr std::chrono::nanoseconds kDuplicates = std::chrono::hours(1);
 constexpr int kOverlaps = 10065;  // another stream holds these subjects
 constexpr std::uint16_t kNoStream = 503;
 constexpr std::uint16_t kUnknown = 500;
+constexpr std::string_view kHeaderVersion = "NATS/1.0";
+constexpr std::string_view kMessageId = "Nats-Msg-Id";
+constexpr std::string_view kHeaderPrefix = "Sluice-";
 constexpr std::size_t kPayloadMaxDefault = 1024 * 1024;
 
 template <auto Destroy>
@@ -250,8 +253,9 @@ private:
                            static_cast<int>(posting.payload.size())) != NATS_OK)
             return tell({.kind = News::Kind::not_taken, .id = posting.id, .code = kUnknown, .text = "no memory"});
         MessagePtr message(made);
-        (void)natsMsgHeader_Set(made, "Nats-Msg-Id", posting.id.c_str());
-        for (const auto& [name, value] : posting.headers) (void)natsMsgHeader_Set(made, ("Sluice-" + name).c_str(), value.c_str());
+        (void)natsMsgHeader_Set(made, kMessageId.data(), posting.id.c_str());
+        for (const auto& [name, value] : posting.headers)
+            (void)natsMsgHeader_Set(made, std::string(kHeaderPrefix).append(name).c_str(), value.c_str());
         jsPubOptions options;
         jsPubOptions_Init(&options);
         options.MaxWait = options_.ack_timeout.count();
@@ -283,7 +287,7 @@ private:
         // Silence is no refusal: the machine's own patience ends at the same moment, and calls it a stall.
         if (failed != nullptr && failed->Err == NATS_TIMEOUT) return;
         const char* id = nullptr;
-        if (natsMsgHeader_Get(message, "Nats-Msg-Id", &id) != NATS_OK) return;
+        if (natsMsgHeader_Get(message, kMessageId.data(), &id) != NATS_OK) return;
         News news{.kind = failed == nullptr ? News::Kind::taken : News::Kind::not_taken, .id = id};
         if (failed != nullptr) {
             news.code = failed->Err == NATS_NO_RESPONDERS ? kNoStream : kUnknown;
@@ -372,7 +376,7 @@ private:
     }
     base::Result<Ticket> send(const uplink::Outgoing& message, base::Monotonic) override {
         if (window_free() == 0) return base::Error{base::Errc::limit};
-        if (message.payload.size() > payload_max_) return base::Error{base::Errc::too_large};
+        if (size_of(message).bytes > payload_max_) return base::Error{base::Errc::too_large};
         Posting posting{.subject = std::string(message.topic),
                         .id = std::string(message.id),
                         .payload = base::Bytes(message.payload.begin(), message.payload.end()),
@@ -382,6 +386,13 @@ private:
         bytes_up_ += message.payload.size();
         worker_.post(std::move(posting));
         return last_;
+    }
+    /// Headers count too: "NATS/1.0", a line for each, an empty one.
+    [[nodiscard]] uplink::MessageSize size_of(const uplink::Outgoing& message) override {
+        constexpr std::size_t kLine = 4;  // ": " and CR LF
+        std::size_t headers = kHeaderVersion.size() + 4 + kMessageId.size() + message.id.size() + kLine;
+        for (const auto& [name, value] : message.headers) headers += kHeaderPrefix.size() + name.size() + value.size() + kLine;
+        return {.bytes = headers + message.payload.size(), .bytes_max = payload_max_};
     }
     void flush() override {}
     void on_tick(base::Monotonic) override {}
@@ -410,7 +421,8 @@ private:
         if (found == on_their_way_.end()) return;
         const Ticket ticket = found->second;
         on_their_way_.erase(found);
-        news.kind == News::Kind::taken ? listener_->on_taken(ticket, now) : listener_->on_refused(ticket, news.code, false);
+        news.kind == News::Kind::taken ? listener_->on_taken(ticket, now)
+                                       : listener_->on_refused(ticket, news.code, uplink::Refusal::other);
     }
 
     posix::EventLoop& loop_;

@@ -87,7 +87,7 @@ private:
                 if (on_their_way_.erase(news.ticket) != 0) listener_->on_taken(news.ticket, now);
                 return;
             case Kind::not_taken:
-                if (on_their_way_.erase(news.ticket) != 0) listener_->on_refused(news.ticket, news.code.value_or(0), news.too_large);
+                if (on_their_way_.erase(news.ticket) != 0) listener_->on_refused(news.ticket, news.code.value_or(0), news.refusal);
                 return;
             case Kind::note:
                 return;
