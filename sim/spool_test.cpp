@@ -1,6 +1,8 @@
 // The spool's behaviour, one sentence at a time, on the simulated disk.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "sim/spool_rig.hpp"
 
 namespace sluice::sim {
@@ -330,6 +332,33 @@ TEST(Spool, CountsAsDeliveredWhatWasDroppedWhileOnItsWay) {
     EXPECT_EQ(rig.stats(kSample).delivered, 100 + rest.events.size());
 }
 
+// A cloud has said that it never takes it.
+TEST(Spool, TellsAnEventThatWasGivenUpAsAGap) {
+    SpoolRig rig;
+    ASSERT_TRUE(rig.open());
+    for (int i = 1; i <= 4; ++i) ASSERT_TRUE(rig.append(kAlert, fmt::format("{{\"n\":{}}}", i)));
+    ASSERT_TRUE(rig.spool->commit());
+    ASSERT_EQ(rig.read_all(kAlert).events.size(), 4U);
+    rig.spool->drop(kAlert, number(2), DropReason::too_large);
+    EXPECT_EQ(rig.stats(kAlert).waiting, 3U);
+    const auto is_told = [&] {
+        const auto all = rig.read_all(kAlert);
+        EXPECT_EQ(all.gaps, (std::vector<spool::Gap>{{number(2), number(2), DropReason::too_large}}));
+        EXPECT_EQ(all.events.size(), 3U);
+    };
+    is_told();
+    rig.crash();
+    ASSERT_TRUE(rig.open());
+    is_told();
+    rig.spool->acknowledge(kAlert, number(4));
+    const auto stats = rig.stats(kAlert);
+    EXPECT_EQ(stats.created, 4U);
+    EXPECT_EQ(stats.delivered, 3U);
+    EXPECT_EQ(rig.dropped(stats, DropReason::too_large), 1U);
+    rig.spool->drop(kAlert, number(3), DropReason::too_large);
+    EXPECT_EQ(rig.stats(kAlert).delivered, 3U) << "what is settled stays so";
+}
+
 TEST(Spool, KeepsClassesByNameWhenTheConfigurationChanges) {
     SpoolRig rig;
     ASSERT_TRUE(rig.open());
@@ -338,7 +367,7 @@ TEST(Spool, KeepsClassesByNameWhenTheConfigurationChanges) {
     ASSERT_TRUE(rig.spool->close());
     rig.options.classes = {{"sample", 5, {}}, {"new", 6, {}}};
     ASSERT_TRUE(rig.open());
-    ASSERT_EQ(rig.spool->classes().size(), 4U);
+    ASSERT_EQ(rig.spool->classes().size(), 3U) << "no `aggregate`, which never had an event";
     EXPECT_EQ(rig.spool->classes()[0].name, "sample");
     EXPECT_EQ(rig.spool->classes()[2].name, "alert");
     EXPECT_GT(rig.spool->classes()[2].priority, 6U);
@@ -350,6 +379,59 @@ TEST(Spool, KeepsClassesByNameWhenTheConfigurationChanges) {
     ASSERT_TRUE(rig.open());
     EXPECT_EQ(rig.texts(kAlert), std::vector<std::string>{"{\"alert\":1}"});
     EXPECT_EQ(*rig.append(kAlert, "{}"), number(2));
+}
+
+// Sixteen names are remembered; those that never had an event need not be.
+TEST(Spool, ForgetsNamesThatNeverHadAnEventAndNoOther) {
+    SpoolRig rig;
+    ASSERT_TRUE(rig.open());
+    ASSERT_TRUE(rig.append(kAlert, "{\"n\":1}"));
+    ASSERT_TRUE(rig.spool->commit());
+    rig.spool->acknowledge(kAlert, number(1));
+    EXPECT_FALSE(rig.append(kSample, std::string(spool::kRecordBytesMax, 'x'))) << "counted, without a number";
+    ASSERT_TRUE(rig.spool->close());
+    for (int life = 0; life < 40; ++life) {
+        rig.options.classes = {{fmt::format("never-{}", life), 0, {}}, {fmt::format("other-{}", life), 1, {}}};
+        ASSERT_TRUE(rig.open()) << life;
+        ASSERT_TRUE(rig.spool->close());
+    }
+    // Its only event is not in the manifest yet when the power fails.
+    rig.options.classes = {{"late", 0, {}}};
+    ASSERT_TRUE(rig.open());
+    ASSERT_TRUE(rig.append(kAlert, "{\"late\":1}"));
+    ASSERT_TRUE(rig.spool->commit());
+    rig.crash();
+    rig.options.classes = {{"last", 0, {}}};
+    ASSERT_TRUE(rig.open());
+    std::vector<std::string> names;
+    for (const auto& each : rig.spool->classes()) names.push_back(each.name);
+    EXPECT_EQ(names.size(), 4U);
+    for (const char* name : {"last", "alert", "sample", "late"}) EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << name;
+    ASSERT_TRUE(rig.spool->close());
+    rig.options.classes = {{"alert", 0, {}}, {"sample", 1, {}}, {"late", 2, {}}};
+    ASSERT_TRUE(rig.open());
+    EXPECT_EQ(rig.stats(kAlert).delivered, 1U);
+    EXPECT_EQ(rig.dropped(rig.stats(data::ClassIndex(1)), DropReason::too_large), 1U);
+    EXPECT_EQ(rig.texts(data::ClassIndex(2)), std::vector<std::string>{"{\"late\":1}"});
+    EXPECT_EQ(*rig.append(kAlert, "{}"), number(2)) << "no number comes back";
+}
+
+TEST(Spool, OpensNotWhenMoreThanSixteenNamesHadEvents) {
+    SpoolRig rig;
+    for (int life = 0; life < 16; ++life) {
+        rig.options.classes = {{fmt::format("class-{}", life), 0, {}}};
+        ASSERT_TRUE(rig.open()) << life;
+        ASSERT_TRUE(rig.append(kAlert, "{}"));
+        ASSERT_TRUE(rig.spool->close());
+    }
+    rig.options.classes = {{"one more", 0, {}}};
+    const auto opened = rig.open();
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::limit);
+    rig.options.classes.clear();
+    rig.options.read_only = true;
+    ASSERT_TRUE(rig.open()) << "but can be looked at";
+    EXPECT_EQ(rig.spool->classes().size(), 16U);
 }
 
 // A file system that copies on write has no space for the manifest either when it is full. Files that were removed all the same made a

@@ -34,6 +34,7 @@ public:
     [[nodiscard]] data::Sequence readable_end(data::ClassIndex c) const override { return out(c, inner_.readable_end(c)); }
     base::Result<Read> read(data::ClassIndex c, data::Sequence from, uplink::ReadLimits limits, uplink::EventVisitor& visitor) override;
     void acknowledge(data::ClassIndex c, data::Sequence up_to) override;
+    void drop(data::ClassIndex c, data::Sequence sequence, base::DropReason reason) override { inner_.drop(c, in(c, sequence), reason); }
 
     /// Set when something less urgent was read for sending while an alert could be.
     [[nodiscard]] const Verdict& verdict() const { return verdict_; }

@@ -125,16 +125,19 @@ void run_cat(const Command& command, Exit& exit) {
 }  // namespace
 
 std::string spool_stat_text(const spool::Stats& stats, data::Epoch epoch) {
-    std::string out = fmt::format("{:<12} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", "class", "created", "delivered", "waiting", "dropped",
-                                  "bytes", "why dropped");
+    constexpr std::size_t kNameWidth = 12;
+    std::size_t width = kNameWidth;  // a class of a further uplink is CLASS@NAME
+    for (const spool::ClassStats& entry : stats.classes) width = std::max(width, entry.name.size());
+    std::string out = fmt::format("{:<{}} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", "class", width, "created", "delivered", "waiting",
+                                  "dropped", "bytes", "why dropped");
     for (const spool::ClassStats& entry : stats.classes) {
         std::string reasons;
         for (const auto& row : base::kDropReasonTable) {
             const std::uint64_t count = entry.dropped[static_cast<std::size_t>(row.reason)];
             if (count != 0) reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", row.name, count);
         }
-        out += fmt::format("{:<12} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", entry.name, entry.created, entry.delivered, entry.waiting,
-                           entry.dropped_total(), entry.bytes, reasons);
+        out += fmt::format("{:<{}} {:>12} {:>12} {:>12} {:>12} {:>12}  {}\n", entry.name, width, entry.created, entry.delivered,
+                           entry.waiting, entry.dropped_total(), entry.bytes, reasons);
     }
     out += fmt::format("epoch {}, {} bytes used of {}, {} segments", epoch.value(), stats.bytes_used, stats.bytes_max, stats.segments);
     if (stats.bytes_accepted != 0) out += fmt::format(", {:.2f} bytes written per byte accepted", amplification(stats));

@@ -111,6 +111,21 @@ TEST_F(SpoolCommand, StatAddsUpAfterARestart) {
     EXPECT_EQ(open(false).error().code, base::Errc::in_use);
 }
 
+TEST(SpoolStat, columns_stand_below_each_other_whatever_classes_are_called) {
+    spool::Stats stats;
+    for (const char* name : {"alert", "aggregate@historian-of-the-second-plant"}) {
+        auto& row = stats.classes.emplace_back();
+        row.name = name;
+        row.created = 7;
+    }
+    const std::string text = spool_stat_text(stats, data::Epoch(1));
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) lines.push_back(text.substr(at, text.find('\n', at) - at));
+    ASSERT_EQ(lines.size(), 4U);
+    const std::size_t end = lines[0].find("created") + std::string("created").size();
+    for (std::size_t row : {1U, 2U}) EXPECT_EQ(lines[row].substr(end - 2, 3), " 7 ") << text;
+}
+
 TEST_F(SpoolCommand, ExportWritesAllThatWaitsWithItsGapsAndSaysThatItIsComplete) {
     auto running = open(false);
     ASSERT_TRUE(running);

@@ -21,13 +21,23 @@ bool same(std::string_view secret, std::string_view shown) {
 }  // namespace
 
 std::optional<hub::Admission> Admission::authenticate(const hub::Credentials& credentials) {
-    if (!credentials.client.starts_with(wire::kClientPrefix)) return hub::Admission{.reason = ReasonCode::client_identifier_not_valid};
+    const Verdict verdict = judge(credentials);
+    if (verdict.reason != ReasonCode::success && listener_ != nullptr)
+        listener_->on_refused(credentials.connection, credentials.client, verdict.why);
+    return hub::Admission{.reason = verdict.reason};
+}
+
+Admission::Verdict Admission::judge(const hub::Credentials& credentials) const {
+    if (!credentials.client.starts_with(wire::kClientPrefix))
+        return {ReasonCode::client_identifier_not_valid, "it is no gateway: the client id does not begin with gw:"};
     const auto gateway = credentials.client.substr(wire::kClientPrefix.size());
-    if (!wire::is_gateway_id(gateway)) return hub::Admission{.reason = ReasonCode::client_identifier_not_valid};
+    if (!wire::is_gateway_id(gateway)) return {ReasonCode::client_identifier_not_valid, "no gateway can have that id"};
     if (!credentials.has_username || credentials.username != gateway)
-        return hub::Admission{.reason = ReasonCode::bad_user_name_or_password};
-    if (!credentials.certificate.empty())
-        return hub::Admission{.reason = credentials.certificate == gateway ? ReasonCode::success : ReasonCode::not_authorized};
+        return {ReasonCode::bad_user_name_or_password, "the user name is not the gateway's id"};
+    if (!credentials.certificate.empty()) {
+        if (credentials.certificate == gateway) return {ReasonCode::success};
+        return {ReasonCode::not_authorized, "its certificate has another name"};
+    }
     bool has_entry = false;
     bool matches = false;
     for (const auto& row : tokens_) {
@@ -35,8 +45,10 @@ std::optional<hub::Admission> Admission::authenticate(const hub::Credentials& cr
         has_entry = true;
         matches = matches || (credentials.has_password && same(row.token, base::as_text(credentials.password)));
     }
-    if (has_entry) return hub::Admission{.reason = matches ? ReasonCode::success : ReasonCode::bad_user_name_or_password};
-    return hub::Admission{.reason = anonymous_ || credentials.peer.loopback ? ReasonCode::success : ReasonCode::not_authorized};
+    if (matches || (!has_entry && (anonymous_ || credentials.peer.loopback))) return {ReasonCode::success};
+    if (!has_entry)
+        return {ReasonCode::not_authorized, "it has neither a certificate nor an entry in auth.tokens, and is not on this machine"};
+    return {ReasonCode::bad_user_name_or_password, credentials.has_password ? "wrong token" : "it shows no token"};
 }
 
 bool Admission::may_publish(const hub::Client& client, std::string_view topic) {

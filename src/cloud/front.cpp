@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "codec/wire/topics.hpp"
 #include "gateway/connection_layers.hpp"
 
 namespace sluice::cloud {
@@ -28,7 +30,7 @@ public:
             ::close(connection.fd);
             return;
         }
-        front_.adopting_tls_ = layers.has_tls();
+        front_.adopting_ = this;
         front_.tcp_.adopt(std::move(connection));
     }
     gateway::ConnectionLayers layers;
@@ -44,6 +46,7 @@ Front::Front(const Options& options, const env::Clock& clock, Admission& admissi
       loop_(clock, std::chrono::microseconds(0)),
       tcp_(loop_, *this),
       reception_(options.hub, admission, gateways, *this) {
+    admission.tell(*this);
     loop_.add_task(*this);
     loop_.add_task(tcp_);
 }
@@ -61,7 +64,37 @@ base::Result<std::uint16_t> Front::listen(const config::MqttListener& where, std
 
 void Front::replace_tls(std::size_t listener, std::shared_ptr<const posix::TlsContext> tls) {
     acceptors_[listener]->layers.replace(std::move(tls));
+    tls_replaced_.store(true, std::memory_order_release);
+    loop_.wake();
 }
+
+/// Everything else that changed holds for new connections only.
+void Front::end_revoked() {
+    std::vector<posix::TcpId> revoked;
+    for (const auto& [id, acceptor] : secure_) {
+        if (acceptor->layers.tls()->revokes(tcp_.certificates(id))) revoked.push_back(id);
+    }
+    for (const posix::TcpId id : revoked) {
+        spdlog::warn("{}: the certificate of {} is revoked: the connection ends", tcp_.peer(id).text(), tcp_.certificate_name(id));
+        tcp_.close(id);
+    }
+}
+
+/// What a client calls itself is anybody's word: only letters that do no harm in a log.
+void Front::log_refusal(posix::TcpId who, std::string_view client, std::string_view why) {
+    const posix::PeerAddress from = tcp_.peer(who);
+    const auto line = refusals_.refused(from, loop_.now());
+    if (!line) return;
+    std::string name(client.substr(0, wire::kClientPrefix.size() + wire::kGatewayIdBytesMax));
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    std::string more;
+    if (line->unsaid != 0) more += fmt::format("; {} more from this address since it was last told", line->unsaid);
+    if (line->elsewhere != 0) more += fmt::format("; {} from others that were not told", line->elsewhere);
+    spdlog::warn("{} {}is refused: {}{}", from.text(), name.empty() ? name : fmt::format("({}) ", name), why, more);
+}
+
+void Front::on_refused(hub::ConnectionId who, std::string_view client, std::string_view why) { log_refusal(who.value(), client, why); }
 
 void Front::start(StoreThread& store) {
     store_ = &store;
@@ -76,12 +109,14 @@ void Front::stop() {
 }
 
 void Front::on_open(posix::TcpId id, const posix::PeerAddress& peer) {
-    reception_.on_connected(hub::ConnectionId(id), {.listener = 0, .loopback = peer.loopback(), .encrypted = adopting_tls_}, loop_.now());
+    const bool encrypted = adopting_->layers.has_tls();
+    if (encrypted) secure_.emplace(id, adopting_);
+    reception_.on_connected(hub::ConnectionId(id), {.listener = 0, .loopback = peer.loopback(), .encrypted = encrypted}, loop_.now());
 }
 
 void Front::on_layer(posix::TcpId id, const posix::StreamLayer& /*layer*/, std::string_view failure) {
     (failure.empty() ? gauges_.tls_handshakes : gauges_.tls_failed).fetch_add(1, std::memory_order_relaxed);
-    if (!failure.empty()) spdlog::debug("{} closed: TLS: {}", tcp_.peer(id).text(), failure);
+    if (!failure.empty()) log_refusal(id, {}, fmt::format("TLS: {}", failure));
 }
 
 std::size_t Front::on_bytes(posix::TcpId id, base::ByteView bytes) {
@@ -90,6 +125,7 @@ std::size_t Front::on_bytes(posix::TcpId id, base::ByteView bytes) {
 
 void Front::on_closed(posix::TcpId id, const base::Error& why) {
     (void)why;  // the hub counts connections that were lost
+    secure_.erase(id);
     reception_.on_closed(hub::ConnectionId(id), loop_.now(), clock_.wall().time);
 }
 
@@ -99,6 +135,7 @@ void Front::submit(Delivery&& delivery) {
 }
 
 void Front::on_turn(base::Monotonic now) {
+    if (tls_replaced_.exchange(false, std::memory_order_acquire)) end_revoked();
     if (const auto durable = store_->durable(); durable != durable_seen_) {
         durable_seen_ = durable;
         reception_.on_durable(durable);
@@ -124,7 +161,7 @@ void Front::on_turn(base::Monotonic now) {
 }
 
 std::optional<base::Monotonic> Front::next_deadline() const {
-    if (store_->durable() != durable_seen_) return loop_.now();
+    if (store_->durable() != durable_seen_ || tls_replaced_.load(std::memory_order_relaxed)) return loop_.now();
     if (stopping_.load() && (!said_goodbye_ || tcp_.count() == 0)) return loop_.now();  // the last one went at the end of this turn
     auto next = reception_.next_deadline();
     const auto sooner = [&next](base::Monotonic at) { next = next ? std::min(*next, at) : at; };

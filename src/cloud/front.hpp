@@ -4,12 +4,14 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "cloud/reception.hpp"
+#include "cloud/refusal_log.hpp"
 #include "cloud/store_thread.hpp"
 #include "env/clock.hpp"
 #include "env/posix/event_loop.hpp"
@@ -26,7 +28,7 @@ struct FrontGauges {
     std::atomic<std::uint64_t> tls_handshakes{0}, tls_failed{0};
 };
 
-class Front final : private posix::TurnTask, private posix::TcpHandler, private ReceptionPort {
+class Front final : private posix::TurnTask, private posix::TcpHandler, private ReceptionPort, private RefusalListener {
 public:
     struct Options {
         hub::Limits hub;
@@ -39,7 +41,8 @@ public:
 
     /// Before start(). `tls`: nullptr for a plain one. Errors: in_use, permission, not_found (address), io. Returns the port.
     base::Result<std::uint16_t> listen(const config::MqttListener& where, std::shared_ptr<const posix::TlsContext> tls = nullptr);
-    /// Any thread, while it runs: new connections of this listener (in the order of listen()) get these certificates.
+    /// Any thread, while it runs: new connections of this listener (in the order of listen()) get these certificates; those that stand end
+    /// if their own is on the new revocation list.
     void replace_tls(std::size_t listener, std::shared_ptr<const posix::TlsContext> tls);
     void start(StoreThread& store);
     /// Tells the gateways, closes, ends the thread.
@@ -60,6 +63,9 @@ private:
     void close(hub::ConnectionId connection) override { tcp_.close(connection.value()); }
     [[nodiscard]] std::string_view certificate_name(hub::ConnectionId of) const override { return tcp_.certificate_name(of.value()); }
     void submit(Delivery&& delivery) override;
+    void on_refused(hub::ConnectionId who, std::string_view client, std::string_view why) override;
+    void log_refusal(posix::TcpId who, std::string_view client, std::string_view why);
+    void end_revoked();
     void publish_gauges();
 
     Options options_;
@@ -69,7 +75,10 @@ private:
     Reception reception_;
     StoreThread* store_ = nullptr;
     std::vector<std::unique_ptr<Acceptor>> acceptors_;
-    bool adopting_tls_ = false;    // of the acceptor whose connection is being taken
+    const Acceptor* adopting_ = nullptr;              // whose connection is being taken
+    std::map<posix::TcpId, const Acceptor*> secure_;  // connections with TLS
+    std::atomic<bool> tls_replaced_{false};
+    RefusalLog refusals_;
     std::deque<Delivery> outbox_;  // what the store's mailbox had no room for
     std::uint64_t durable_seen_ = 0;
     bool paused_ = false;

@@ -140,11 +140,17 @@ void Cloud::run() {
 }
 
 std::vector<std::string> Cloud::reload(const config::CloudConfig& config) {
+    std::vector<bool> taken(config.listen.mqtt.size(), false);
     for (std::size_t i = 0; i < config_.listen.mqtt.size(); ++i) {
         const config::MqttListener& running = config_.listen.mqtt[i];
-        const auto now = std::find_if(config.listen.mqtt.begin(), config.listen.mqtt.end(),
-                                      [&running](const auto& each) { return each.is_tls() && each.text() == running.text(); });
-        if (!running.is_tls() || now == config.listen.mqtt.end()) continue;
+        // As it was written: with port 0 the one that is really used stands nowhere, and several may be written alike.
+        const auto is_it = [&](const config::MqttListener& each) {
+            return !taken[static_cast<std::size_t>(&each - config.listen.mqtt.data())] && each.text() == written_.listen.mqtt[i].text();
+        };
+        const auto now = std::find_if(config.listen.mqtt.begin(), config.listen.mqtt.end(), is_it);
+        if (now == config.listen.mqtt.end()) continue;
+        taken[static_cast<std::size_t>(now - config.listen.mqtt.begin())] = true;
+        if (!running.is_tls()) continue;
         config::Problems problems;
         auto tls =
             gateway::make_tls_context(*now, fmt::format("listen.mqtt[{}]", now - config.listen.mqtt.begin()), world_.files, problems);

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "flow/uplink/trial.hpp"
+
 namespace sluice::gateway {
 namespace {
 
@@ -57,6 +59,8 @@ bool CloudPort::on_turn(base::Monotonic now) {
         news = true;
     }
     report(now);
+    report_too_large(now);
+    report_standing();
     return news;
 }
 
@@ -88,6 +92,40 @@ void CloudPort::report(base::Monotonic now) {
     failures_ = stats.failures;
     reported_at_ = now;
     spdlog::warn("{}: {} {}; trying again, events wait in the spool", title_, url_, words(stats, link_->failure()));
+}
+
+void CloudPort::report_too_large(base::Monotonic now) {
+    const uplink::Stats& stats = uplink_->stats();
+    if (stats.too_large == too_large_) return;
+    if (too_large_at_ != base::Monotonic() && now - too_large_at_ < kReportEvery) return;
+    const uplink::HardEvent& last = stats.last_too_large;
+    const std::string takes = last.size.bytes_max == 0 ? "more than it takes" : fmt::format("it takes {}", last.size.bytes_max);
+    const std::string more =
+        stats.too_large - too_large_ == 1 ? std::string() : fmt::format(", and {} more", stats.too_large - too_large_ - 1);
+    spdlog::error("{}: event {} of class {} is too large for {}: its message has {} bytes, {}; it is dropped and told as a gap{}", title_,
+                  last.sequence.value(), last.class_name, url_, last.size.bytes, takes, more);
+    too_large_ = stats.too_large;
+    too_large_at_ = now;
+}
+
+/// A class that stands is told once: it begins and ends with the same event.
+void CloudPort::report_standing() {
+    const auto& standing = uplink_->stats().standing;
+    const auto is_among = [](const std::vector<uplink::HardEvent>& list, const uplink::HardEvent& event) {
+        return std::any_of(list.begin(), list.end(),
+                           [&event](const auto& each) { return each.class_name == event.class_name && each.sequence == event.sequence; });
+    };
+    for (const auto& each : standing) {
+        if (!is_among(standing_, each))
+            spdlog::error(
+                "{}: class {} stands: {} ends the connection whenever it gets event {} ({} bytes), and takes others; it is kept, and tried "
+                "again every {} minutes. May a message be so large there, and its topic be written to?",
+                title_, each.class_name, url_, each.sequence.value(), each.size.bytes, uplink::Trial::kStand.count());
+    }
+    for (const auto& each : standing_) {
+        if (!is_among(standing, each)) spdlog::info("{}: class {} goes on", title_, each.class_name);
+    }
+    standing_ = standing;
 }
 
 }  // namespace sluice::gateway

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/time.hpp"
 #include "env/entropy.hpp"
@@ -45,6 +46,8 @@ public:
 private:
     [[nodiscard]] bool is_main() const { return id_ == config::kMainUplink; }
     void report(base::Monotonic now);
+    void report_too_large(base::Monotonic now);
+    void report_standing();
 
     std::string id_;
     std::string url_;
@@ -57,6 +60,9 @@ private:
     std::uint64_t failures_ = 0;
     uplink::Trouble trouble_ = uplink::Trouble::none;
     base::Monotonic reported_at_{};
+    std::uint64_t too_large_ = 0;  // events dropped, as last told
+    base::Monotonic too_large_at_{};
+    std::vector<uplink::HardEvent> standing_;  // as last told
 };
 
 }  // namespace sluice::gateway

@@ -123,17 +123,17 @@ bool ConnectionLayers::equip(posix::DetachedConnection& connection) {
     std::vector<std::unique_ptr<posix::StreamLayer>> layers;
     if (proxy_) layers.push_back(std::make_unique<ProxyLayer>(connection.peer));
     if (has_tls_) {
-        std::shared_ptr<const posix::TlsContext> tls;
-        {
-            const std::lock_guard lock(mutex_);
-            tls = tls_;
-        }
-        layers.push_back(tls->accept());
+        layers.push_back(tls()->accept());
         if (layers.back() == nullptr) return false;
     }
     if (origins_ != nullptr) layers.push_back(std::make_unique<WebSocketLayer>(origins_));
     connection.layers = std::make_unique<posix::LayerStack>(std::move(layers));
     return true;
+}
+
+std::shared_ptr<const posix::TlsContext> ConnectionLayers::tls() const {
+    const std::lock_guard lock(mutex_);
+    return tls_;
 }
 
 void ConnectionLayers::replace(std::shared_ptr<const posix::TlsContext> tls) {

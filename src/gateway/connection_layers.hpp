@@ -30,12 +30,14 @@ public:
     /// Any thread: new connections use these certificates, those that stand keep what they have.
     void replace(std::shared_ptr<const posix::TlsContext> tls);
     [[nodiscard]] bool has_tls() const { return has_tls_; }
+    /// Any thread: what new connections get now.
+    [[nodiscard]] std::shared_ptr<const posix::TlsContext> tls() const;
 
 private:
     bool proxy_;
     bool has_tls_;
     std::shared_ptr<const websocket::OriginPolicy> origins_;  // nullptr: no WebSocket
-    std::mutex mutex_;                                        // a reload meets a new connection, never a message
+    mutable std::mutex mutex_;                                // a reload meets a new connection, never a message
     std::shared_ptr<const posix::TlsContext> tls_;
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -14,6 +13,7 @@
 #include <nats/nats.h>
 
 #include "base/bytes.hpp"
+#include "gateway/worker_link.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -28,6 +28,9 @@ constexpr std::chrono::nanoseconds kDuplicates = std::chrono::hours(1);
 constexpr int kOverlaps = 10065;  // another stream holds these subjects
 constexpr std::uint16_t kNoStream = 503;
 constexpr std::uint16_t kUnknown = 500;
+constexpr std::string_view kHeaderVersion = "NATS/1.0";
+constexpr std::string_view kMessageId = "Nats-Msg-Id";
+constexpr std::string_view kHeaderPrefix = "Sluice-";
 constexpr std::size_t kPayloadMaxDefault = 1024 * 1024;
 
 template <auto Destroy>
@@ -250,8 +253,9 @@ private:
                            static_cast<int>(posting.payload.size())) != NATS_OK)
             return tell({.kind = News::Kind::not_taken, .id = posting.id, .code = kUnknown, .text = "no memory"});
         MessagePtr message(made);
-        (void)natsMsgHeader_Set(made, "Nats-Msg-Id", posting.id.c_str());
-        for (const auto& [name, value] : posting.headers) (void)natsMsgHeader_Set(made, ("Sluice-" + name).c_str(), value.c_str());
+        (void)natsMsgHeader_Set(made, kMessageId.data(), posting.id.c_str());
+        for (const auto& [name, value] : posting.headers)
+            (void)natsMsgHeader_Set(made, std::string(kHeaderPrefix).append(name).c_str(), value.c_str());
         jsPubOptions options;
         jsPubOptions_Init(&options);
         options.MaxWait = options_.ack_timeout.count();
@@ -283,7 +287,7 @@ private:
         // Silence is no refusal: the machine's own patience ends at the same moment, and calls it a stall.
         if (failed != nullptr && failed->Err == NATS_TIMEOUT) return;
         const char* id = nullptr;
-        if (natsMsgHeader_Get(message, "Nats-Msg-Id", &id) != NATS_OK) return;
+        if (natsMsgHeader_Get(message, kMessageId.data(), &id) != NATS_OK) return;
         News news{.kind = failed == nullptr ? News::Kind::taken : News::Kind::not_taken, .id = id};
         if (failed != nullptr) {
             news.code = failed->Err == NATS_NO_RESPONDERS ? kNoStream : kUnknown;
@@ -327,106 +331,63 @@ private:
     std::thread thread_;
 };
 
-class NatsLink final : public CloudConnection, private uplink::Carrier {
+class NatsLink final : public WorkerLink<NatsWorker, News, std::string> {
 public:
-    NatsLink(const NatsOptions& options, posix::EventLoop& loop) : loop_(loop), in_flight_max_(options.in_flight), worker_(options, loop) {}
-
-    [[nodiscard]] uplink::Carrier& carrier() override { return *this; }
-    void attach() override {}
-    void on_turn(base::Monotonic now) override {
-        bool told = false;
-        for (auto& each : worker_.take_news()) {
-            if (each.generation != generation_ || !open_ || saying_goodbye_) continue;
-            take(std::move(each), now);
-            told = true;
-        }
-        if (!told) return;
-        news_ = true;
-        listener_->settle(now);
-    }
-    [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override {
-        return worker_.has_news() ? std::optional(loop_.now()) : std::nullopt;
-    }
-    void say_goodbye() override { saying_goodbye_ = true; }
-    [[nodiscard]] bool is_closed() const override { return !open_ && worker_.idle(); }
-    [[nodiscard]] const std::string& failure() const override { return failure_; }
-    [[nodiscard]] bool take_news() override { return std::exchange(news_, false); }
+    NatsLink(const NatsOptions& options, posix::EventLoop& loop) : WorkerLink(options, loop) {}
 
 private:
     // uplink::Carrier
-    void join(uplink::CarrierListener& listener) override { listener_ = &listener; }
-    void open(base::Monotonic) override {
-        open_ = true;
-        failure_.clear();
-        worker_.connect(++generation_);
-    }
-    void close(bool) override {
-        on_their_way_.clear();
-        reached_ = false;
-        if (std::exchange(open_, false)) worker_.close();
-    }
-    void farewell() override {}
     [[nodiscard]] bool reached() const override { return reached_; }
-    [[nodiscard]] std::size_t window_free() const override {
-        return in_flight_max_ - std::min<std::size_t>(in_flight_max_, on_their_way_.size());
-    }
     base::Result<Ticket> send(const uplink::Outgoing& message, base::Monotonic) override {
         if (window_free() == 0) return base::Error{base::Errc::limit};
-        if (message.payload.size() > payload_max_) return base::Error{base::Errc::too_large};
+        if (size_of(message).bytes > payload_max_) return base::Error{base::Errc::too_large};
         Posting posting{.subject = std::string(message.topic),
                         .id = std::string(message.id),
                         .payload = base::Bytes(message.payload.begin(), message.payload.end()),
                         .headers = {}};
         for (const auto& [name, value] : message.headers) posting.headers.emplace_back(name, value);
-        on_their_way_[posting.id] = ++last_;
+        const Ticket ticket = expect(posting.id);
         bytes_up_ += message.payload.size();
-        worker_.post(std::move(posting));
-        return last_;
+        worker().post(std::move(posting));
+        return ticket;
     }
-    void flush() override {}
-    void on_tick(base::Monotonic) override {}
+    /// Headers count too: "NATS/1.0", a line for each, an empty one.
+    [[nodiscard]] uplink::MessageSize size_of(const uplink::Outgoing& message) override {
+        constexpr std::size_t kLine = 4;  // ": " and CR LF
+        std::size_t headers = kHeaderVersion.size() + 4 + kMessageId.size() + message.id.size() + kLine;
+        for (const auto& [name, value] : message.headers) headers += kHeaderPrefix.size() + name.size() + value.size() + kLine;
+        return {.bytes = headers + message.payload.size(), .bytes_max = payload_max_};
+    }
     [[nodiscard]] std::uint64_t bytes_up() const override { return bytes_up_; }
     [[nodiscard]] std::uint64_t bytes_down() const override { return 0; }
     [[nodiscard]] std::string_view protocol() const override { return "NATS JetStream"; }
 
-    void take(News news, base::Monotonic now) {
-        if (!news.text.empty()) failure_ = std::move(news.text);
+    // WorkerLink
+    void opening() override { reached_ = false; }
+    void take(News news, base::Monotonic now) override {
         switch (news.kind) {
             case News::Kind::ready:
                 reached_ = true;
                 payload_max_ = news.payload_max;
-                return listener_->on_ready(now);
+                return listener().on_ready(now);
             case News::Kind::unreachable:
-                return listener_->on_over({.trouble = Trouble::unreachable});
+                return listener().on_over({.trouble = Trouble::unreachable});
             case News::Kind::refused:
-                return listener_->on_over({.trouble = Trouble::refused, .refusal = news.code});
+                return listener().on_over({.trouble = Trouble::refused, .refusal = news.code});
             case News::Kind::closed:
-                return listener_->on_over({.trouble = Trouble::closed});
+                return listener().on_over({.trouble = Trouble::closed});
             case News::Kind::taken:
+                if (const auto ticket = answered(news.id)) listener().on_taken(*ticket, now);
+                return;
             case News::Kind::not_taken:
-                break;
+                if (const auto ticket = answered(news.id)) listener().on_refused(*ticket, news.code, uplink::Refusal::other);
+                return;
         }
-        const auto found = on_their_way_.find(news.id);
-        if (found == on_their_way_.end()) return;
-        const Ticket ticket = found->second;
-        on_their_way_.erase(found);
-        news.kind == News::Kind::taken ? listener_->on_taken(ticket, now) : listener_->on_refused(ticket, news.code, false);
     }
 
-    posix::EventLoop& loop_;
-    uplink::CarrierListener* listener_ = nullptr;
-    std::size_t in_flight_max_;
     std::size_t payload_max_ = kPayloadMaxDefault;
-    std::map<std::string, Ticket, std::less<>> on_their_way_;  // by id
-    std::uint64_t generation_ = 0;
-    Ticket last_ = 0;
-    std::string failure_;
-    bool open_ = false;
     bool reached_ = false;
-    bool saying_goodbye_ = false;
-    bool news_ = false;
     std::uint64_t bytes_up_ = 0;
-    NatsWorker worker_;
 };
 
 }  // namespace

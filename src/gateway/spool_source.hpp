@@ -25,6 +25,9 @@ public:
     base::Result<Read> read(data::ClassIndex event_class, data::Sequence from, uplink::ReadLimits limits,
                             uplink::EventVisitor& visitor) override;
     void acknowledge(data::ClassIndex event_class, data::Sequence up_to) override { spool_.acknowledge(event_class, up_to); }
+    void drop(data::ClassIndex event_class, data::Sequence sequence, base::DropReason reason) override {
+        spool_.drop(event_class, sequence, reason);
+    }
 
 private:
     spool::Spool& spool_;

@@ -1,5 +1,9 @@
 #include "gateway/spool_wiring.hpp"
 
+#include <algorithm>
+
+#include <fmt/format.h>
+
 namespace sluice::gateway {
 
 static_assert(static_cast<int>(config::ClassDrop::newest) == static_cast<int>(spool::DropPolicy::newest));
@@ -41,6 +45,38 @@ spool::Options spool_options(const config::GatewayConfig& config) {
                                .drop = static_cast<spool::DropPolicy>(each.drop)});
     }
     return out;
+}
+
+std::string too_many_classes(const spool::Stats& remembered, const config::GatewayConfig& config, const std::string& folder) {
+    const auto streams = event_streams(config);
+    std::vector<std::string> fresh;
+    for (const EventStream& each : streams) {
+        const auto known = [&](const spool::ClassStats& row) { return row.name == each.name; };
+        if (std::none_of(remembered.classes.begin(), remembered.classes.end(), known)) fresh.push_back(each.name);
+    }
+    std::vector<std::string> empty;
+    std::vector<std::string> others;
+    std::uint64_t waiting = 0;
+    for (const spool::ClassStats& row : remembered.classes) {
+        waiting += row.waiting;
+        if (std::any_of(streams.begin(), streams.end(), [&](const EventStream& each) { return each.name == row.name; })) continue;
+        if (row.acknowledged == row.last)
+            empty.push_back(row.name);
+        else
+            others.push_back(fmt::format("{} ({} events wait)", row.name, row.waiting));
+    }
+    const auto list = [](const std::vector<std::string>& names) {
+        return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+    };
+    std::string out = fmt::format(
+        "{} remembers {} names of classes, those that are gone but have had events included, and there can be {}: no room for {}. Of those "
+        "that are not configured any more nothing is left of: {}; something is of: {}. Give an uplink or a class one of these names again, "
+        "or begin a new spool: move {} away",
+        folder, remembered.classes.size(), data::kClassesMax, list(fresh), list(empty), list(others), folder);
+    if (waiting != 0)
+        out += fmt::format(" once the {} events that wait are delivered with the old configuration, or saved by `sluice spool export`",
+                           waiting);
+    return out + " (the ledger's history begins anew)";
 }
 
 }  // namespace sluice::gateway

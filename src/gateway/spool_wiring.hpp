@@ -28,4 +28,7 @@ struct EventStream {
 /// For the gateway; who only looks sets `read_only`.
 [[nodiscard]] spool::Options spool_options(const config::GatewayConfig& config);
 
+/// Why the spool does not open with Errc::limit, and what to do. `remembered`: what it has, opened with `read_only`; `folder`: where it is.
+[[nodiscard]] std::string too_many_classes(const spool::Stats& remembered, const config::GatewayConfig& config, const std::string& folder);
+
 }  // namespace sluice::gateway

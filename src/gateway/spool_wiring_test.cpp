@@ -62,6 +62,25 @@ TEST(EventStreams, the_limit_of_one_cloud_is_not_that_of_another) {
     EXPECT_LT(streams[0][1].event_bytes_max, std::size_t{256} * 1024);
 }
 
+TEST(EventStreams, a_spool_that_knows_too_many_names_is_told_by_name) {
+    const auto config = read("uplinks: {hall: {url: 'mqtt://h'}}\n");
+    spool::Stats remembered;
+    const auto add = [&](const std::string& name, std::uint64_t acknowledged, std::uint64_t last) {
+        auto& row = remembered.classes.emplace_back();
+        row.name = name;
+        row.acknowledged = data::Sequence(acknowledged);
+        row.last = data::Sequence(last);
+        row.waiting = last - acknowledged;
+    };
+    add("alert", 0, 0);
+    add("alert@yard", 7, 7);
+    add("sample@yard", 3, 5);
+    const std::string said = too_many_classes(remembered, config, "/data/spool");
+    EXPECT_NE(said.find("no room for aggregate, sample, alert@hall, aggregate@hall, sample@hall."), std::string::npos) << said;
+    EXPECT_NE(said.find("nothing is left of: alert@yard; something is of: sample@yard (2 events wait)."), std::string::npos) << said;
+    EXPECT_NE(said.find("move /data/spool away once the 2 events that wait are delivered"), std::string::npos) << said;
+}
+
 TEST(EventStreams, names_say_whose_they_are) {
     EXPECT_EQ(split_stream("alert"), (std::pair<std::string_view, std::string_view>("alert", "main")));
     EXPECT_EQ(split_stream("alert@b"), (std::pair<std::string_view, std::string_view>("alert", "b")));

@@ -97,6 +97,9 @@ json::object bridge_object(const BridgeGauges& bridge) {
 }
 
 json::object uplink_object(const std::string& url, const uplink::Stats& stats) {
+    json::array standing;
+    for (const uplink::HardEvent& each : stats.standing)
+        standing.push_back(json::object{{"class", each.class_name}, {"seq", each.sequence.value()}, {"bytes", each.size.bytes}});
     return {{"connected", stats.connected},
             {"url", url},
             {"trouble", uplink::name(stats.trouble)},
@@ -107,7 +110,8 @@ json::object uplink_object(const std::string& url, const uplink::Stats& stats) {
             {"stalls", stats.stalls},
             {"messages_sent", stats.messages_sent},
             {"events_sent", stats.events_sent},
-            {"events_acked", stats.events_acked}};
+            {"events_acked", stats.events_acked},
+            {"standing", std::move(standing)}};
 }
 
 }  // namespace

@@ -277,6 +277,15 @@ bool Gateway::open_data(config::StartError& error) {
     state_sealer_ = std::make_unique<identity::DocumentSealer>(*keys, identity::kRuleStatePurpose, world_.entropy);
     report_missing_keys(*spool_sealer_);
     auto spool = spool::Spool::open({world_.files, world_.clock, world_.entropy, *spool_sealer_}, spool_options(config_));
+    if (!spool && spool.error().code == base::Errc::limit) {
+        auto look = spool_options(config_);
+        look.classes.clear();
+        look.read_only = true;
+        const auto seen = spool::Spool::open({world_.files, world_.clock, world_.entropy, *spool_sealer_}, look);
+        if (!seen) return fail(spool.error());
+        error = {config_.gateway.data.at, "gateway.data", too_many_classes((*seen)->stats(), config_, look.directory)};
+        return false;
+    }
     if (!spool) return fail(spool.error());
     state_ = std::make_unique<StateStore>(world_.files, *state_sealer_, path + "/state");
     if (auto opened = state_->open(); !opened) return fail(opened.error());

@@ -76,6 +76,7 @@ class CloudTls(SystemCase):
         # plant-8 knows plant-7's token and has a good certificate, but not under that name.
         other = self.linked(store.mqtt_port, ", token: secret" + self.certificate("plant-9"), gateway_id="plant-8")
         self.stays_outside(other, "refuses us", "refused")
+        self.assertRegex(store.log_tail(100), r"127.0.0.1:\d+ \(gw:plant-8\) is refused: its certificate has another name")
 
     def test_a_certificate_that_is_on_the_list_stays_outside(self):
         good, bad = self.certificate("plant-7"), self.certificate("plant-8")
@@ -86,10 +87,41 @@ class CloudTls(SystemCase):
         self.all_arrived(store, at, 10)
         self.stays_outside(self.linked(store.mqtt_port, bad, gateway_id="plant-8"), "TLS", "closed")
         wait_until(lambda: "sluice_cloud_tls_failed_total 0" not in store.text("/metrics"), "and is counted")
+        self.assertRegex(store.log_tail(100), r"127.0.0.1:\d+ is refused: TLS: .*certificate revoked")
+
+    def test_a_connection_ends_when_its_certificate_is_revoked_and_the_others_stay(self):
+        self.authority.revoke()
+        good, bad = self.certificate("plant-7"), self.certificate("plant-8")
+        store = self.secure_cloud(f", ca: {self.authority.cert}, crl: {self.authority.crl}")
+        at, other = self.linked(store.mqtt_port, good), self.linked(store.mqtt_port, bad, gateway_id="plant-8")
+        for each in (at, other):
+            wait_until(lambda each=each: each.status()["uplink"]["connected"], f"let in:\n{each.log_tail()}")
+        self.authority.revoke(self.folder / "plant-8.crt")
+        done = subprocess.run([BINARY, "reload", "-c", store.config], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_until(lambda: not other.status()["uplink"]["connected"], f"it ends:\n{store.log_tail()}")
+        self.assertRegex(store.log_tail(100), r"127.0.0.1:\d+: the certificate of plant-8 is revoked: the connection ends")
+        wait_until(lambda: "certificate revoked" in store.log_tail(100), f"and stays outside:\n{store.log_tail()}")
+        self.assertEqual(other.status()["uplink"]["trouble"], "closed")
+        self.publish(at, range(10))
+        self.all_arrived(store, at, 10)
+        self.assertEqual(at.status()["uplink"]["connections"], 1)
+
+    def test_a_listener_whose_port_the_system_chose_gets_new_certificates(self):
+        store = self._running(Cloud(self.folder, listener=f"{{url: 'tls://HOST:0', cert: {self.cert}, key: {self.key}}}"))
+        done = subprocess.run([BINARY, "reload", "-c", store.config], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_until(lambda: "in force for new connections" in store.log_tail(), f"it is found:\n{store.log_tail()}")
+        self.assertNotIn("restart", store.log_tail())
 
     def test_who_shows_nothing_or_a_wrong_token_stays_outside(self):
         store = self.secure_cloud(extra=TOKENS)
-        self.stays_outside(self.linked(store.mqtt_port, ", token: wrong"), "refuses us", "refused")
+        at = self.linked(store.mqtt_port, ", token: wrong")
+        self.stays_outside(at, "refuses us", "refused")
+        wait_until(lambda: at.status()["uplink"]["refusals"] > 3, "it tries again")
+        lines = [line for line in store.log_tail(1000).splitlines() if "is refused" in line]
+        self.assertEqual(len(lines), 1, "one a minute")
+        self.assertRegex(lines[0], r"127.0.0.1:\d+ \(gw:plant-7\) is refused: wrong token$")
         # Plain MQTT at the TLS listener is closed and counted, and hurts nobody.
         with socket.create_connection(("127.0.0.1", store.mqtt_port), timeout=60) as plain:
             plain.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01p")

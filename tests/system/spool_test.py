@@ -86,6 +86,25 @@ class Spool(SystemCase):
         self.assertIn("cannot be written", self.spool(at, "export", "--out", self.folder / "no" / "x", code=1).stderr)
         self.assertEqual([path.name for path in self.folder.glob("*ndjson*")], [])
 
+    def test_a_start_with_too_many_names_of_classes_says_which_there_are(self):
+        names = [f"old-{n}" for n in range(13)]
+        to = ", ".join(f"{{cloud: {name}}}" for name in names)
+        classes = ", ".join(f"{name}: {{priority: 3, ttl: 1h}}" for name in names)
+        at = self.gateway(rules=f"rules: [{{id: all, sql: \"SELECT n FROM 'x'\", to: [{to}]}}]\n",
+                          extra=f"uplink: {{classes: {{{classes}}}}}\n")
+        self.publish(at, 0, 2)
+        self.assertEqual(at.stop(), 0)
+        at.config.write_text(at.config.read_text(encoding="utf-8").replace("old-", "new-"), encoding="utf-8")
+        done = subprocess.run([BINARY, "gateway", "-c", at.config], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        said = done.stdout + done.stderr
+        for words in ("no room for new-0, new-1,", "something is of: old-0 (2 events wait), old-1 (2 events wait)",
+                      "once the 26 events that wait are delivered"):
+            self.assertIn(words, said)
+        at.config.write_text(at.config.read_text(encoding="utf-8").replace("new-", "old-"), encoding="utf-8")
+        at.start()
+        self.assertEqual({row["waiting"] for name, row in at.ledger()["events"].items() if name in names}, {2}, "nothing was touched")
+
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 import json
 import random
+import string
 import unittest
 
 from sluice_system import kafka, kafka_broker
@@ -16,6 +17,10 @@ NOT_LEADER, TIMED_OUT, TOO_LARGE, NOT_ENOUGH, NOT_ENOUGH_AFTER, FORBIDDEN, INVAL
 MENDS = [NOT_LEADER, TIMED_OUT, NOT_ENOUGH, NOT_ENOUGH_AFTER]
 ENDS = ["lost", "unanswered", TOO_LARGE, FORBIDDEN, INVALID]
 
+NOTES = """rules:
+  - {id: all, sql: "SELECT device, n, note FROM 'load/+'", to: [{cloud: sample}]}
+"""
+
 
 @unittest.skipIf(kafka.not_built(), kafka.not_built())
 class KafkaRules(SystemCase):
@@ -24,10 +29,10 @@ class KafkaRules(SystemCase):
         self.addCleanup(broker.stop)
         return broker
 
-    def linked(self, broker, extra="", scheme="kafka", host="127.0.0.1", patience="3s", **options):
+    def linked(self, broker, extra="", scheme="kafka", host="127.0.0.1", patience="3s", rules=RULES, **options):
         uplink = (f"uplink: {{url: '{scheme}://{host}:{broker.port}', retry_max: 1s, ack_timeout: {patience}, compression: gzip, "
                   f"drain_rate: 0{extra}}}\n")
-        return self.gateway(rules=RULES, extra=uplink, **options)
+        return self.gateway(rules=rules, extra=uplink, **options)
 
     def numbers(self, at, broker, event_class):
         """In the order in which they were first stored; a copy must be equal to what it copies."""
@@ -79,6 +84,29 @@ class KafkaRules(SystemCase):
         at = self.linked(broker, ", message_bytes: 1KiB")
         publish(at, range(600))
         self.arrives(at, broker, 600)
+
+    def test_one_event_that_is_too_large_is_told_as_gone_and_makes_no_batch_smaller_for_good(self):
+        broker, dice = self.broker(bytes_max=7000), random.Random(4715)
+        at = self.linked(broker, ", message_bytes: 8KiB", rules=NOTES)
+        numbers = range(400)
+        publish(at, numbers, note=lambda n: "".join(dice.choices(string.ascii_letters, k=20_000 if n == 150 else 40)))
+        wait_until(at.drained, f"the backlog is gone: {at.status()}\n{at.log_tail()}", 60)
+        found, gaps, sizes = {}, [], []
+        for _, value, *_ in broker.stored["sluice-sample"]:
+            for event in json.loads(value)["events"]:
+                if "gap" in event:
+                    gaps.append(event["gap"])
+                else:
+                    found[event["seq"]] = event["data"]["n"]
+                    sizes.append((event["data"]["n"], len(value)))
+        self.assertEqual(sorted(found.values()), [n for n in numbers if n != 150])
+        self.assertEqual({gap["reason"] for gap in gaps}, {"too_large"})
+        self.assertEqual({(gap["first"], gap["last"]) for gap in gaps}, {(151, 151)})
+        ledger = at.status()["ledger"]["events"]["sample"]
+        self.assertEqual((ledger["delivered"], ledger["dropped"]), (399, {"too_large": 1}))
+        self.assertIn("event 151 of class sample is too large", at.log_tail(100))
+        self.assertLessEqual(broker.failures[TOO_LARGE], 10, "so often it was cut")
+        self.assertGreater(max(size for n, size in sizes if n > 250), 4096, "as large as before")
 
     def test_kill_9_among_failures(self):
         dice = random.Random(4714)

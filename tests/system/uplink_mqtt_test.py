@@ -21,6 +21,13 @@ RULES = """rules:
 """
 
 
+NOTES = """rules:
+  - {id: all, sql: "SELECT device, n, note FROM 'load/+'", to: [{cloud: sample}]}
+  - {id: some, sql: "SELECT device, n FROM 'load/+' WHERE n % 100 = 0", to: [{cloud: alert}]}
+"""
+SMALL = "allow_anonymous true\nmax_packet_size 4000\n"
+
+
 class Received:
     """What a broker got, duplicates told by their numbers."""
 
@@ -49,9 +56,9 @@ class BrokerUplink(SystemCase):
         self.addCleanup(broker.end, signal.SIGKILL)
         return broker.start()
 
-    def linked(self, port, extra="", scheme="mqtt", host="127.0.0.1", **options):
+    def linked(self, port, extra="", scheme="mqtt", host="127.0.0.1", rules=RULES, **options):
         uplink = f"uplink: {{url: '{scheme}://{host}:{port}', retry_max: 1s, ack_timeout: 2s{extra}}}\n"
-        return self.gateway(rules=RULES, extra=uplink, **options)
+        return self.gateway(rules=rules, extra=uplink, **options)
 
     def all_arrived(self, at, collector, count):
         wait_until(at.drained, f"the backlog is gone: {at.status()}\n{at.log_tail()}")
@@ -77,6 +84,43 @@ class BrokerUplink(SystemCase):
         received = self.all_arrived(at, collector, 4000)
         self.assertEqual(received.gaps, [])
         self.assertEqual(set(collector.topics), {"sluice/plant-7/sample", "sluice/plant-7/alert"})
+
+    def test_an_event_larger_than_the_broker_says_it_takes_is_told_as_gone(self):
+        broker = self.mosquitto(extra=SMALL)
+        collector = Collector(broker.port, "data-centre", "sluice/#")
+        at = self.linked(broker.port, rules=NOTES)
+        publish(at, range(300), note=lambda n: "x" * (5_000 if n == 150 else 40))
+        wait_until(at.drained, f"the backlog is gone: {at.status()}\n{at.log_tail()}")
+        wait_until(lambda: len(Received(collector).numbers("sample")) == 299, "the broker has passed everything on")
+        received = Received(collector)
+        self.assertEqual(received.numbers("sample"), [n for n in range(300) if n != 150])
+        self.assertEqual(received.numbers("alert"), [0, 100, 200])
+        self.assertEqual(received.gaps, [("sample", {"first": 151, "last": 151, "reason": "too_large"})])
+        status = at.status()
+        self.assertEqual(status["ledger"]["events"]["sample"]["dropped"], {"too_large": 1})
+        self.assertEqual((status["uplink"]["failures"], status["uplink"]["standing"]), (0, []))
+        self.assertRegex(at.log_tail(100), r"event 151 of class sample is too large for .*: its message has 5\d\d\d bytes, it takes 4000")
+
+    def test_an_event_at_which_a_broker_hangs_up_stops_its_class_only(self):
+        broker = self.mosquitto(extra=SMALL)
+        collector = Collector(broker.port, "data-centre", "sluice/#")
+        at = self.linked(broker.port, ", version: 3.1.1, message_bytes: 2KiB", rules=NOTES)
+        publish(at, range(10), note=lambda n: "x" * (5_000 if n == 5 else 40))
+
+        def stands():
+            publish(at, [100])  # an alert each time
+            time.sleep(0.2)
+            return at.status()["uplink"]["standing"]
+
+        wait_until(stands, f"the class stands: {at.log_tail()}")
+        status = at.status()
+        self.assertEqual([(row["class"], row["seq"]) for row in status["uplink"]["standing"]], [("sample", 6)])
+        self.assertIn("class sample stands", at.log_tail(100))
+        self.assertEqual(status["ledger"]["events"]["sample"]["delivered"], 5)
+        self.assertNotIn("too_large", status["ledger"]["events"]["sample"]["dropped"])
+        publish(at, [200])
+        wait_until(lambda: 200 in Received(collector).numbers("alert"), "alerts go on")
+        wait_until(lambda: at.status()["uplink"]["connected"], f"connected: {at.status()}")
 
     def test_a_gateway_killed_with_a_backlog_sends_it_later(self):
         broker = self.mosquitto()

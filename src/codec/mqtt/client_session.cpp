@@ -25,6 +25,16 @@ std::uint16_t clamp_seconds(std::chrono::seconds time) {
     return static_cast<std::uint16_t>(std::clamp<std::chrono::seconds::rep>(time.count(), 0, 65'535));
 }
 
+Publish packet_of(const ClientSession::Message& message) {
+    return {.topic = message.topic,
+            .payload = message.payload,
+            .packet_id = 0,
+            .qos = message.qos,
+            .retain = message.retain,
+            .dup = message.dup && message.qos != Qos::at_most_once,
+            .properties = message.properties};
+}
+
 void append_short_ack(base::Bytes& out, PacketType type, PacketId id) {
     const auto ack = short_ack(type, id);
     out.insert(out.end(), ack.begin(), ack.end());
@@ -71,13 +81,7 @@ base::Result<PacketId> ClientSession::publish(const Message& message, base::Mono
     if (message.qos > qos_max_ || (message.retain && !retain_available_)) return base::Error{base::Errc::unsupported};
     if (!data::is_topic_name(message.topic)) return base::Error{base::Errc::invalid};
     const bool acked = message.qos != Qos::at_most_once;
-    Publish packet{.topic = message.topic,
-                   .payload = message.payload,
-                   .packet_id = 0,
-                   .qos = message.qos,
-                   .retain = message.retain,
-                   .dup = message.dup && acked,
-                   .properties = message.properties};
+    Publish packet = packet_of(message);
     if (publish_size(packet, version_) > server_packet_bytes_max_) return base::Error{base::Errc::too_large};
     if (acked) {
         if (window_free() == 0) return base::Error{base::Errc::limit};
@@ -90,6 +94,8 @@ base::Result<PacketId> ClientSession::publish(const Message& message, base::Mono
     last_out_ = now;
     return packet.packet_id;
 }
+
+std::size_t ClientSession::packet_bytes(const Message& message) const { return publish_size(packet_of(message), version_); }
 
 base::Result<PacketId> ClientSession::subscribe(std::span<const Subscription> filters, base::Monotonic now, base::Bytes& out,
                                                 const Properties& properties) {

@@ -76,6 +76,11 @@ public:
     /// too_large (for the server), unsupported (QoS or retain that the server has ruled out), invalid (not a topic name).
     base::Result<PacketId> publish(const Message& message, base::Monotonic now, base::Bytes& out);
 
+    /// Of the PUBLISH that publish() would write.
+    [[nodiscard]] std::size_t packet_bytes(const Message& message) const;
+    /// What the server has said that it takes, or what the protocol allows.
+    [[nodiscard]] std::uint32_t server_packet_bytes_max() const { return server_packet_bytes_max_; }
+
     /// Errors: closed, limit (all packet ids in use), invalid (no filter, or one that is none).
     base::Result<PacketId> subscribe(std::span<const Subscription> filters, base::Monotonic now, base::Bytes& out,
                                      const Properties& properties = {});

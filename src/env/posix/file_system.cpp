@@ -44,13 +44,16 @@ private:
     int fd_;
 };
 
+/// The file system takes nothing any more; every other error may have other reasons.
+bool is_dead(int error) { return error == EROFS || error == EIO || error == ENODEV || error == ENXIO; }
+
 /// Asked after a sync that succeeded. On a file system that an error has just made read-only ext4 reports success and syncs nothing; what
 /// it refuses then is to open a file for writing. So the same file is opened again, whatever its name is by now.
 Status still_writable(int fd) {
     const std::string path = "/proc/self/fd/" + std::to_string(fd);
     const Descriptor again(retry_interrupted([&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC); }));
     // Without /proc, or without a free descriptor, nobody knows; that is no failure of the disk.
-    if (again.get() < 0 && (errno == EROFS || errno == EIO || errno == ENODEV || errno == ENXIO)) return from_errno(errno);
+    if (again.get() < 0 && is_dead(errno)) return from_errno(errno);
     return {};
 }
 
@@ -174,7 +177,10 @@ Status PosixFileSystem::make_directory(const std::string& path) {
 Status PosixFileSystem::sync_directory(const std::string& path) {
     const Descriptor fd(retry_interrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
     if (fd.get() < 0) return from_errno(errno);
-    return status_of(::fsync(fd.get()));
+    if (auto synced = status_of(::fsync(fd.get())); !synced) return synced;
+    // As after the sync of a file; but a folder cannot be opened for writing, so it is asked whether it could be written to.
+    if (::faccessat(fd.get(), ".", W_OK, 0) < 0 && is_dead(errno)) return from_errno(errno);
+    return {};
 }
 
 Result<std::vector<std::string>> PosixFileSystem::list(const std::string& path) {

@@ -129,6 +129,13 @@ std::string_view LayerStack::certificate_name() const {
     return {};
 }
 
+std::vector<base::Bytes> LayerStack::certificates() const {
+    for (const Place& place : layers_) {
+        if (auto found = place.layer->certificates(); !found.empty()) return found;
+    }
+    return {};
+}
+
 std::size_t LayerStack::memory() const {
     std::size_t bytes = sizeof(LayerStack) + wire_.capacity();
     for (const Place& place : layers_) bytes += place.layer->memory();

@@ -43,6 +43,7 @@ public:
     void wire_taken(std::size_t bytes);
 
     [[nodiscard]] std::string_view certificate_name() const;
+    [[nodiscard]] std::vector<base::Bytes> certificates() const;
     /// Bytes of memory, about.
     [[nodiscard]] std::size_t memory() const;
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "env/posix/peer_address.hpp"
@@ -39,6 +40,9 @@ public:
 
     /// Name in the peer's verified certificate; empty: none. Stays valid as long as the layer.
     [[nodiscard]] virtual std::string_view certificate_name() const { return {}; }
+    /// The peer's verified certificate, then what it showed beside it, as DER; empty: none. What was shown beside is not known of a session
+    /// that was taken up.
+    [[nodiscard]] virtual std::vector<base::Bytes> certificates() const { return {}; }
     /// The handshake took up an earlier session.
     [[nodiscard]] virtual bool resumed() const { return false; }
     /// The peer as the layer knows it better than the socket, once it is no longer `opening`; nullptr: it does not.

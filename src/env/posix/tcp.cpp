@@ -164,6 +164,11 @@ std::string_view TcpConnections::certificate_name(TcpId id) const {
     return connection == nullptr || !connection->layers ? std::string_view() : connection->layers->certificate_name();
 }
 
+std::vector<base::Bytes> TcpConnections::certificates(TcpId id) const {
+    const Connection* connection = find(id);
+    return connection == nullptr || !connection->layers ? std::vector<base::Bytes>() : connection->layers->certificates();
+}
+
 void TcpConnections::expect(TcpId id, std::size_t bytes) {
     if (Connection* connection = find(id)) connection->expected = bytes;
 }

@@ -78,6 +78,8 @@ public:
     [[nodiscard]] PeerAddress peer(TcpId id) const;
     /// Name in the verified certificate of the peer (TLS); empty: none. Valid until the connection is closed or detached.
     [[nodiscard]] std::string_view certificate_name(TcpId id) const;
+    /// StreamLayer::certificates() of the layer that has some.
+    [[nodiscard]] std::vector<base::Bytes> certificates(TcpId id) const;
     /// Inside on_bytes: what is left unconsumed is of no use before it has grown to `bytes`. Until then it is only gathered, so that a
     /// packet that trickles in costs its bytes, not its bytes squared.
     void expect(TcpId id, std::size_t bytes);

@@ -44,6 +44,9 @@ public:
     virtual ~TlsContext() = default;
     /// The layer of one new connection. nullptr: no memory.
     [[nodiscard]] virtual std::unique_ptr<StreamLayer> accept() const = 0;
+    /// Is the first of these (StreamLayer::certificates()) on a revocation list of its signer? Nothing else that may be wrong with it
+    /// counts.
+    [[nodiscard]] virtual bool revokes(const std::vector<base::Bytes>& certificates) const = 0;
 };
 
 }  // namespace sluice::posix

@@ -59,6 +59,28 @@ public:
         return make_tls_layer(ssl.release(), shared_from_this(), name_from_san_);
     }
 
+    [[nodiscard]] bool revokes(const std::vector<base::Bytes>& certificates) const override {
+        if (store_ == nullptr || certificates.empty()) return false;
+        ERR_clear_error();
+        std::vector<Owned<X509>> read;
+        for (const auto& each : certificates) {
+            const unsigned char* at = each.data();
+            read.emplace_back(d2i_X509(nullptr, &at, static_cast<long>(each.size())));
+            if (read.back() == nullptr) return false;
+        }
+        const Owned<STACK_OF(X509)> beside(sk_X509_new_null());
+        const Owned<X509_STORE_CTX> check(X509_STORE_CTX_new());
+        if (beside == nullptr || check == nullptr) return false;
+        for (std::size_t i = 1; i < read.size(); ++i) sk_X509_push(beside.get(), read[i].get());
+        if (X509_STORE_CTX_init(check.get(), store_.get(), read.front().get(), beside.get()) != 1) return false;
+        X509_STORE_CTX_set_verify_cb(check.get(), [](int, X509_STORE_CTX* now) {
+            return X509_STORE_CTX_get_error(now) == X509_V_ERR_CERT_REVOKED ? 0 : 1;  // goes on past all else
+        });
+        const bool revoked = X509_verify_cert(check.get()) != 1 && X509_STORE_CTX_get_error(check.get()) == X509_V_ERR_CERT_REVOKED;
+        ERR_clear_error();
+        return revoked;
+    }
+
 private:
     struct Identity {
         std::string name;

@@ -132,6 +132,22 @@ public:
 
     [[nodiscard]] std::string_view failure() const override { return failure_; }
     [[nodiscard]] std::string_view certificate_name() const override { return name_; }
+    [[nodiscard]] std::vector<base::Bytes> certificates() const override {
+        std::vector<base::Bytes> out;
+        const X509* own = open_ ? SSL_get0_peer_certificate(ssl_.get()) : nullptr;
+        if (own == nullptr || SSL_get_verify_result(ssl_.get()) != X509_V_OK) return out;
+        const auto add = [&out](const X509* certificate) {
+            unsigned char* der = nullptr;
+            const int size = i2d_X509(certificate, &der);
+            if (size <= 0) return;
+            out.emplace_back(der, der + size);
+            OPENSSL_free(der);
+        };
+        add(own);
+        const STACK_OF(X509)* beside = SSL_get_peer_cert_chain(ssl_.get());
+        for (int i = 0; i < sk_X509_num(beside); ++i) add(sk_X509_value(beside, i));
+        return out;
+    }
     /// OpenSSL's objects of an idle connection; its record buffers are given back between records.
     [[nodiscard]] std::size_t memory() const override { return 16 * 1024; }
     [[nodiscard]] bool resumed() const override { return open_ && SSL_session_reused(ssl_.get()) == 1; }

@@ -22,6 +22,8 @@ struct Free {
     void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
     void operator()(SSL_SESSION* session) const { SSL_SESSION_free(session); }
     void operator()(X509_STORE* store) const { X509_STORE_free(store); }
+    void operator()(X509_STORE_CTX* check) const { X509_STORE_CTX_free(check); }
+    void operator()(STACK_OF(X509) * list) const { sk_X509_free(list); }  // not what is in it
 };
 template <class T>
 using Owned = std::unique_ptr<T, Free>;

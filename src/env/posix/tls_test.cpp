@@ -344,6 +344,39 @@ TEST(Tls, a_revoked_certificate_is_refused_and_others_are_not) {
     EXPECT_EQ(shown_to(options, &good), "refused: certificate verify failed: CRL has expired");
 }
 
+TEST(Tls, a_connection_that_stands_is_known_to_be_revoked_by_a_later_list) {
+    auto options = server_options();
+    options.ca = ca().cert();
+    options.crl = ca().revoke({});
+    const auto good = ca().issue({.common_name = "good"});
+    const auto bad = ca().issue({.common_name = "bad"});
+    const auto certificates_of = [&](const TestCertificate* shown) {
+        TlsClient client;
+        if (shown != nullptr) client.use(*shown);
+        Pair pair(context_of(options), client);
+        EXPECT_EQ(pair.talk(), State::open);
+        return pair.layer->certificates();
+    };
+    const auto of_good = certificates_of(&good);
+    const auto of_bad = certificates_of(&bad);
+    ASSERT_FALSE(of_bad.empty());
+    EXPECT_TRUE(certificates_of(nullptr).empty());
+    EXPECT_FALSE(context_of(options)->revokes(of_bad)) << "not yet";
+    options.crl = ca().revoke({bad});
+    EXPECT_TRUE(context_of(options)->revokes(of_bad));
+    EXPECT_FALSE(context_of(options)->revokes(of_good));
+    EXPECT_FALSE(context_of(options)->revokes({}));
+    options.crl = ca().revoke({bad}, -10);
+    EXPECT_TRUE(context_of(options)->revokes(of_bad)) << "an old list, too";
+    EXPECT_FALSE(context_of(options)->revokes(of_good)) << "nobody is put out by an old list";
+    TestCa stranger("Stranger");
+    options.ca = stranger.cert();
+    options.crl = stranger.revoke({bad});
+    EXPECT_FALSE(context_of(options)->revokes(of_bad)) << "a list of somebody else";
+    options.crl.clear();
+    EXPECT_FALSE(context_of(options)->revokes(of_bad));
+}
+
 std::string problems_of(const TlsOptions& options) {
     std::vector<TlsProblem> problems;
     const auto made = TlsContext::make(options, problems);

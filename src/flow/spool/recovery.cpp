@@ -283,9 +283,10 @@ private:
         std::vector<bool> placed(configured, false);
         if (manifest_) {
             for (const ManifestClass& entry : manifest_->classes) {
-                taken[entry.slot] = true;
                 std::size_t at = 0;
                 while (at < configured && parts_.logs[at].options.name != entry.name) ++at;
+                if (at == configured && never_used(entry)) continue;
+                taken[entry.slot] = true;
                 if (at == configured) add_leftover(entry.name, lowest_priority);
                 if (at < configured) placed[at] = true;
                 ClassLog& log = at == configured ? parts_.logs.back() : parts_.logs[at];
@@ -310,6 +311,14 @@ private:
             parts_.logs[i].slot = slot;
         }
         return {};
+    }
+
+    /// A name that is not configured any more and never had an event, not even one that was dropped. To forget it forgets nothing: should
+    /// it come back it counts from 1, as it would have. A name that has had events is never forgotten: its numbers would come again in the
+    /// same epoch, and the cloud would take new events for copies. (The manifest may not know of a segment yet.)
+    [[nodiscard]] bool never_used(const ManifestClass& entry) const {
+        if (parts_.options.read_only || entry.next != 1 || entry.unnumbered != 0) return false;
+        return std::none_of(segments_.begin(), segments_.end(), [&](const FoundSegment& found) { return found.slot == entry.slot; });
     }
 
     void add_leftover(const std::string& name, std::uint32_t lowest_priority) {

@@ -86,11 +86,12 @@ void Spool::count_dropped(data::ClassIndex event_class, base::DropReason reason,
     parts_->losses_unsaved = parts_->losses_unsaved || events != 0;
 }
 
-void Spool::retract(data::ClassIndex event_class, data::Sequence sequence) {
-    ClassLog& log = parts_->log_of(event_class);
-    base::check(sequence < durable_end(event_class), "spool: taking back what is not there");
-    parts_->lose(log, sequence.value(), sequence.value(), base::DropReason::corrupt);
+void Spool::drop(data::ClassIndex event_class, data::Sequence sequence, base::DropReason reason) {
+    base::check(sequence < durable_end(event_class), "spool: dropping what is not there");
+    parts_->lose(parts_->log_of(event_class), sequence.value(), sequence.value(), reason);
 }
+
+void Spool::retract(data::ClassIndex event_class, data::Sequence sequence) { drop(event_class, sequence, base::DropReason::corrupt); }
 
 Status Spool::commit(std::uint64_t number) { return parts_->commit(number); }
 

@@ -157,6 +157,9 @@ public:
     /// All that is durable is there for readers.
     void reveal();
 
+    /// Gives up a durable event that waits: a cloud will never take it. Told as a gap; durable before read() shows that.
+    void drop(data::ClassIndex event_class, data::Sequence sequence, base::DropReason reason);
+
     /// Takes back a durable event that nobody has read: counted as corrupt, as if the write that brought it had been torn there. For who
     /// finds at a start that the rest of a write is missing. Durable with the next commit().
     void retract(data::ClassIndex event_class, data::Sequence sequence);

@@ -52,7 +52,21 @@ struct Over {
     std::optional<std::uint16_t> refusal{};       ///< the cloud's own code: a reason code of MQTT, a status of HTTP
     bool at_once = false;                         ///< the next attempt need not wait: the cloud is there
     bool taken_over = false;                      ///< another one with our name was let in instead
+    bool passing = false;                         ///< the cloud is busy, ill or going: no message is at fault
     std::optional<std::chrono::seconds> pause{};  ///< the cloud asks for this, at least
+};
+
+/// What the cloud has against a message that it has not taken.
+enum class Refusal : std::uint8_t {
+    other,
+    too_large,           ///< it alone is larger than the cloud takes
+    too_large_together,  ///< with others it is: fewer bytes at a time may be taken
+};
+
+/// Of a message, as the cloud counts.
+struct MessageSize {
+    std::size_t bytes = 0;
+    std::size_t bytes_max = 0;  ///< what the cloud has said that it takes; 0: it has not said
 };
 
 /// What a carrier tells. All but settle() only take note, and may be called from inside settle() and send() too.
@@ -63,8 +77,8 @@ public:
     virtual void on_ready(base::Monotonic now) = 0;
     /// It has the message, for good.
     virtual void on_taken(Ticket ticket, base::Monotonic now) = 0;
-    /// It has not taken it. `too_large`: smaller ones may be.
-    virtual void on_refused(Ticket ticket, std::uint16_t code, bool too_large) = 0;
+    /// It has not taken it.
+    virtual void on_refused(Ticket ticket, std::uint16_t code, Refusal why) = 0;
     /// The connection has ended, or has to.
     virtual void on_over(const Over& how) = 0;
     /// The listener acts on what it has noted.
@@ -87,8 +101,9 @@ public:
 
     /// Messages that may be sent now.
     [[nodiscard]] virtual std::size_t window_free() const = 0;
-    /// Errors: limit (window full), too_large (for this cloud), closed.
+    /// Errors: limit (window full), too_large (the cloud has said that it takes less: size_of()), closed.
     virtual base::Result<Ticket> send(const Outgoing& message, base::Monotonic now) = 0;
+    [[nodiscard]] virtual MessageSize size_of(const Outgoing& message) { return {.bytes = message.payload.size()}; }
     /// What send() has written leaves.
     virtual void flush() = 0;
 

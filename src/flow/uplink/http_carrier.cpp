@@ -19,6 +19,9 @@ constexpr bool shuts_out(std::uint16_t status) {
     return (status >= 300 && status < 400) || status == 401 || status == 403 || status == 407 || status >= 500;
 }
 
+/// What says nothing of the message: too slow, too many, out of order at the receiver's (RFC 9110, 15.5.9 and 15.6; RFC 6585, 4).
+constexpr bool passes(std::uint16_t status) { return status == 408 || status == 425 || status == 429 || status >= 500; }
+
 }  // namespace
 
 HttpCarrier::HttpCarrier(Options options, Transport& transport) : options_(std::move(options)), transport_(transport) {}
@@ -114,10 +117,11 @@ void HttpCarrier::take_answer(Monotonic now) {
         listener_->on_ready(now);
     } else if (is_success(answer.status)) {
         listener_->on_taken(last_, now);
-    } else if (answer.status == kTooLarge) {
-        listener_->on_refused(last_, answer.status, true);
+    } else if (answer.status == kTooLarge && !answer.retry_after) {  // else it says that it will take as much some time (RFC 9110, 15.5.14)
+        listener_->on_refused(last_, answer.status, Refusal::too_large);
     } else {
-        listener_->on_over({.trouble = Trouble::not_taken, .refusal = answer.status, .pause = answer.retry_after});
+        listener_->on_over(
+            {.trouble = Trouble::not_taken, .refusal = answer.status, .passing = passes(answer.status), .pause = answer.retry_after});
     }
     if (reusable_) return;
     proved_ = waited == Waiting::probe || is_success(answer.status);

@@ -180,6 +180,78 @@ TEST(HttpCarrier, a_message_that_is_too_large_comes_again_in_parts) {
     EXPECT_EQ(rig.spool.acked[1], 64U);
 }
 
+TEST(HttpCarrier, one_event_that_is_too_large_alone_is_gone_and_batches_are_as_large_as_before) {
+    HttpRig rig;
+    rig.spool.add_many(1, 16);
+    rig.spool.add(1, "{\"n\":\"" + std::string(3'000, 'x') + "\"}");
+    rig.spool.add_many(1, 64);
+    rig.connect();
+    std::size_t largest = 0;
+    unsigned refused = 0;
+    for (int i = 0; i < 100 && rig.spool.acked[1] < 81; ++i) {
+        if (!rig.transport.is_open) rig.reconnect();
+        const auto post = rig.request();
+        if (!post) {
+            rig.now += seconds(1);
+            rig.uplink.on_tick(rig.now);
+        } else if (post->line.starts_with("HEAD")) {
+            rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+        } else if (post->body.find("xxx") != std::string::npos) {
+            ++refused;
+            rig.answer("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+        } else {
+            largest = std::max(largest, post->body.size());
+            rig.answer(kOk);
+        }
+    }
+    EXPECT_EQ(rig.spool.acked[1], 81U);
+    EXPECT_EQ(rig.spool.events[1][16].reason, base::DropReason::too_large);
+    EXPECT_EQ(rig.uplink.stats().too_large, 1U);
+    EXPECT_LE(refused, 8U);
+    EXPECT_GT(largest, 4'000U);
+}
+
+TEST(HttpCarrier, a_server_that_is_ill_stops_no_class_and_one_that_refuses_an_event_its_class_only) {
+    for (const char* answer : {"503 Service Unavailable", "422 Unprocessable Content"}) {
+        HttpRig rig({}, Payload::envelope);
+        rig.spool.add(0, "{\"bad\":1}");
+        rig.spool.add_many(1, 40);
+        rig.connect();
+        for (int i = 0; i < 300; ++i) {
+            if (!rig.transport.is_open) rig.reconnect();
+            const auto post = rig.request();
+            if (!post) {
+                rig.now += seconds(1);
+                rig.uplink.on_tick(rig.now);
+            } else if (post->line.starts_with("HEAD")) {
+                rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+            } else if (post->body.find("bad") != std::string::npos) {
+                rig.answer("HTTP/1.1 " + std::string(answer) + "\r\nContent-Length: 0\r\n\r\n");
+            } else {
+                rig.answer(kOk);
+            }
+        }
+        const bool ill = answer[0] == '5';
+        EXPECT_EQ(rig.uplink.stats().standing.empty(), ill) << answer;
+        EXPECT_EQ(rig.spool.acked[1], ill ? 0U : 40U) << answer;
+        EXPECT_FALSE(rig.spool.events[0][0].json.empty()) << answer;
+    }
+}
+
+TEST(HttpCarrier, a_server_that_will_take_as_much_later_is_waited_for) {
+    HttpRig rig;
+    rig.spool.add(0, "{}");
+    rig.connect();
+    (void)rig.request();
+    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    ASSERT_TRUE(rig.request());
+    rig.answer("HTTP/1.1 413 Content Too Large\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_FALSE(rig.spool.events[0][0].json.empty());
+    const auto before = rig.now;
+    rig.reconnect();
+    EXPECT_GE(rig.now - before, seconds(40));
+}
+
 TEST(HttpCarrier, a_server_that_ends_each_connection_is_proved_once_and_served_at_once) {
     HttpRig rig;
     rig.spool.add(0, "{}");

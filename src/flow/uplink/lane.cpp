@@ -17,6 +17,7 @@ void BatchFiller::event(data::Sequence sequence, std::string_view rule, std::int
     begin_at(sequence);
     base::check(dialect_.add_event(sequence, rule, ts_ms, json), "uplink: the spool read more than a message holds");
     end_ = sequence.next();
+    ++items_;
     ++events_;
 }
 
@@ -24,6 +25,7 @@ void BatchFiller::gap(data::Sequence first, data::Sequence last, base::DropReaso
     base::check(first <= last, "uplink: an empty gap");
     begin_at(first);
     base::check(dialect_.add_gap(first, last, reason), "uplink: the spool read more than a message holds");
+    ++items_;
     end_ = last.next();
 }
 

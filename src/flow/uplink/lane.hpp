@@ -11,6 +11,7 @@
 #include "data/reading.hpp"
 #include "flow/uplink/dialect.hpp"
 #include "flow/uplink/ports.hpp"
+#include "flow/uplink/trial.hpp"
 
 namespace sluice::uplink {
 
@@ -22,8 +23,10 @@ struct Lane {
     data::Sequence next{1};                  ///< the first number not yet sent on this connection
     std::optional<base::Monotonic> waiting;  ///< since when something can be read that has not been sent
     std::optional<base::Monotonic> retry;    ///< after a failed read
-    std::size_t batch_bytes = 0;             ///< at most so many of JSON in a message; shrinks where the cloud wants smaller packets
-    bool more = false;                       ///< the last batch ended because it was full: the next need not wait for company
+    std::size_t batch_bytes = 0;             ///< at most so many of JSON in a message; shrinks where the cloud wants smaller packets …
+    std::size_t batch_bytes_max = 0;         ///< … and grows up to this where it takes more
+    Trial trial;
+    bool more = false;  ///< the last batch ended because it was full: the next need not wait for company
 };
 
 /// Fills one message from the spool.
@@ -35,6 +38,7 @@ public:
     void gap(data::Sequence first, data::Sequence last, base::DropReason reason) override;
 
     [[nodiscard]] bool empty() const { return !begun_; }
+    [[nodiscard]] std::size_t items() const { return items_; }
     [[nodiscard]] std::size_t events() const { return events_; }
     [[nodiscard]] data::Sequence first() const { return first_; }
     [[nodiscard]] data::Sequence last() const { return data::Sequence(end_.value() - 1); }
@@ -43,6 +47,7 @@ private:
     void begin_at(data::Sequence sequence);
     Dialect& dialect_;
     const std::string& class_name_;
+    std::size_t items_ = 0;
     std::size_t events_ = 0;
     data::Sequence first_;
     data::Sequence end_;  // one past the last item

@@ -14,6 +14,8 @@ namespace {
 
 /// After so many stalls in a row the patience no longer grows: 8 times ack_timeout, for one large batch over a very slow link.
 constexpr unsigned kStallDoublingsMax = 3;
+/// A connection that ends within this time after a message was sent may have ended because of it.
+constexpr std::chrono::seconds kRightAfter{10};
 
 }  // namespace
 
@@ -40,7 +42,7 @@ Uplink::Machine::Machine(Options options, std::unique_ptr<Dialect> dialect, Carr
         lane.index = row.index;
         lane.name = row.name;
         lane.priority = row.priority;
-        lane.batch_bytes = std::min(options_.batch_bytes_max, dialect_->fill_bytes_max());
+        lane.batch_bytes = lane.batch_bytes_max = std::min(options_.batch_bytes_max, dialect_->fill_bytes_max());
         lanes_.push_back(std::move(lane));
     }
     std::stable_sort(lanes_.begin(), lanes_.end(), [](const Lane& a, const Lane& b) { return a.priority < b.priority; });
@@ -142,6 +144,9 @@ void Uplink::Machine::flush() {
 void Uplink::Machine::lose(Monotonic now, Over how) {
     carrier_.close(false);
     over_.reset();
+    blame(how, now);
+    refused_.reset();
+    dealt_with_ = false;
     in_flight_.clear();
     status_in_flight_ = false;
     lower_bytes_ = 0;
@@ -150,6 +155,7 @@ void Uplink::Machine::lose(Monotonic now, Over how) {
     stats_.connected = false;
     stats_.trouble = how.trouble;
     stats_.in_flight = 0;
+    if (how.trouble != Trouble::none) witness_ = false;  // servers that end each connection have it from the last one
     const bool planned = how.trouble == Trouble::none && how.at_once;
     if (how.at_once) back_off_.reset();
     // Who comes back at once throws the other one out before anything of either is acknowledged.
@@ -173,6 +179,7 @@ void Uplink::Machine::on_ready(Monotonic now) {
     ++stats_.connections;
     window_.on_connected();
     status_due_ = now;
+    connected_at_ = now;
     wake_.reset();
     for (auto& lane : lanes_) {
         lane.next = source_.first_unacknowledged(lane.index);
@@ -188,6 +195,7 @@ void Uplink::Machine::on_taken(Ticket ticket, Monotonic now) {
     back_off_.reset();  // not when it lets us in: a cloud that welcomes but stores nothing must not be hammered
     stalls_in_a_row_ = 0;
     progress_ = now;
+    witness_ = true;
     sent->acked = true;
     if (sent->lane == kStatusLane) {
         status_in_flight_ = false;
@@ -201,17 +209,59 @@ void Uplink::Machine::on_taken(Ticket ticket, Monotonic now) {
     forget_acked();
 }
 
-/// Taken by nobody: everything is kept, and sent again later.
-void Uplink::Machine::on_refused(Ticket ticket, std::uint16_t code, bool too_large) {
+/// Taken by nobody: everything is kept, and sent again later; but for an event of which the cloud has said that it alone is too large.
+void Uplink::Machine::on_refused(Ticket ticket, std::uint16_t code, Refusal why) {
     const auto sent = std::find_if(in_flight_.begin(), in_flight_.end(), [&](const Sent& row) { return row.id == ticket && !row.acked; });
     if (sent == in_flight_.end()) return;
-    if (too_large && sent->lane != kStatusLane) shrink(lanes_[sent->lane], sent->filled);
-    on_over({.trouble = Trouble::not_taken, .refusal = code});
+    refused_ = ticket;
+    if (why != Refusal::other && sent->lane != kStatusLane) {
+        const bool alone = sent->items == 1 && why == Refusal::too_large;
+        if (sent->items > 1) shrink(lanes_[sent->lane], sent->filled);
+        if (alone && sent->events == 1) drop_too_large(lanes_[sent->lane], sent->first, {.bytes = sent->bytes});
+        dealt_with_ = !alone || sent->events == 1;
+    }
+    on_over({.trouble = Trouble::not_taken, .refusal = code, .at_once = dealt_with_});
 }
 
 /// The cloud takes smaller messages than we make.
 void Uplink::Machine::shrink(Lane& lane, std::size_t bytes) {
     lane.batch_bytes = std::max<std::size_t>(1, std::min(lane.batch_bytes, bytes) / 2);
+}
+
+/// The cloud has said that it never takes this one: the next thing to be sent is the gap in its place. What led up to it, messages that had
+/// it in them, says nothing about the others.
+void Uplink::Machine::drop_too_large(Lane& lane, data::Sequence sequence, MessageSize size) {
+    source_.drop(lane.index, sequence, base::DropReason::too_large);
+    lane.batch_bytes = lane.batch_bytes_max;
+    ++stats_.too_large;
+    stats_.last_too_large = {lane.name, sequence, size};
+}
+
+/// Which class the connection may have ended for: that of the oldest message without an answer (a broker answers in order), if it was sent
+/// just now, or of the one that was refused.
+void Uplink::Machine::blame(const Over& how, Monotonic now) {
+    if (phase_ != Phase::connected || how.taken_over || how.passing || dealt_with_) return;
+    if (how.trouble != Trouble::closed && how.trouble != Trouble::not_taken) return;
+    const auto suspected = [&](const Sent& row) {
+        if (row.lane == kStatusLane || row.acked) return false;
+        return !refused_ || row.id == *refused_;
+    };
+    const auto sent = std::find_if(in_flight_.begin(), in_flight_.end(), suspected);
+    if (sent == in_flight_.end() || (!refused_ && now - sent->at > kRightAfter)) return;
+    lanes_[sent->lane].trial.on_end({.first = sent->first,
+                                     .last = sent->last,
+                                     .events = sent->events,
+                                     .bytes = sent->bytes,
+                                     .witnessed = sent->on_trial && sent->witnessed},
+                                    now);
+    show_standing();
+}
+
+void Uplink::Machine::show_standing() {
+    stats_.standing.clear();
+    for (const Lane& lane : lanes_) {
+        if (const auto guilty = lane.trial.guilty()) stats_.standing.push_back({lane.name, guilty->sequence, {.bytes = guilty->bytes}});
+    }
 }
 
 void Uplink::Machine::on_over(const Over& how) {
@@ -236,10 +286,12 @@ void Uplink::Machine::forget_acked() {
             continue;
         }
         source_.acknowledge(lanes_[row->lane].index, row->last);
+        lanes_[row->lane].trial.on_acknowledged(row->last.next());
         stats_.events_acked += row->events;
         row = in_flight_.erase(row);
     }
     stats_.in_flight = in_flight_.size();
+    if (!stats_.standing.empty()) show_standing();
 }
 
 }  // namespace sluice::uplink

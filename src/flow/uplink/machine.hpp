@@ -28,7 +28,7 @@ public:
     // CarrierListener: these only take note, but for settle().
     void on_ready(base::Monotonic now) override;
     void on_taken(Ticket ticket, base::Monotonic now) override;
-    void on_refused(Ticket ticket, std::uint16_t code, bool too_large) override;
+    void on_refused(Ticket ticket, std::uint16_t code, Refusal why) override;
     void on_over(const Over& how) override;
     void settle(base::Monotonic now) override;
 
@@ -44,12 +44,16 @@ private:
     struct Sent {
         Ticket id;
         std::size_t lane;  ///< index into lanes_, or kStatusLane
+        data::Sequence first;
         data::Sequence last;
+        std::size_t items;  ///< events and gaps
         std::size_t events;
         std::size_t bytes;   ///< of the payload
         std::size_t filled;  ///< of the items in it, before compression
         base::Monotonic at;
         bool limited;  ///< more could have been sent, but for the window
+        bool on_trial;
+        bool witnessed;  ///< something had gone through on this connection before
         bool acked = false;
     };
 
@@ -57,12 +61,20 @@ private:
     void lose(base::Monotonic now, Over how);
     void flush();
     void shrink(Lane& lane, std::size_t bytes);
+    void drop_too_large(Lane& lane, data::Sequence sequence, MessageSize size);
+    void blame(const Over& how, base::Monotonic now);
+    void show_standing();
     [[nodiscard]] base::Monotonic stall_at() const;
 
     void pump(base::Monotonic now);
     bool pump_lanes(base::Monotonic now);
+    /// What a class on trial that has something to send does now.
+    enum class TrialTurn : std::uint8_t { go, others, wait };
+    [[nodiscard]] TrialTurn trial_turn(Lane& lane, base::Monotonic now);
+    [[nodiscard]] bool may_go(const Lane& lane, base::Monotonic now);
     bool send_from(std::size_t lane, base::Monotonic now);
     void publish_batch(std::size_t lane, const BatchFiller& filled, data::Epoch epoch, base::Monotonic now);
+    void not_sent(Lane& lane, const BatchFiller& filled, std::size_t filled_bytes, const Outgoing& message, base::Errc why);
     void send_status(bool online, base::Monotonic now);
     [[nodiscard]] std::size_t waiting_events(const Lane& lane) const;
     [[nodiscard]] std::size_t slots_free(const Lane& lane) const;
@@ -93,11 +105,15 @@ private:
     Phase phase_ = Phase::stopped;
     base::Monotonic due_{};       // end of a phase
     base::Monotonic progress_{};  // last acknowledgement, or when something went out after nothing was
+    base::Monotonic connected_at_{};
     base::Monotonic status_due_{};
     std::optional<base::Monotonic> wake_;  // when pump() may have more to do than now
     unsigned stalls_in_a_row_ = 0;
     bool status_in_flight_ = false;
-    std::optional<Over> over_;  // noted: the connection ends
+    bool witness_ = false;           // something was acknowledged on this connection
+    std::optional<Ticket> refused_;  // the message that the cloud has not taken
+    bool dealt_with_ = false;        // what it has against it
+    std::optional<Over> over_;       // noted: the connection ends
 };
 
 }  // namespace sluice::uplink

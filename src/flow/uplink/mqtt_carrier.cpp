@@ -17,6 +17,13 @@ std::span<const mqtt::VersionChoice::Attempt> attempts(Protocol protocol) {
     return protocol == Protocol::v5 ? all.first(1) : protocol == Protocol::v311 ? all.last(1) : all;
 }
 
+/// A broker's reasons to end a connection that no message of ours can be.
+constexpr bool passes(mqtt::ReasonCode why) {
+    using enum mqtt::ReasonCode;
+    return why == server_busy || why == server_shutting_down || why == administrative_action || why == use_another_server ||
+           why == server_moved;
+}
+
 constexpr bool is_error(std::uint8_t code) { return code >= 0x80; }
 
 }  // namespace
@@ -84,7 +91,8 @@ void MqttCarrier::on_closed(Monotonic now) {
     listener_->settle(now);
 }
 
-base::Result<Ticket> MqttCarrier::send(const Outgoing& message, Monotonic now) {
+/// Valid until the next call.
+mqtt::ClientSession::Message MqttCarrier::publish_of(const Outgoing& message) {
     mqtt::ClientSession::Message publish{
         .topic = message.topic, .payload = message.payload, .qos = mqtt::Qos::at_least_once, .retain = message.retain, .properties = {}};
     if (!message.headers.empty() && session_.version() == mqtt::Version::v5) {
@@ -94,7 +102,13 @@ base::Result<Ticket> MqttCarrier::send(const Outgoing& message, Monotonic now) {
         for (const auto& [name, value] : message.headers) writer.user(name, value);
         publish.properties = writer.done();
     }
-    return session_.publish(publish, now, out_);
+    return publish;
+}
+
+base::Result<Ticket> MqttCarrier::send(const Outgoing& message, Monotonic now) { return session_.publish(publish_of(message), now, out_); }
+
+MessageSize MqttCarrier::size_of(const Outgoing& message) {
+    return {.bytes = session_.packet_bytes(publish_of(message)), .bytes_max = session_.server_packet_bytes_max()};
 }
 
 void MqttCarrier::flush() {
@@ -141,7 +155,7 @@ void MqttCarrier::on_message(const mqtt::Publish& message) {
 
 void MqttCarrier::on_acked(mqtt::PacketId id, base::ByteView codes) {
     if (codes.empty() || !is_error(codes[0])) return listener_->on_taken(id, now_);
-    listener_->on_refused(id, codes[0], false);  // how much a server takes it says in CONNACK
+    listener_->on_refused(id, codes[0], Refusal::other);  // how much a server takes it says in CONNACK
 }
 
 void MqttCarrier::on_closed(mqtt::ReasonCode why) {
@@ -150,6 +164,7 @@ void MqttCarrier::on_closed(mqtt::ReasonCode why) {
     const bool version = why == mqtt::ReasonCode::unsupported_protocol_version || why == mqtt::ReasonCode::protocol_error;
     over.at_once = greeting_ && version && versions_.refused();  // it is there, and was not asked for the next yet
     over.taken_over = why == mqtt::ReasonCode::session_taken_over;
+    over.passing = passes(why);
     if (why == mqtt::ReasonCode::keep_alive_timeout) over.trouble = greeting_ ? Trouble::no_answer : Trouble::stalled;
     listener_->on_over(over);
 }

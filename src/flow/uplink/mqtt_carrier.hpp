@@ -45,6 +45,7 @@ public:
     [[nodiscard]] bool reached() const override { return reached_; }
     [[nodiscard]] std::size_t window_free() const override { return renewing_ ? 0 : session_.window_free(); }
     base::Result<Ticket> send(const Outgoing& message, base::Monotonic now) override;
+    [[nodiscard]] MessageSize size_of(const Outgoing& message) override;
     void flush() override;
     void on_tick(base::Monotonic now) override;
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override;
@@ -64,6 +65,7 @@ private:
     void on_acked(mqtt::PacketId id, base::ByteView codes) override;
     void on_closed(mqtt::ReasonCode why) override;
 
+    [[nodiscard]] mqtt::ClientSession::Message publish_of(const Outgoing& message);
     void renew_if_due(base::Monotonic now);
 
     Options options_;

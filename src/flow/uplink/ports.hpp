@@ -53,6 +53,9 @@ public:
     /// The cloud has stored everything up to and including this number. May be persisted late: a stale position only means that it is sent
     /// again.
     virtual void acknowledge(data::ClassIndex event_class, data::Sequence up_to) = 0;
+
+    /// This cloud can never take the event: counted as dropped; from now on read() visits a gap in its place.
+    virtual void drop(data::ClassIndex event_class, data::Sequence sequence, base::DropReason reason) = 0;
 };
 
 /// The gateway's account of itself, sent to the cloud every few seconds.

@@ -14,6 +14,8 @@ namespace {
 constexpr std::chrono::milliseconds kCompany{250};
 /// Our own word for a message that the cloud has said beforehand it would not take: MQTT's reason code, "packet too large".
 constexpr std::uint16_t kTooLarge = 0x95;
+/// A class on trial lets others go first for so long, if there are any: they show that the line is good.
+constexpr std::chrono::seconds kOthersFirst{1};
 /// After the spool could not be read.
 constexpr std::chrono::seconds kSourceRetry{1};
 
@@ -35,11 +37,19 @@ void Uplink::Machine::pump(Monotonic now) {
 
 /// Sends one message of the most urgent lane that has something due. False: nothing more can go now.
 bool Uplink::Machine::pump_lanes(Monotonic now) {
+    if (!in_flight_.empty() && in_flight_.front().on_trial) return false;  // nothing follows before it is answered
     for (std::size_t turn = 0; turn < order_.size(); ++turn) {
         auto& lane = lanes_[order_[turn]];
         if (source_.readable_end(lane.index) <= lane.next) {
             lane.waiting.reset();
             lane.more = false;
+            continue;
+        }
+        if (lane.trial.on_trial()) {
+            const TrialTurn what = trial_turn(lane, now);
+            if (what == TrialTurn::others) continue;
+            if (what == TrialTurn::wait || !may_go(lane, now)) return false;
+            if (send_from(order_[turn], now)) return true;
             continue;
         }
         if (!lane.waiting) lane.waiting = now;
@@ -52,14 +62,7 @@ bool Uplink::Machine::pump_lanes(Monotonic now) {
             continue;
         }
         // What holds this lane back holds the less urgent ones back too: nobody overtakes.
-        if (slots_free(lane) == 0) return false;
-        const auto wanted = lane.top ? 1 : std::min({waiting_events(lane), batch_items_max_, bucket_.batch_max()});
-        const auto at = std::max(
-            {bucket_.ready_at(wanted, lane.top, now), message_bucket_.ready_at(1, lane.top, now), byte_bucket_.ready_at(1, lane.top, now)});
-        if (at > now) {
-            wake_by(at);
-            return false;
-        }
+        if (!may_go(lane, now)) return false;
         if (!send_from(order_[turn], now)) continue;
         // Equal priorities take turns: behind the last of its equals.
         auto behind = turn + 1;
@@ -70,6 +73,36 @@ bool Uplink::Machine::pump_lanes(Monotonic now) {
         return true;
     }
     return false;
+}
+
+/// A slot, and the rates.
+bool Uplink::Machine::may_go(const Lane& lane, Monotonic now) {
+    if (slots_free(lane) == 0) return false;
+    const auto wanted = lane.top ? 1 : std::min({waiting_events(lane), batch_items_max_, bucket_.batch_max()});
+    const auto at = std::max(
+        {bucket_.ready_at(wanted, lane.top, now), message_bucket_.ready_at(1, lane.top, now), byte_bucket_.ready_at(1, lane.top, now)});
+    if (at > now) wake_by(at);
+    return at <= now;
+}
+
+/// A class on trial goes when nothing is on its way and something else has gone through, a status at least: one message of a less urgent
+/// class if there is no status.
+Uplink::Machine::TrialTurn Uplink::Machine::trial_turn(Lane& lane, Monotonic now) {
+    if (const auto until = lane.trial.stands_until()) {
+        if (now < *until) {
+            wake_by(*until);
+            return TrialTurn::others;
+        }
+        lane.trial.try_again();
+    }
+    if (lane.retry && now < *lane.retry) {
+        wake_by(*lane.retry);
+        return TrialTurn::others;
+    }
+    if (!in_flight_.empty()) return TrialTurn::wait;
+    if (witness_ || now - connected_at_ >= kOthersFirst) return TrialTurn::go;
+    wake_by(connected_at_ + kOthersFirst);
+    return TrialTurn::others;
 }
 
 std::size_t Uplink::Machine::waiting_events(const Lane& lane) const { return source_.readable_end(lane.index).value() - lane.next.value(); }
@@ -91,7 +124,8 @@ std::size_t Uplink::Machine::slots_free(const Lane& lane) const {
 /// One message. False: this lane has to wait (the spool could not be read), others may go.
 bool Uplink::Machine::send_from(std::size_t index, Monotonic now) {
     auto& lane = lanes_[index];
-    const auto events_max = std::min({batch_items_max_, bucket_.available(lane.top, now), bucket_.batch_max()});
+    auto events_max = std::min({batch_items_max_, bucket_.available(lane.top, now), bucket_.batch_max()});
+    if (lane.trial.on_trial()) events_max = std::min(events_max, lane.trial.events_max());
     // JSON shrinks to a fraction in a message, so a batch of a window's size keeps well within it.
     const auto bytes_max = lane.top ? lane.batch_bytes : std::min(lane.batch_bytes, window_.bytes());
     BatchFiller filler(*dialect_, lane.name);
@@ -119,22 +153,25 @@ void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled
     const Outgoing outgoing = dialect_->finish(epoch);
     const std::size_t bytes = outgoing.payload.size();
     const auto id = carrier_.send(outgoing, now);
-    if (!id) {
-        // Halved until it fits. What cannot be halved cannot be delivered to this cloud: nothing is skipped silently, so the class stands
-        // still, visibly, until one of the two is configured otherwise.
-        if (id.error().code == base::Errc::too_large && lane.batch_bytes > 1) return shrink(lane, filled_bytes);
-        return on_over({.trouble = Trouble::not_taken, .refusal = kTooLarge});
+    if (!id) return not_sent(lane, filled, filled_bytes, outgoing, id.error().code);
+    if (lane.batch_bytes < lane.batch_bytes_max && filled_bytes >= lane.batch_bytes / 2) {
+        const MessageSize size = carrier_.size_of(outgoing);
+        if (size.bytes <= size.bytes_max / 2) lane.batch_bytes = std::min(lane.batch_bytes_max, lane.batch_bytes * 2);  // would still fit
     }
     if (in_flight_.empty()) progress_ = now;
     const bool more = source_.readable_end(lane.index).value() > last.value() + 1;
     in_flight_.push_back({.id = *id,
                           .lane = index,
+                          .first = filled.first(),
                           .last = last,
+                          .items = filled.items(),
                           .events = filled.events(),
                           .bytes = bytes,
                           .filled = filled_bytes,
                           .at = now,
-                          .limited = false});
+                          .limited = false,
+                          .on_trial = lane.trial.on_trial(),
+                          .witnessed = witness_});
     if (!lane.top) {
         lower_bytes_ += bytes;
         ++lower_messages_;
@@ -151,6 +188,15 @@ void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled
     lane.waiting.reset();
 }
 
+/// Cut until it fits. One event that does not fit never will: the cloud has said so.
+void Uplink::Machine::not_sent(Lane& lane, const BatchFiller& filled, std::size_t filled_bytes, const Outgoing& message, base::Errc why) {
+    if (why == base::Errc::too_large && filled.items() > 1) return shrink(lane, filled_bytes);
+    if (why == base::Errc::too_large && filled.events() == 1) return drop_too_large(lane, filled.first(), carrier_.size_of(message));
+    Over over{.trouble = Trouble::not_taken};
+    if (why == base::Errc::too_large) over.refusal = kTooLarge;
+    on_over(over);
+}
+
 void Uplink::Machine::send_status(bool online, Monotonic now) {
     const auto outgoing = dialect_->status(online, status_);
     if (!outgoing) return;
@@ -159,8 +205,18 @@ void Uplink::Machine::send_status(bool online, Monotonic now) {
     if (!id) return;  // no room now: the next one has newer figures anyway
     if (in_flight_.empty()) progress_ = now;
     status_in_flight_ = true;
-    in_flight_.push_back(
-        {.id = *id, .lane = kStatusLane, .last = {}, .events = 0, .bytes = bytes, .filled = 0, .at = now, .limited = false});
+    in_flight_.push_back({.id = *id,
+                          .lane = kStatusLane,
+                          .first = {},
+                          .last = {},
+                          .items = 1,
+                          .events = 0,
+                          .bytes = bytes,
+                          .filled = 0,
+                          .at = now,
+                          .limited = false,
+                          .on_trial = false,
+                          .witnessed = false});
 }
 
 void Uplink::Machine::wake_by(Monotonic at) {

@@ -42,6 +42,13 @@ struct Options {
     std::chrono::milliseconds queue_target{250};
 };
 
+/// An event that this cloud does not take.
+struct HardEvent {
+    std::string class_name;
+    data::Sequence sequence{0};
+    MessageSize size{};  ///< of its message
+};
+
 /// For the status page and the metrics; a plain copy.
 struct Stats {
     bool connected = false;  ///< the cloud has answered; still true while a dead link has not been noticed
@@ -59,6 +66,9 @@ struct Stats {
     std::uint64_t source_errors = 0;  ///< reads of the spool that failed; they are tried again
     std::size_t in_flight = 0;        ///< messages
     std::size_t window_bytes = 0;     ///< what lower classes may have in flight now
+    std::uint64_t too_large = 0;      ///< events dropped because the cloud has said that their message is too large …
+    HardEvent last_too_large{};       ///< … and the last one
+    std::vector<HardEvent> standing;  ///< classes that stand: connections end at this event (trial.hpp)
 };
 
 /// One thread. Life: construct, start(), feed it, stop() for a clean end.

@@ -23,12 +23,13 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 struct FakeEvent {
-    std::string json;  ///< empty: gone, for reason ttl
+    std::string json;  ///< empty: gone
+    base::DropReason reason = base::DropReason::ttl;
 };
 
 class FakeSpool final : public EventSource {
 public:
-    void add(unsigned event_class, std::string json) { events[event_class].push_back({std::move(json)}); }
+    void add(unsigned event_class, std::string json) { events[event_class].push_back({.json = std::move(json)}); }
     void add_many(unsigned event_class, std::size_t count, std::size_t size = 40) {
         for (std::size_t i = 0; i < count; ++i) {
             auto json = "{\"n\":" + std::to_string(events[event_class].size() + 1) + ",\"x\":\"";
@@ -55,7 +56,7 @@ public:
             const auto& json = list[next - 1].json;
             if (count != 0 && (count == limits.events || bytes + json.size() > limits.bytes)) break;
             if (json.empty()) {
-                visitor.gap(data::Sequence(next), data::Sequence(next), base::DropReason::ttl);
+                visitor.gap(data::Sequence(next), data::Sequence(next), list[next - 1].reason);
             } else {
                 visitor.event(data::Sequence(next), "rule", 7, base::as_bytes(json));
             }
@@ -64,6 +65,10 @@ public:
         return Read{data::Epoch(9), data::Sequence(next)};
     }
     void acknowledge(data::ClassIndex c, data::Sequence up_to) override { acked[c.value()] = std::max(acked[c.value()], up_to.value()); }
+
+    void drop(data::ClassIndex c, data::Sequence sequence, base::DropReason reason) override {
+        events[c.value()].at(sequence.value() - 1) = {.json = {}, .reason = reason};
+    }
 
     std::map<unsigned, std::vector<FakeEvent>> events;
     std::map<unsigned, std::uint64_t> acked;

@@ -344,21 +344,33 @@ void KafkaWorker::produce(const KafkaPosting& posting, Lane& lane) {
         if (hear()) return;
         error = rd_kafka_fatal_error(producer_.get(), nullptr, 0);
     }
-    tell(not_taken(posting.ticket, error, posting.topic));
+    tell(not_taken({posting.ticket, posting.payload.size()}, error, posting.topic));
 }
 
 /// Behind it nothing more is sent in this connection.
-KafkaNews KafkaWorker::not_taken(Ticket ticket, int error, std::string_view more) {
+KafkaNews KafkaWorker::not_taken(Failed message, int error, std::string_view more) {
     over_ = true;
     const KafkaVerdict verdict = kafka_verdict(error);
-    if (verdict.too_large) batch_bytes_max_ = std::max(kBatchBytesMin, batch_bytes_max_ / 2);
+    const auto refusal = verdict.too_large ? too_large(message.bytes) : uplink::Refusal::other;
     const bool refused = verdict.trouble == Trouble::refused;
     return {.kind = refused ? Kind::over : Kind::not_taken,
             .trouble = verdict.trouble,
             .code = verdict.code,
-            .too_large = verdict.too_large,
-            .ticket = ticket,
+            .refusal = refusal,
+            .ticket = message.ticket,
             .text = kafka_words(error, more)};
+}
+
+/// Brokers weigh all that came in one batch. A message that fills one by itself was alone in it: then the batches before, which had it in
+/// them, say nothing about others. What was not alone comes again in a smaller batch.
+uplink::Refusal KafkaWorker::too_large(std::size_t bytes) {
+    if (bytes >= batch_bytes_max_) {
+        batch_bytes_max_ = options_.batch_bytes_max;
+        return uplink::Refusal::too_large;
+    }
+    if (batch_bytes_max_ <= kBatchBytesMin) return uplink::Refusal::other;  // nothing is gained by less
+    batch_bytes_max_ = std::max(kBatchBytesMin, batch_bytes_max_ / 2);
+    return uplink::Refusal::too_large_together;
 }
 
 // ---- what the library tells
@@ -382,7 +394,7 @@ void KafkaWorker::hear_reports(rd_kafka_op_s* event, std::vector<KafkaNews>& out
             out.push_back({.kind = Kind::taken, .ticket = ticket});
             if (!lane.proven) prove(lane);
         } else if (!over_) {  // the first says why; the others were behind it
-            out.push_back(not_taken(ticket, message->err, rd_kafka_topic_name(message->rkt)));
+            out.push_back(not_taken({ticket, message->len}, message->err, rd_kafka_topic_name(message->rkt)));
         }
     }
 }
@@ -397,7 +409,7 @@ void KafkaWorker::hear_error(rd_kafka_op_s* event, std::vector<KafkaNews>& out) 
         std::array<char, 512> more{};
         error = rd_kafka_fatal_error(producer_.get(), more.data(), more.size());
         if (error == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE) return;  // the report of the message that failed comes next, and says why
-        out.push_back(not_taken(0, error, more.data()));
+        out.push_back(not_taken({}, error, more.data()));
         out.back().kind = Kind::over;
         return;
     }

@@ -41,7 +41,7 @@ struct KafkaNews {
     } kind;
     uplink::Trouble trouble = uplink::Trouble::none;
     std::optional<std::uint16_t> code{};
-    bool too_large = false;
+    uplink::Refusal refusal = uplink::Refusal::other;
     uplink::Ticket ticket = 0;
     std::string text{};
     std::uint64_t generation = 0;
@@ -126,7 +126,12 @@ private:
     bool hear();
     void hear_reports(rd_kafka_op_s* event, std::vector<KafkaNews>& out);
     void hear_error(rd_kafka_op_s* event, std::vector<KafkaNews>& out);
-    [[nodiscard]] KafkaNews not_taken(uplink::Ticket ticket, int error, std::string_view more);
+    struct Failed {
+        uplink::Ticket ticket = 0;  ///< 0: no message
+        std::size_t bytes = 0;      ///< of its payload
+    };
+    [[nodiscard]] KafkaNews not_taken(Failed message, int error, std::string_view more);
+    [[nodiscard]] uplink::Refusal too_large(std::size_t bytes);
 
     const KafkaOptions options_;
     posix::EventLoop& loop_;

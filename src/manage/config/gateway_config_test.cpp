@@ -239,7 +239,7 @@ TEST(GatewayConfig, destinations_name_one_topic_or_one_declared_class) {
               "g.yaml:6:9: error: a destination is `topic` or `cloud`: found both\n");
     EXPECT_EQ(problems_behind_head(rule + "      - {}\n"), "g.yaml:6:9: error: a destination is `topic` or `cloud`: found neither\n");
     EXPECT_EQ(problems_behind_head(rule + "      - alert\n"),
-              "g.yaml:6:9: error: to[]: expected a mapping (`key: value`), found `alert`\n"
+              "g.yaml:6:9: error: to[0]: expected a mapping (`key: value`), found `alert`\n"
               "g.yaml:6:9: error: a destination is `topic` or `cloud`: found neither\n");
 }
 
@@ -391,7 +391,7 @@ TEST(GatewayConfig, functions_and_modules_say_which_of_two) {
     EXPECT_EQ(problems_behind_head("functions:\n  - {name: f, path: p, from: [a/#, b/+/c/#, d#]}\n"),
               "g.yaml:2:1: note: `functions` is not built yet\n"
               "g.yaml:3:5: error: missing key `handler`: python3 needs module.function or module.Class.method\n"
-              "g.yaml:3:45: error: from[]: expected an MQTT topic filter, found `d#`\n");
+              "g.yaml:3:45: error: from[2]: expected an MQTT topic filter, found `d#`\n");
     EXPECT_EQ(problems_behind_head("modules:\n  - {name: m, image: i, command: [c], env: {A: b}}\n"),
               "g.yaml:2:1: note: `modules` is not built yet\n"
               "g.yaml:3:5: error: a module is an `image` or a `command`: found both\n");

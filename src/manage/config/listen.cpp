@@ -116,6 +116,20 @@ std::optional<Url> parse_url(std::string_view text) {
     return url;
 }
 
+std::string_view bad_broker(std::string_view text) {
+    if (!text.starts_with("kafka://") && !text.starts_with("kafkas://")) return {};
+    text.remove_prefix(text.find("://") + 3);
+    text = text.substr(0, text.find('/'));
+    if (text.find(',') == std::string_view::npos) return {};
+    for (;;) {
+        const std::size_t comma = std::min(text.find(','), text.size());
+        const std::string_view one = text.substr(0, comma);
+        if (!split_host_port(one)) return one.empty() ? std::string_view(",") : one;
+        if (comma == text.size()) return {};
+        text.remove_prefix(comma + 1);
+    }
+}
+
 bool has_impossible_port(std::string_view text) {
     if (const std::size_t scheme = text.find("://"); scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
     text = text.substr(0, text.find('/'));

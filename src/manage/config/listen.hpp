@@ -97,6 +97,9 @@ struct Url {
 /// nullopt where it is not `scheme://host[:port][/path]` with a port of 0 to 65,535; user names in URLs are refused.
 [[nodiscard]] std::optional<Url> parse_url(std::string_view text);
 
+/// Of a kafka:// or kafkas:// URL with several brokers the first that is not HOST[:PORT]; else empty.
+[[nodiscard]] std::string_view bad_broker(std::string_view text);
+
 /// It ends in a number behind a colon that is too large for a port: to say so when the two above and below refuse it.
 [[nodiscard]] bool has_impossible_port(std::string_view text);
 

@@ -76,6 +76,14 @@ std::string expected(const Key& key) {
     return text;
 }
 
+/// With what stands behind the name where it is an element of a list: `to[1]`.
+std::string name_at(const Key& key, std::string_view path) {
+    std::string name(last_name(key.path));
+    const std::size_t bracket = path.rfind('[');
+    if (name.ends_with("[]") && bracket != std::string_view::npos) name.replace(name.size() - 2, 2, path.substr(bracket));
+    return name;
+}
+
 std::string found(const Key& key, const Node& node) {
     constexpr std::size_t kShownMax = 60;
     switch (node.kind) {
@@ -90,6 +98,9 @@ std::string found(const Key& key, const Node& node) {
     }
     if (key.kind == KeyKind::secret) return "text";
     if (node.text.empty()) return "empty text";
+    if (const auto broker = bad_broker(node.text); key.kind == KeyKind::url && !broker.empty())
+        return fmt::format("`{}`: `{}` is not HOST[:PORT]{}", shortened(node.text, kShownMax), shortened(broker, kShownMax),
+                           has_impossible_port(broker) ? ": a port is at most 65535" : "");
     const bool port = (key.kind == KeyKind::url || key.kind == KeyKind::address) && has_impossible_port(node.text);
     return fmt::format("`{}`{}", shortened(node.text, kShownMax), port ? ": a port is at most 65535" : "");
 }
@@ -178,18 +189,20 @@ public:
                 if (node.kind == Node::Kind::map) return check_map(node, schema, path);
                 break;
             default: {
-                if (std::string problem = scalar_problem(key, node); !problem.empty()) error(node.at, path, std::move(problem));
+                if (std::string problem = scalar_problem(key, node, path); !problem.empty()) error(node.at, path, std::move(problem));
                 return;
             }
         }
-        error(node.at, path, fmt::format("{}: expected {}, found {}", name_of(key), expected(key), found(key, node)));
+        error(node.at, path, fmt::format("{}: expected {}, found {}", name_of(key, path), expected(key), found(key, node)));
     }
 
 private:
     static constexpr Key kRoot{.path = "the file", .kind = KeyKind::section};
 
     static bool has_content(const Node& node) { return node.kind == Node::Kind::scalar || !node.items.empty() || !node.entries.empty(); }
-    static std::string_view name_of(const Key& key) { return &key == &kRoot ? kRoot.path : last_name(key.path); }
+    static std::string name_of(const Key& key, std::string_view path) {
+        return &key == &kRoot ? std::string(kRoot.path) : name_at(key, path);
+    }
     static std::string join(const std::string& path, std::string_view name) {
         return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
     }
@@ -223,7 +236,7 @@ private:
 
     void check_items(const Node& node, const SchemaNode& schema, const std::string& path) {
         if (schema.key->required && node.items.empty()) {
-            error(node.at, path, fmt::format("{}: expected at least one entry, found an empty list", name_of(*schema.key)));
+            error(node.at, path, fmt::format("{}: expected at least one entry, found an empty list", name_of(*schema.key, path)));
         }
         for (std::size_t i = 0; i < node.items.size(); ++i) {
             check(node.items[i], *schema.element, node.items[i].at, fmt::format("{}[{}]", path, i));
@@ -294,9 +307,9 @@ SchemaNode build_schema(std::span<const Key> keys) {
     return root;
 }
 
-std::string scalar_problem(const Key& key, const Node& node) {
+std::string scalar_problem(const Key& key, const Node& node, std::string_view path) {
     if (node.kind == Node::Kind::scalar && scalar_fits(key, node)) return {};
-    std::string message = fmt::format("{}: expected {}, found {}", last_name(key.path), expected(key), found(key, node));
+    std::string message = fmt::format("{}: expected {}, found {}", name_at(key, path), expected(key), found(key, node));
     if (node.kind != Node::Kind::scalar) return message;
     if (key.kind == KeyKind::choice) {
         std::vector<std::string_view> words;

@@ -30,7 +30,7 @@ struct SchemaNode {
 void validate(const Node& document, const SchemaNode& schema, Problems& problems);
 
 /// What is wrong with a scalar for this row; empty if nothing. `range` is part of it.
-[[nodiscard]] std::string scalar_problem(const Key& key, const Node& node);
+[[nodiscard]] std::string scalar_problem(const Key& key, const Node& node, std::string_view path = {});
 
 /// The last part of a path: `limits.payload` → `payload`.
 [[nodiscard]] std::string_view last_name(std::string_view path);

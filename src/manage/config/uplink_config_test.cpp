@@ -136,7 +136,8 @@ TEST(UplinkConfig, nats_as_the_cloud_is_read_and_checked) {
 }
 
 TEST(UplinkConfig, kafka_as_the_cloud_is_read_and_checked) {
-    const Uplink kafka = read("'kafka://a,b:9093,[::1]:9094', topic: 'plants-{class}', compression: lz4, sasl: scram-sha-512");
+    const Uplink kafka =
+        read("'kafka://a,b:9093,[::1]:9094', topic: 'plants-{class}', compression: lz4, user: u, password: p, sasl: scram-sha-512");
     EXPECT_EQ(kafka.kind, UplinkKind::kafka);
     EXPECT_EQ(kafka.brokers, (std::vector<std::string>{"a:9092", "b:9093", "[::1]:9094"}));
     EXPECT_EQ(kafka.topic, "plants-{class}");
@@ -178,7 +179,19 @@ TEST(UplinkConfig, what_is_wrong_with_kafka_is_said) {
     EXPECT_EQ(kafka_problems("kafka://127.0.0.1, cert: c, key: k"),
               "g.yaml:2:34: error: `cert` needs TLS: an uplink over kafkas://\n"
               "g.yaml:2:43: error: `key` needs TLS: an uplink over kafkas://\n");
-    EXPECT_EQ(kafka_problems("'kafka://a:9092,b:0'"), "g.yaml:2:15: error: expected a port from 1 to 65535, found 0\n");
+    EXPECT_EQ(kafka_problems("'kafka://a:9092,b:0'"), "g.yaml:2:15: error: `b`: expected a port from 1 to 65535, found 0\n");
+    EXPECT_EQ(kafka_problems("'kafka://a:0,b'"), "g.yaml:2:15: error: `a`: expected a port from 1 to 65535, found 0\n");
+    EXPECT_EQ(
+        kafka_problems("'kafka://a,b:99999,c'"),
+        "g.yaml:2:15: error: url: expected a URL, found `kafka://a,b:99999,c`: `b:99999` is not HOST[:PORT]: a port is at most 65535\n");
+    EXPECT_EQ(kafka_problems("'kafkas://a,b:x'"),
+              "g.yaml:2:15: error: url: expected a URL, found `kafkas://a,b:x`: `b:x` is not HOST[:PORT]\n");
+    EXPECT_EQ(kafka_problems("'kafka://a,b/topic'"),
+              "g.yaml:2:15: error: expected kafka://HOST[:PORT][,HOST[:PORT]], found a path behind it\n");
+    EXPECT_EQ(
+        kafka_problems("kafka://a, sasl: scram-sha-256"),
+        "g.yaml:2:26: error: `sasl` says how `user` signs in, and there is none: expected `user` and `password` or `password_file`\n");
+    EXPECT_EQ(kafka_problems("kafkas://a, sasl: plain, user: u, password: p"), "");
     EXPECT_EQ(kafka_problems("kafka://a, servers: [b]"), "g.yaml:2:26: error: `servers` is for nats://: kafka:// has no use for it\n");
     EXPECT_EQ(problems_behind_head("uplink: {url: mqtt://h, sasl: plain}\n"),
               "g.yaml:2:25: error: `sasl` is for kafka:// and kafkas://: mqtt:// has no use for it\n");

@@ -105,11 +105,15 @@ bool read_url(const View& view, Uplink& out, Problems& problems) {
     out.default_port = out.port == scheme->port;
     out.path = url->path;
     if (!url->path.empty() && scheme->kind != UplinkKind::http)
-        add_error(problems, at.position(), "uplink.url", fmt::format("expected {}://HOST[:PORT], found a path behind it", url->scheme));
-    const bool no_port =
-        std::any_of(url->others.begin(), url->others.end(), [](const HostPort& row) { return row.has_port && row.port == 0; });
-    if (no_port || (url->has_port && url->port == 0))
-        add_error(problems, at.position(), "uplink.url", "expected a port from 1 to 65535, found 0");
+        add_error(problems, at.position(), "uplink.url",
+                  fmt::format("expected {}://HOST[:PORT]{}, found a path behind it", url->scheme,
+                              scheme->kind == UplinkKind::kafka ? "[,HOST[:PORT]]" : ""));
+    const auto no_port =
+        std::find_if(url->others.begin(), url->others.end(), [](const HostPort& row) { return row.has_port && row.port == 0; });
+    if (url->has_port && url->port == 0)
+        add_error(problems, at.position(), "uplink.url", fmt::format("`{}`: expected a port from 1 to 65535, found 0", url->host));
+    else if (no_port != url->others.end())
+        add_error(problems, at.position(), "uplink.url", fmt::format("`{}`: expected a port from 1 to 65535, found 0", no_port->host));
     if (scheme->kind == UplinkKind::kafka) {
         if (!is_kafka_built())
             add_error(
@@ -332,6 +336,9 @@ void read_kafka(const View& view, Uplink& out, Problems& problems) {
                               out.payload == UplinkPayload::batch ? "; `{rule}` only where `payload` is not `batch`" : ""));
     out.compression = view.at("compression").choice_as<UplinkCompression>();
     out.sasl = view.at("sasl").choice_as<UplinkSasl>();
+    if (view.at("sasl").written() && out.user.empty() && !view.at("user").present())
+        add_error(problems, view.at("sasl").key_position(), "uplink.sasl",
+                  "`sasl` says how `user` signs in, and there is none: expected `user` and `password` or `password_file`");
 }
 
 }  // namespace

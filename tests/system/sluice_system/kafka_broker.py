@@ -15,7 +15,7 @@ import zlib
 PRODUCE, FETCH, METADATA, SASL_HANDSHAKE, API_VERSIONS, PRODUCER_ID, SASL_AUTHENTICATE = 0, 1, 3, 17, 18, 22, 36
 VERSIONS = {PRODUCE: (3, 3), FETCH: (4, 4), METADATA: (0, 1), SASL_HANDSHAKE: (0, 1), API_VERSIONS: (0, 0), PRODUCER_ID: (0, 0),
             SASL_AUTHENTICATE: (0, 0)}
-UNSUPPORTED_VERSION, OUT_OF_ORDER, SASL_FAILED, BAD_MECHANISM = 35, 45, 58, 33
+TOO_LARGE, UNSUPPORTED_VERSION, OUT_OF_ORDER, SASL_FAILED, BAD_MECHANISM = 10, 35, 45, 58, 33
 STORED = (7, 20)  # REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND: the leader has it, the others may not
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 CACHED = 5  # batches of a producer that a broker remembers, to tell copies
@@ -82,13 +82,13 @@ def records(batch):
 
 class Broker(socketserver.ThreadingTCPServer):
     """`fail` says for each produce request what goes wrong: None, an error of Kafka, "lost" (not stored), "unanswered" (stored); after
-    the last two the connection ends."""
+    the last two the connection ends. `bytes_max`: of a batch."""
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, *, fail=lambda: None, users=None, context=None, host="127.0.0.1"):
-        self.fail, self.users, self.context, self.host = fail, users, context, host
+    def __init__(self, *, fail=lambda: None, bytes_max=None, users=None, context=None, host="127.0.0.1"):
+        self.fail, self.bytes_max, self.users, self.context, self.host = fail, bytes_max, users, context, host
         self.lock = threading.Lock()
         self.stored = {}     # by topic: (key, value, headers, producer), in order: one partition
         self.producers = {}  # by (topic, producer id): epoch, the next sequence, what was stored last
@@ -107,6 +107,9 @@ class Broker(socketserver.ThreadingTCPServer):
     def append(self, topic, batch):
         """As Kafka's ProducerAppendInfo: a copy of one of the last batches is not stored again; a hole is refused, but of an unknown
         producer any first number is taken."""
+        if self.bytes_max and len(batch) > self.bytes_max:
+            self.failures[TOO_LARGE] = self.failures.get(TOO_LARGE, 0) + 1
+            return TOO_LARGE
         (producer, epoch), sequence, found = records(batch)
         known = self.producers.get((topic, producer))
         if known and known[0] == epoch:

@@ -24,11 +24,12 @@ def plain_reading(name: str, n: int) -> dict:
     return {"device": name, "n": n}
 
 
-def publish(at, numbers, topic="load/a"):
-    """Readings of one device with these numbers; returns when all of them are acknowledged."""
+def publish(at, numbers, topic="load/a", note=None):
+    """Readings of one device with these numbers; returns when all of them are acknowledged. `note`: what beside the number."""
     with Client(at.mqtt_port, "load") as client:
         for number in numbers:
-            client.publish(topic, json.dumps({"device": "a", "n": number}).encode())
+            more = {"note": note(number)} if note else {}
+            client.publish(topic, json.dumps({"device": "a", "n": number, **more}).encode())
             if len(client.unacked) >= 200:
                 client.next_ack()
         client.finish()
