@@ -106,6 +106,8 @@ void Shard::publish_rule_gauges() {
     put(gauges_.bad_value, sum.bad_value);
     put(gauges_.late, sum.late);
     put(gauges_.state_full, sum.state_full);
+    put(gauges_.keys_forgotten, sum.keys_forgotten);
+    put(gauges_.windows_forgotten, sum.windows_forgotten);
     put(gauges_.rule_rows, sum.rows);
     if (sum.state_full != full_told_ && now_ >= tell_full_at_) tell_full(sum.state_full);
 }
