@@ -296,6 +296,7 @@ class RulesApi(SystemCase):
         self.assertLessEqual(forgetful["state_bytes"], 1 << 16)
         self.assertEqual(forgetful["counters"]["evaluated"], 3000)
         self.assertEqual(forgetful["counters"]["keys_forgotten"] + forgetful["keys"], 3000)
+        wait_until(lambda: "keys were forgotten" in self.at.log.read_text(encoding="utf-8"), "the log names it")
         self.at.process.kill()
         self.at.process.wait()
         self.at.start()
