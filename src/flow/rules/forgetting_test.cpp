@@ -175,7 +175,7 @@ void compare_with_new_names(std::uint32_t seed) {
         const std::string rest = R"(","n":)" + std::to_string(step) + R"(,"ts":)" + std::to_string(ts) + R"(,"s":"text of some length )" +
                                  std::to_string(below(9)) + R"(","v":)" + std::to_string(below(9)) + "}";
         ours.give(R"({"d":"k)" + std::to_string(key) + rest);
-        theirs.give(R"({"d":"k)" + std::to_string(key) + "#" + life + rest);
+        theirs.give(R"({"d":"k)" + std::to_string(key).append("#").append(life) + rest);
         check(step);
         const milliseconds time(below(9) == 0 ? below(2000) : below(60));
         ours.pass(time);
@@ -201,6 +201,7 @@ TEST(Forgetting, a_key_that_comes_again_is_a_new_key_and_no_other_key_notices) {
 
 std::vector<RuleSpec> every_query(std::size_t bytes_max = 0) {
     std::vector<RuleSpec> specs;
+    specs.reserve(kQueries.size());
     for (const Query& query : kQueries) specs.push_back(spec(query.sql, true, bytes_max));
     return specs;
 }
@@ -330,7 +331,9 @@ TEST(Forgetting, a_key_that_goes_while_its_window_is_going_out_is_out_or_counted
         EXPECT_EQ(std::adjacent_find(bench.rows.begin(), bench.rows.end()), bench.rows.end());
         for (const auto& [rule, row] : bench.rows) {
             const std::string device = std::to_string(std::stoull(row.substr(row.find("device-") + 7)));
-            EXPECT_EQ(row, R"({"d":"device-)" + device + R"(","c":[)" + device + "," + device + "]}");
+            EXPECT_EQ(
+                row,
+                std::string(R"({"d":"device-)").append(device).append(R"(","c":[)").append(device).append(",").append(device).append("]}"));
         }
     }
 }
