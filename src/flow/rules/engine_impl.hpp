@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -163,6 +164,8 @@ struct Engine::Impl {
     };
     base::Status restore_windows(base::ByteView record, const RestoreMoment& moment);
     base::Status restore_key(base::ByteView record, const RestoreMoment& moment);
+    /// How many turns ago the key of a record was seen, where that matters: its table forgets.
+    [[nodiscard]] std::optional<std::uint64_t> turns_since_seen(base::ByteView record) const;
 
     // window_state.cpp
     void save_window(std::uint32_t rule, std::uint32_t series, base::Monotonic now, base::Bytes& out) const;

@@ -112,6 +112,17 @@ base::Status Engine::Impl::restore_windows(base::ByteView record, const RestoreM
     return reader.ok() && reader.empty() ? base::Status{} : base::Error{base::Errc::corrupt};
 }
 
+std::optional<std::uint64_t> Engine::Impl::turns_since_seen(base::ByteView record) const {
+    StateReader reader(record);
+    const auto fingerprint = reader.number<std::uint64_t>();
+    const auto found =
+        std::find_if(data.tables.begin(), data.tables.end(), [&](const TablePlan& table) { return table.fingerprint == fingerprint; });
+    if (found == data.tables.end() || !found->forgets) return std::nullopt;
+    (void)reader.bytes(reader.number<std::uint16_t>());
+    const bool is_seen = reader.number<std::uint64_t>() == seen_entry() && reader.number<std::uint32_t>() == sizeof(std::uint64_t);
+    return is_seen ? std::optional(reader.number<std::uint64_t>()) : std::nullopt;
+}
+
 base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMoment& moment) {
     StateReader reader(record);
     const auto fingerprint = reader.number<std::uint64_t>();
@@ -133,6 +144,10 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
         for (const std::uint32_t rule : table_rules[table]) ++counters[rule].state_full;
         return base::Error{base::Errc::limit};
     };
+    if (!series && tables[table].forgets()) {  // it is older than those that there was room for
+        for (const std::uint32_t rule : table_users[table]) ++counters[rule].keys_forgotten;
+        return {};
+    }
     if (!series) return no_room();
     charge(table);
     const std::uint64_t refused = pool.charged().refused;
@@ -212,21 +227,31 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
                                      .version = version};
     const Impl::Walk walk(*impl_);
     base::Status all;
+    struct Aged {
+        std::uint64_t turns;
+        base::ByteView record;
+    };
+    std::vector<Aged> aged;  // of tables that forget: the last seen come first, if there should be less room than there was
+    const auto take = [&](const base::Status& restored) {
+        if (!restored && (all || all.error().code == base::Errc::limit)) all = restored;
+    };
     while (!reader.empty()) {
         const auto kind = reader.number<base::Byte>();
         const auto size = reader.number<std::uint32_t>();
         const base::ByteView record = reader.bytes(size);
-        if (!reader.ok()) return base::Error{base::Errc::corrupt};
-        base::Status restored;
-        if (kind == kWindow)
-            restored = impl_->restore_windows(record, moment);
-        else if (kind == kKey)
-            restored = impl_->restore_key(record, moment);
+        if (!reader.ok() || (kind != kWindow && kind != kKey)) {
+            take(base::Error{base::Errc::corrupt});
+            break;
+        }
+        const auto turns = kind == kKey && !impl_->rooms.empty() ? impl_->turns_since_seen(record) : std::nullopt;
+        if (turns)
+            aged.push_back({*turns, record});
         else
-            restored = base::Error{base::Errc::corrupt};
-        if (!restored && restored.error().code != base::Errc::limit) return restored;
-        if (!restored) all = restored;
+            take(kind == kWindow ? impl_->restore_windows(record, moment) : impl_->restore_key(record, moment));
+        if (!all && all.error().code != base::Errc::limit) break;
     }
+    std::ranges::stable_sort(aged, {}, &Aged::turns);
+    for (const Aged& each : aged) take(impl_->restore_key(each.record, moment));
     for (KeyTable& table : impl_->tables) {
         if (table.forgets()) table.sort_by_seen();
     }

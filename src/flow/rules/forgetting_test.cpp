@@ -305,6 +305,26 @@ TEST(Forgetting, rules_share_state_with_those_that_do_the_same_where_there_is_no
     EXPECT_GT(explained[0].bytes_a_key, explained[2].bytes_a_key) << "the order of its keys is in the rows";
 }
 
+TEST(Forgetting, where_there_is_less_room_than_before_a_restart_those_that_were_seen_last_stay) {
+    const auto plan = plan_of({spec("SELECT d, n, lag(n) OVER (PARTITION BY d) AS l FROM 't'")});
+    Bench before(plan, {});
+    std::vector<std::uint64_t> order{3, 1, 4, 0, 5, 9, 2, 6, 8, 7};
+    for (std::uint64_t key = 0; key < order.size(); ++key) before.give(reading(key, 1, 0));
+    for (const std::uint64_t key : order) before.give(reading(key, 2, 0));
+    Bench after(plan, {.keys_max = 4});
+    after.now = before.now;
+    ASSERT_TRUE(after.engine.restore(before.save(), before.now, before.wall));
+    EXPECT_EQ(after.engine.state_of(0).keys, 4U);
+    EXPECT_EQ(after.engine.counters()[0].keys_forgotten, 6U);
+    EXPECT_EQ(after.engine.counters()[0].state_full, 0U);
+    for (std::size_t i = 4; i > 0; --i) after.give(reading(order[order.size() - i], 3, 0));
+    for (const auto& [rule, row] : after.rows) EXPECT_NE(row.find("\"l\":2"), std::string::npos) << row;
+    EXPECT_EQ(after.rows.size(), 4U);
+    EXPECT_EQ(after.engine.counters()[0].keys_forgotten, 6U);
+    after.give(reading(order[0], 3, 0));
+    EXPECT_NE(after.rows.back().second.find("\"l\":null"), std::string::npos);
+}
+
 /// While the rows of a window go out in slices, keys come and go.
 TEST(Forgetting, a_key_that_goes_while_its_window_is_going_out_is_out_or_counted_and_never_out_twice) {
     constexpr std::uint64_t kKeys = 2000;
