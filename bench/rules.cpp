@@ -78,9 +78,10 @@ rules::Catalog machines() {
     return catalog;
 }
 
-std::shared_ptr<const rules::Plan> plan_of(const std::vector<std::string>& sql) {
+std::shared_ptr<const rules::Plan> plan_of(const std::vector<std::string>& sql, bool forget_oldest = false) {
     std::vector<rules::RuleSpec> specs;
-    for (const std::string& text : sql) specs.push_back({.id = "r" + std::to_string(specs.size()), .sql = text, .columns_wanted = {}});
+    for (const std::string& text : sql)
+        specs.push_back({.id = "r" + std::to_string(specs.size()), .sql = text, .columns_wanted = {}, .forget_oldest = forget_oldest});
     const rules::Compiled compiled = rules::compile(specs, {.rules_max = 100'000}, machines());
     if (compiled.plan != nullptr) return compiled.plan;
     for (const auto& problems : compiled.problems) {
@@ -132,13 +133,17 @@ void run_scan(const Readings& readings, std::size_t count) {
     }
 }
 
-void run_rules(const Readings& readings, const std::vector<std::string>& sql, std::size_t count) {
-    rules::Engine engine(plan_of(sql), {});
+void run_plan(const Readings& readings, const std::shared_ptr<const rules::Plan>& plan, std::size_t count, std::size_t keys_max) {
+    rules::Engine engine(plan, {.keys_max = keys_max});
     Count out;
     for (std::size_t i = 0; i < 150'000; ++i) engine.process(readings.at(i), rules::kAllPartitions, out);  // windows full, keys known
     const double start = cpu_ns();
     for (std::size_t i = 0; i < count; ++i) engine.process(readings.at(i), rules::kAllPartitions, out);
     std::printf("{\"ns\":%.1f,\"rows\":%zu}\n", (cpu_ns() - start) / static_cast<double>(count), out.rows);
+}
+
+void run_rules(const Readings& readings, const std::vector<std::string>& sql, std::size_t count) {
+    run_plan(readings, plan_of(sql), count, 100'000);
 }
 
 void load_rules(std::size_t count, const std::function<std::string(std::size_t)>& sql) {
@@ -172,13 +177,18 @@ int main(int argc, char** argv) {
         run_rules(readings, many(rules_count, average), count);
     } else if (what == "tumbling") {
         run_rules(readings, many(rules_count, tumbling), count);
+    } else if (what == "forgetful") {
+        run_plan(readings, plan_of(many(rules_count, zscore), true), count, 100'000);
+    } else if (what == "forgetting") {
+        run_plan(readings, plan_of(many(rules_count, zscore), true), count, kDevices / 2);  // they come in turn: each is gone by then
     } else if (what == "load-filter") {
         load_rules(rules_count, filter);
     } else if (what == "load-topics") {
         load_rules(rules_count, own_topic);
     } else {
         std::fprintf(stderr,
-                     "usage: sluice_rules_bench scan|filter|join|zscore|average|tumbling|load-filter|load-topics [RULES [READINGS]]\n");
+                     "usage: sluice_rules_bench scan|filter|join|zscore|average|tumbling|forgetful|forgetting|load-filter|load-topics "
+                     "[RULES [READINGS]]\n");
         return 2;
     }
     return 0;

@@ -32,6 +32,8 @@ READINGS = [  # name, arguments, what it is
     ("average", ["average", "1"], "one rule `GROUP BY device, COUNTWINDOW(…)`, two aggregates"),
     ("average_100", ["average", "100"], "100 such rules, each with its own length"),
     ("tumbling", ["tumbling", "1"], "one rule `GROUP BY device, TUMBLINGWINDOW(…)`"),
+    ("forgetful", ["forgetful", "1"], "the z-score rule with `when_full: forget_oldest`, and room for all devices"),
+    ("forgetting", ["forgetting", "1"], "the same with room for half of them: each reading is of a new key, and another is forgotten"),
 ]
 LOADS = [
     ("load_filter", ["load-filter", "10000"], "10,000 filter rules over one topic filter"),

@@ -44,6 +44,16 @@ private:
     std::vector<std::vector<std::string>> columns_;
 };
 
+/// What was put out by rules that forget, with room for two keys in each table.
+std::vector<std::vector<Output>> rows_of_forgetful(const Case& one, const std::shared_ptr<const Plan>& plan,
+                                                   const std::vector<std::vector<std::string>>& columns, bool restart) {
+    Rows sink(columns);
+    Rehearsal rehearsal(plan, {.restart_after_each_row = restart, .keys_max = 2}, sink);
+    for (const Row& row : one.rows) rehearsal.reading("t", payload_of(row));
+    rehearsal.finish();
+    return std::move(sink.rows);
+}
+
 std::string shown(const Output& row) {
     std::string text;
     for (const Datum& value : row) text += (text.empty() ? "" : ", ") + to_json(value);
@@ -110,6 +120,15 @@ Finding compare(const Case& one) {
                 found += std::to_string(late) + " readings are late, should be " + std::to_string(expected[i].late);
             if (!found.empty()) finding.difference += std::string(way.name) + ": " + specs[i].sql + "\n  " + found + "\n";
         }
+    }
+    // Which keys those are is for src/flow/rules/forgetting_test.cpp to say; here it must be the same ones after restarts.
+    for (RuleSpec& spec : specs) spec.forget_oldest = true;
+    const Compiled forgetful = compile(specs);
+    const auto lasting = rows_of_forgetful(one, forgetful.plan, columns, false);
+    const auto restarted = rows_of_forgetful(one, forgetful.plan, columns, true);
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+        const std::string found = difference(restarted[i], lasting[i], !grouped[i]);
+        if (!found.empty()) finding.difference += "forgetful, with restarts: " + specs[i].sql + "\n  " + found + "\n";
     }
     if (finding.difference.empty()) return finding;
     for (const std::string& rule : one.rules) finding.difference += "rule: " + rule + "\n";

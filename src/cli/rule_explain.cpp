@@ -66,6 +66,7 @@ void print_text(const rules::ExplainedRule& rule) {
     line("bound", rule.state_bytes_max != 0   ? fmt::format("{} of its own (state.max_bytes)", size_text(rule.state_bytes_max))
                   : rule.bounded_with.empty() ? std::string("limits.rule_state")
                                               : fmt::format("limits.rule_state, put together with {}", few(rule.bounded_with)));
+    line("when full", rule.forgets ? "the key that was not seen for longest is forgotten" : "new keys are refused");
 }
 
 std::string list_json(const std::vector<std::string>& texts) {
@@ -80,10 +81,10 @@ std::string to_json(const rules::ExplainedRule& rule) {
         states += fmt::format(R"({}{{"what":{},"key":{},"bytes_a_key":{},"shared_with":{}}})", states.empty() ? "" : ",",
                               json_text(state.what), json_text(state.key), state.bytes_a_key, list_json(state.shared_with));
     return fmt::format(
-        R"({{"id":{},"from":{},"reads":{},"scan_with":{},"joins":{},"runs":{},"states":[{}],"where":{},"decided_with":{},"having":{},"gives":{},"bytes_a_key":{},"state_bytes_max":{},"bounded_with":{}}})",
+        R"({{"id":{},"from":{},"reads":{},"scan_with":{},"joins":{},"runs":{},"states":[{}],"where":{},"decided_with":{},"having":{},"gives":{},"bytes_a_key":{},"state_bytes_max":{},"when_full":{},"bounded_with":{}}})",
         json_text(rule.id), list_json(rule.filters), list_json(rule.fields), list_json(rule.scan_with), list_json(rule.joins),
         json_text(rule.place), states, json_text(rule.where), rule.found_with, json_text(rule.having), list_json(rule.columns),
-        rule.bytes_a_key, rule.state_bytes_max, list_json(rule.bounded_with));
+        rule.bytes_a_key, rule.state_bytes_max, json_text(rule.forgets ? "forget_oldest" : "refuse"), list_json(rule.bounded_with));
 }
 
 int explain_plan(const ExplainOptions& options, const rules::Plan& plan) {

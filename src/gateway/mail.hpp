@@ -94,6 +94,7 @@ struct ShardGauges {
     std::array<std::atomic<std::uint64_t>, kHubCounters> hub{};  ///< in the order of hub::kCounterTable
     std::atomic<std::uint64_t> readings{0}, matched{0}, malformed{0}, forwarded{0}, keys{0}, state_bytes{0};
     std::atomic<std::uint64_t> bad_value{0}, late{0}, state_full{0}, rule_rows{0}, recorded{0};
+    std::atomic<std::uint64_t> keys_forgotten{0}, windows_forgotten{0};
     std::atomic<std::uint64_t> bytes_read{0}, bytes_written{0};  ///< of MQTT clients' sockets
     std::atomic<std::uint64_t> over_limit{0};     ///< connections closed at once: limits.connections, or descriptors, were used up
     std::atomic<std::uint64_t> over_rate{0};      ///< the same: their address had had its share, limits.connect_rate_address

@@ -9,7 +9,9 @@
 namespace sluice::gateway {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersionOldest = 1;  ///< without flags of a rule
+constexpr std::uint8_t kForgetOldest = 1;
 constexpr std::uint8_t kPaused = 1;
 constexpr std::uint8_t kHasFileText = 2;
 constexpr std::uint8_t kToCloud = 1;
@@ -22,6 +24,7 @@ void append_text(base::Bytes& out, std::string_view text) {
 void append_rule(base::Bytes& out, const RuleText& rule) {
     append_text(out, rule.sql);
     base::append_le(out, rule.state_bytes_max);
+    out.push_back(rule.forget_oldest ? kForgetOldest : 0);
     base::append_le(out, static_cast<std::uint32_t>(rule.to.size()));
     for (const RuleTarget& target : rule.to) {
         out.push_back(target.cloud.empty() ? 0 : kToCloud);
@@ -49,10 +52,13 @@ public:
         rest_ = rest_.subspan(size);
         return out;
     }
-    RuleText rule() {
+    RuleText rule(std::uint8_t version) {
         RuleText out;
         out.sql = text();
         out.state_bytes_max = number<std::uint64_t>();
+        const auto flags = version == kVersionOldest ? std::uint8_t{0} : number<std::uint8_t>();
+        if (flags > kForgetOldest) return fail<RuleText>();
+        out.forget_oldest = flags != 0;
         for (auto left = number<std::uint32_t>(); left > 0 && good_; --left) {
             const bool cloud = number<std::uint8_t>() == kToCloud;
             RuleTarget target;
@@ -78,6 +84,7 @@ config::RuleConfig rule_of(const std::string& id, const RuleText& text, const st
     out.id.value = id;
     out.sql.value = text.sql;
     out.state_bytes_max = text.state_bytes_max;
+    out.forget_oldest = text.forget_oldest;
     for (const RuleTarget& target : text.to) {
         config::Destination destination;
         destination.topic.value = target.topic;
@@ -94,7 +101,7 @@ config::RuleConfig rule_of(const std::string& id, const RuleText& text, const st
 }  // namespace
 
 RuleText text_of(const config::RuleConfig& rule) {
-    RuleText out{rule.sql.value, {}, rule.state_bytes_max};
+    RuleText out{rule.sql.value, {}, rule.state_bytes_max, rule.forget_oldest};
     for (const auto& destination : rule.to) out.to.push_back({destination.topic.value, destination.cloud});
     return out;
 }
@@ -190,7 +197,9 @@ base::Bytes RuleOverlay::encode() const {
 
 base::Result<RuleOverlay> RuleOverlay::decode(base::ByteView bytes) {
     Reader reader(bytes);
-    if (reader.number<std::uint8_t>() != kVersion) return base::Error{reader.good() ? base::Errc::version : base::Errc::corrupt};
+    const auto version = reader.number<std::uint8_t>();
+    if (!reader.good()) return base::Error{base::Errc::corrupt};
+    if (version < kVersionOldest || version > kVersion) return base::Error{base::Errc::version};
     RuleOverlay out;
     while (!reader.empty()) {
         std::string id = reader.text();
@@ -201,8 +210,8 @@ base::Result<RuleOverlay> RuleOverlay::decode(base::ByteView bytes) {
             return base::Error{base::Errc::corrupt};
         change.kind = static_cast<RuleChange::Kind>(kind);
         change.paused = (flags & kPaused) != 0;
-        if (change.kind == RuleChange::Kind::put) change.text = reader.rule();
-        if ((flags & kHasFileText) != 0) change.over = reader.rule();
+        if (change.kind == RuleChange::Kind::put) change.text = reader.rule(version);
+        if ((flags & kHasFileText) != 0) change.over = reader.rule(version);
         if (!reader.good() || !out.changes_.emplace(std::move(id), std::move(change)).second) return base::Error{base::Errc::corrupt};
     }
     return out;

@@ -25,6 +25,7 @@ struct RuleText {
     std::string sql;
     std::vector<RuleTarget> to;
     std::uint64_t state_bytes_max = 0;  ///< 0: as the limits say
+    bool forget_oldest = false;
     friend bool operator==(const RuleText&, const RuleText&) = default;
 };
 [[nodiscard]] RuleText text_of(const config::RuleConfig& rule);

@@ -107,7 +107,7 @@ TEST(RuleOverlay, a_class_that_is_gone_gets_an_index_that_nothing_has) {
 TEST(RuleOverlay, what_was_encoded_is_decoded_and_damage_is_seen) {
     const RuleOverlay::FileRules file{rule("a", "1"), rule("b", "1")};
     RuleOverlay overlay;
-    overlay.put("a", file.data(), {"SELECT 'ä'", {{"t/{x}", ""}, {"", "alert"}}});
+    overlay.put("a", file.data(), {"SELECT 'ä'", {{"t/{x}", ""}, {"", "alert"}}, 1 << 20, true});
     overlay.pause("a", true);
     overlay.remove("b", &file[1]);
     overlay.put("c", nullptr, text("3"));
@@ -134,6 +134,18 @@ TEST(RuleOverlay, what_was_encoded_is_decoded_and_damage_is_seen) {
         other[at] = 0xFF;
         (void)RuleOverlay::decode(other);  // must end
     }
+}
+
+/// A rule that was put, as docs/formats/rule_changes.md has it, without flags of the rule.
+TEST(RuleOverlay, changes_of_version_1_are_read) {
+    const base::Bytes bytes{1, 3, 0, 0, 0,   'h', 'o', 't', 1, 0,  // put
+                            1, 0, 0, 0, '2', 0,   0,   1,   0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 3, 0, 0, 0, 'o', 'u', 't'};
+    const auto read = RuleOverlay::decode(bytes);
+    ASSERT_TRUE(read.has_value());
+    RuleText expected = text("2");
+    expected.state_bytes_max = 1 << 16;
+    EXPECT_EQ(read->find("hot")->text, expected);
+    EXPECT_EQ(shown(read->merge({}, kClasses)), "hot=2");
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ json::array to_json(const std::vector<RuleTarget>& targets) {
 json::object to_json(const RuleText& text) {
     json::object out{{"sql", text.sql}, {"to", to_json(text.to)}};
     if (text.state_bytes_max != 0) out["state_max_bytes"] = text.state_bytes_max;
+    if (text.forget_oldest) out["state_when_full"] = "forget_oldest";
     return out;
 }
 
@@ -63,9 +64,15 @@ json::object to_json(const RuleRow& row, const std::vector<RuleFigures>& figures
     const RuleFigures none;
     const RuleFigures& its = row.place && *row.place < figures.size() ? figures[*row.place] : none;
     const rules::RuleCounters& count = its.counters;
-    out["counters"] = json::object{{"evaluated", count.evaluated},  {"gated", count.gated},         {"rows", count.rows},
-                                   {"malformed", count.malformed},  {"bad_value", count.bad_value}, {"late", count.late},
-                                   {"state_full", count.state_full}};
+    out["counters"] = json::object{{"evaluated", count.evaluated},
+                                   {"gated", count.gated},
+                                   {"rows", count.rows},
+                                   {"malformed", count.malformed},
+                                   {"bad_value", count.bad_value},
+                                   {"late", count.late},
+                                   {"state_full", count.state_full},
+                                   {"keys_forgotten", count.keys_forgotten},
+                                   {"windows_forgotten", count.windows_forgotten}};
     out["keys"] = its.state.keys;
     out["state_bytes"] = its.state.bytes;
     out["state_bytes_max"] = its.state.bytes_max;

@@ -51,7 +51,8 @@ std::vector<rules::RuleSpec> specs_of(const config::GatewayConfig& config) {
                              .sql = rule.sql.value,
                              .columns_wanted = {},
                              .paused = rule.paused,
-                             .state_bytes_max = rule.state_bytes_max};
+                             .state_bytes_max = rule.state_bytes_max,
+                             .forget_oldest = rule.forget_oldest};
         for (const auto& destination : rule.to) {
             if (!destination.is_topic()) continue;
             for (auto& column : router::template_columns(destination.topic.value)) spec.columns_wanted.push_back(std::move(column));

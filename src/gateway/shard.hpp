@@ -173,7 +173,7 @@ private:
     void keep_counters(const Ruleset& next);
     void answer_about_rules();
     void publish_rule_gauges();
-    void tell_full(std::uint64_t all);
+    void tell_full(const rules::RuleCounters& all);
     void take_held();
     void take_over(Handover&& handover);
     /// This shard has said that nothing of it is under way, and has not got the new rules yet.
@@ -205,8 +205,8 @@ private:
     std::vector<rules::RuleCounters> counted_before_;  // by rule: under earlier plans
     rules::RuleCounters counted_gone_;                 // by rules that there are no more
     rules::EngineCounters engine_before_;              // by earlier engines
-    std::uint64_t full_told_ = 0;                      // readings turned away, when the log last named rules
-    std::vector<std::uint64_t> full_before_;           // the same, by rule of this engine
+    rules::RuleCounters full_told_;                    // readings turned away and keys forgotten, when the log last named rules
+    std::vector<rules::RuleCounters> full_before_;     // the same, by rule of this engine
     base::Monotonic tell_full_at_{};
     Doorkeeper doorkeeper_;
     ShardAccess access_;

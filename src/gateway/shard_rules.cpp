@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "gateway/shard.hpp"
@@ -106,23 +107,31 @@ void Shard::publish_rule_gauges() {
     put(gauges_.bad_value, sum.bad_value);
     put(gauges_.late, sum.late);
     put(gauges_.state_full, sum.state_full);
+    put(gauges_.keys_forgotten, sum.keys_forgotten);
+    put(gauges_.windows_forgotten, sum.windows_forgotten);
     put(gauges_.rule_rows, sum.rows);
-    if (sum.state_full != full_told_ && now_ >= tell_full_at_) tell_full(sum.state_full);
+    const bool full = sum.state_full != full_told_.state_full || sum.keys_forgotten != full_told_.keys_forgotten;
+    if (full && now_ >= tell_full_at_) tell_full(sum);
 }
 
-void Shard::tell_full(std::uint64_t all) {
+void Shard::tell_full(const rules::RuleCounters& all) {
     tell_full_at_ = now_ + kTellFullEvery;
     full_told_ = all;
     const auto counted = engine_->counters();
     full_before_.resize(counted.size());
     std::size_t told = 0;
     for (std::size_t i = 0; i < counted.size(); ++i) {
-        const std::uint64_t more = counted[i].state_full - std::exchange(full_before_[i], counted[i].state_full);
-        if (more == 0 || ++told > kFullTold) continue;
+        const rules::RuleCounters before = std::exchange(full_before_[i], counted[i]);
+        const std::uint64_t refused = counted[i].state_full - before.state_full;
+        const std::uint64_t forgotten = counted[i].keys_forgotten - before.keys_forgotten;
+        if ((refused == 0 && forgotten == 0) || ++told > kFullTold) continue;
         const rules::RuleState state = engine_->state_of(i);
-        spdlog::warn(
-            "rule {}: no room for new keys or values ({} keys, {} of {} bytes on shard {}): {} readings were not evaluated or not kept",
-            rules_->plan->rules()[i].id, state.keys, state.bytes, state.bytes_max, options_.index.value(), more);
+        std::string what = refused == 0 ? "" : fmt::format("{} readings were not evaluated or not kept", refused);
+        if (forgotten != 0)
+            what += fmt::format("{}{} keys were forgotten, with {} windows that were open", what.empty() ? "" : ", ", forgotten,
+                                counted[i].windows_forgotten - before.windows_forgotten);
+        spdlog::warn("rule {}: no room for new keys or values ({} keys, {} of {} bytes on shard {}): {}", rules_->plan->rules()[i].id,
+                     state.keys, state.bytes, state.bytes_max, options_.index.value(), what);
     }
     if (told > kFullTold) spdlog::warn("{} more rules have no room for new keys or values", told - kFullTold);
 }

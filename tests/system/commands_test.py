@@ -109,6 +109,10 @@ class Commands(SystemCase):
         self.assertEqual(found[1]["bytes_a_key"], 0, "it keeps nothing of its own")
         text = self.output("rule", "explain", "--sql", "SELECT max(v) AS m FROM 's/+' GROUP BY HOPPINGWINDOW(ss, 10, 5)").stdout
         self.assertIn("window of 10 s, each 5 s, panes of 5 s", text)
+        self.assertIn("new keys are refused", text)
+        forgetful = self.gateway(rules="rules:\n  - {id: f, sql: \"SELECT lag(v) OVER (PARTITION BY d) AS l FROM 's'\", to: [{topic: t}], "
+                                       "state: {when_full: forget_oldest}}\n")
+        self.assertIn("the key that was not seen for longest is forgotten", self.output("rule", "explain", "-c", forgetful.config).stdout)
         self.assertIn("expected -c FILE or --sql SQL", self.output("rule", "explain", code=2).stderr)
 
     def test_functions_are_listed_searched_and_explained(self):

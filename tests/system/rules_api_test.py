@@ -218,7 +218,7 @@ class RulesApi(SystemCase):
         self.assertEqual(status, 200)
         self.assertEqual([rule[key] for key in ("id", "sql", "to", "origin", "state")],
                          ["hot", "SELECT t FROM 's/+' WHERE t > 80", [{"topic": "alerts"}], "file", "running"])
-        none = dict.fromkeys(("gated", "malformed", "bad_value", "late", "state_full"), 0)
+        none = dict.fromkeys(("gated", "malformed", "bad_value", "late", "state_full", "keys_forgotten", "windows_forgotten"), 0)
         self.assertEqual(rule["counters"], none | {"evaluated": 2, "rows": 1})
         status, created = self.call.put("mean", "SELECT avg(t) AS m FROM 's/+' GROUP BY topic(2), COUNTWINDOW(2)", {"topic": "means"})
         self.assertEqual((status, created), (201, {"id": "mean", "state": "running"}))
@@ -280,9 +280,34 @@ class RulesApi(SystemCase):
         self.assertGreater(bounded["counters"]["state_full"], 0)
         self.assertEqual((free["counters"]["evaluated"], free["counters"]["state_full"], free["keys"]), (3000, 0, 3000))
         wait_until(lambda: "rule bounded: no room for new keys" in self.at.log.read_text(encoding="utf-8"), "the log names it")
-        refused = self.call("PUT", "/bounded", body | {"state": {"when_full": "forget_oldest"}})
-        self.assertEqual(refused[0], 422)
-        self.assertIn("not built yet", refused[1]["error"]["message"])
+
+    def test_a_rule_that_forgets_takes_new_keys_and_says_what_it_gave_up_also_after_it_was_killed(self):
+        sql = "SELECT d, t, lag(t) OVER (PARTITION BY d) AS before FROM 'full'"
+        body = {"sql": sql, "to": [{"topic": "out"}], "state": {"max_bytes": "64KiB", "when_full": "forget_oldest"}}
+        self.assertEqual(self.call("PUT", "/forgetful", body)[0], 201)
+        with Client(self.at.mqtt_port, "feeder") as client:
+            for number in range(3000):
+                client.publish("full", json.dumps({"d": f"device-{number}", "t": number}).encode())
+                if number % 500 == 499:
+                    client.finish()
+            client.finish()
+        forgetful = self.call("GET", "/forgetful")[1]
+        self.assertEqual((forgetful["state_when_full"], forgetful["counters"]["state_full"]), ("forget_oldest", 0))
+        self.assertLessEqual(forgetful["state_bytes"], 1 << 16)
+        self.assertEqual(forgetful["counters"]["evaluated"], 3000)
+        self.assertEqual(forgetful["counters"]["keys_forgotten"] + forgetful["keys"], 3000)
+        wait_until(lambda: "keys were forgotten" in self.at.log.read_text(encoding="utf-8"), "the log names it")
+        self.at.process.kill()
+        self.at.process.wait()
+        self.at.start()
+        again = self.call("GET", "/forgetful")[1]
+        self.assertEqual((again["state_when_full"], again["keys"]), ("forget_oldest", forgetful["keys"]))
+        with Client(self.at.mqtt_port, "watcher") as watcher, Client(self.at.mqtt_port, "feeder") as client:
+            watcher.subscribe("out")
+            for number, before in ((2999, 2999), (0, None)):
+                client.publish("full", json.dumps({"d": f"device-{number}", "t": -1}).encode())
+                client.finish()
+                self.assertEqual(json.loads(watcher.next_message()[1]), {"d": f"device-{number}", "t": -1, "before": before})
 
     def test_the_file_and_the_api(self):
         self.call.put("hot", "SELECT t FROM 's/+' WHERE t > 90", {"topic": "alerts"})

@@ -6,11 +6,12 @@ namespace sluice::rules {
 
 std::uint32_t BlockPool::take() {
     std::uint32_t handle = 0;
+    const bool charged = !free_.empty() && budget_.room == nullptr;
+    if (!charged && !budget_.take(bytes_)) return 0;  // which may give blocks back
     if (!free_.empty()) {
         handle = free_.back();
         free_.pop_back();
     } else {
-        if (!budget_.take(bytes_)) return 0;
         if (made_ % kBlocksPerChunk == 0) chunks_.push_back(std::make_unique<std::byte[]>(bytes_ * kBlocksPerChunk));
         handle = static_cast<std::uint32_t>(++made_);
     }
@@ -18,7 +19,10 @@ std::uint32_t BlockPool::take() {
     return handle;
 }
 
-void BlockPool::give(std::uint32_t handle) { free_.push_back(handle); }
+void BlockPool::give(std::uint32_t handle) {
+    free_.push_back(handle);
+    if (budget_.room != nullptr) budget_.give(bytes_);
+}
 
 std::uint32_t BlockPool::find(std::uint32_t chain, std::int64_t order) const {
     while (chain != 0 && head(chain).order > order) chain = head(chain).next;

@@ -17,11 +17,12 @@ struct BlockHead {
     std::int64_t start_ms;  ///< of a session: its first reading, since 1970
     std::int64_t due;       ///< of a session: when it will be looked at
     std::uint32_t next;     ///< the key's next older block; 0: none
-    std::uint32_t spare;
+    std::uint32_t place;    ///< of a pane: in the list of its keys
 };
 static_assert(sizeof(BlockHead) == 40);
 
-/// Handles count from 1. Blocks stay where they are. What is given back is taken again first; memory is not returned.
+/// Handles count from 1. Blocks stay where they are. What is given back is taken again first; memory is not returned, and
+/// stays charged, except where keys are forgotten: there a free block's bytes must be of use to what is not a block.
 class BlockPool {
 public:
     /// `bytes` of a block, its head included; a multiple of 8.

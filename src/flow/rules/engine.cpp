@@ -28,6 +28,7 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
       slidings(data.rules.size()),
       table_ops(data.tables.size()),
       table_rules(data.tables.size()),
+      table_users(data.tables.size()),
       lookups(data, turn),
       keys(data.keys.size()),
       rows(data.tables.size()),
@@ -42,11 +43,30 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
         const std::size_t bytes = group.bytes_max != 0 ? group.bytes_max : options.rule_state_bytes_max * group.rules.size();
         group_budgets[i] = {.bytes = 0, .bytes_max = group.whole ? bytes : bytes / options.shards, .whole = &budget};
     }
-    for (const TablePlan& table : data.tables)
-        tables.emplace_back(table.row_bytes, options.keys_max, options.hash_seed, group_budgets[table.group]);
+    rooms.reserve(data.tables.size());
+    for (std::uint32_t i = 0; i < data.tables.size(); ++i) {
+        const TablePlan& table = data.tables[i];
+        StateBudget& of_group = group_budgets[table.group];
+        table_budgets.push_back(&of_group);
+        if (table.forgets) {
+            rooms.emplace_back(*this, i);
+            own_budgets.push_back(std::make_unique<StateBudget>(StateBudget{
+                .bytes = 0, .bytes_max = of_group.bytes_max / data.groups[table.group].tables, .whole = &of_group, .room = &rooms.back()}));
+            table_budgets.back() = own_budgets.back().get();
+        }
+        tables.emplace_back(table.row_bytes, options.keys_max, options.hash_seed, *table_budgets[i], table.forgets);
+    }
     for (const PartitionPlan& partition : data.partitions) gates.emplace_back(data, partition.rules);
     for (const PartitionPlan& partition : data.partitions) whole_owners.push_back(owner_of_whole(partition, options.shards));
     for (const StateOp& op : data.ops) table_ops[op.table].push_back(op.reg);
+    for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
+        std::vector<std::uint32_t> its_tables = data.rules[i].tables;
+        if (const auto& window = data.rules[i].window; window && std::ranges::find(its_tables, window->table) == its_tables.end())
+            its_tables.push_back(window->table);
+        for (const std::uint32_t table : its_tables) {
+            if (data.tables[table].forgets) table_users[table].push_back(i);
+        }
+    }
     for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
         const RulePlan& rule = data.rules[i];
         columns.resize(std::max(columns.size(), rule.items.size()));
@@ -56,9 +76,9 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
         table_rules[rule.window->table].push_back(i);
         blank.resize(std::max(blank.size(), rule.window->state_bytes / sizeof(std::uint64_t)));
         if (rule.window->form == WindowForm::timed)
-            timed[i] = std::make_unique<TimedRun>(rule.window->state_bytes, group_budgets[*rule.group]);
+            timed[i] = std::make_unique<TimedRun>(rule.window->state_bytes, *table_budgets[rule.window->table]);
         if (rule.window->form == WindowForm::session)
-            sessions[i] = std::make_unique<SessionRun>(rule.window->state_bytes, group_budgets[*rule.group]);
+            sessions[i] = std::make_unique<SessionRun>(rule.window->state_bytes, *table_budgets[rule.window->table]);
         if (rule.window->form == WindowForm::sliding) slidings[i] = std::make_unique<SlidingRun>();
         const bool by_time = timed[i] != nullptr || sessions[i] != nullptr || (slidings[i] != nullptr && rule.window->event_time);
         if (by_time && !rule.paused) timed_rules.push_back(i);
@@ -132,12 +152,14 @@ const Engine::Impl::RowMemo& Engine::Impl::row_of(std::uint32_t table) {
     if (memo.turn == turn) return memo;
     memo.turn = turn;
     const KeyMemo& key = key_of(data.tables[table].key);
+    memo.row = nullptr;  // whichever key goes for this one
     const auto series = tables[table].add(key.key);
     memo.row = series ? tables[table].row(*series) : nullptr;
     memo.series = series.value_or(0);
     if (memo.row != nullptr) {
         dispatch.touched(memo.row - KeyTable::kHeadBytes);
         keep_for_save(table, memo.series);
+        if (tables[table].forgets()) tables[table].see(memo.series, static_cast<std::int64_t>(turn));
     }
     return memo;
 }

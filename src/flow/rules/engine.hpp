@@ -48,9 +48,13 @@ struct RuleCounters {
     std::uint64_t malformed = 0;  ///< readings not evaluated: the payload is not JSON, or not an object where `*` needs one
     std::uint64_t bad_value =
         0;  ///< NULL, text, NaN or infinity where state needs a number; text where arithmetic needs one; division by zero; NaN results
-    std::uint64_t late = 0;        ///< readings for a window that had closed (event time only)
-    std::uint64_t state_full = 0;  ///< readings not evaluated: no room for another key; values a full window could not take
-    std::uint64_t gated = 0;       ///< of those evaluated: their first condition was decided together with that of other rules
+    std::uint64_t late = 0;            ///< readings for a window that had closed (event time only)
+    std::uint64_t state_full = 0;      ///< readings not evaluated: no room for another key; values a full window could not take
+    std::uint64_t keys_forgotten = 0;  ///< to make room: they begin anew if they come again
+    /// Rows that do not come: sessions and count windows that were open of such keys, panes of tumbling and hopping windows (of a tumbling
+    /// one there is one), readings of sliding ones that waited for their time.
+    std::uint64_t windows_forgotten = 0;
+    std::uint64_t gated = 0;  ///< of those evaluated: their first condition was decided together with that of other rules
 
     RuleCounters& operator+=(const RuleCounters& other) {
         evaluated += other.evaluated;
@@ -59,6 +63,8 @@ struct RuleCounters {
         bad_value += other.bad_value;
         late += other.late;
         state_full += other.state_full;
+        keys_forgotten += other.keys_forgotten;
+        windows_forgotten += other.windows_forgotten;
         gated += other.gated;
         return *this;
     }
@@ -108,7 +114,8 @@ public:
     struct Options {
         unsigned shard = 0;
         unsigned shards = 1;
-        std::size_t keys_max = 100'000;                      ///< per rule and shard; further keys are not evaluated (state_full)
+        /// Per rule and shard; further keys are not evaluated (state_full), or another is forgotten, as the rule says. So it is with bytes.
+        std::size_t keys_max = 100'000;
         std::size_t state_bytes_max = std::size_t{1} << 30;  ///< of this engine; beyond it no new keys (state_full)
         /// Of each rule, on all shards; rules with tables in common put theirs together. The same reaction, of these rules alone.
         std::size_t rule_state_bytes_max = std::size_t{1} << 30;

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "codec/json/scanner.hpp"
@@ -111,6 +113,37 @@ struct Engine::Impl {
     bool pass_sliding(std::uint32_t index, std::int64_t watermark, std::size_t rows, Output& out);
     void emit_waiting(std::uint32_t index, std::uint32_t series, std::int64_t at, Output& out);
 
+    // forgetting.cpp
+    /// The key of this table that was not seen for longest, and all that lies with it. False: it is the present reading's, or keys are
+    /// being walked over.
+    bool forget_oldest(std::uint32_t table);
+    /// What a rule's window keeps of a key goes; the number of rows that do not come for it.
+    [[nodiscard]] std::uint64_t forget_window(std::uint32_t rule, std::uint32_t series);
+    [[nodiscard]] std::uint64_t forget_panes(std::uint32_t rule, std::uint32_t series);
+    void leave_pane(std::uint32_t rule, std::size_t pane, std::uint32_t place);
+    [[nodiscard]] std::uint64_t forget_sessions(std::uint32_t rule, std::uint32_t series);
+    [[nodiscard]] std::uint64_t forget_buffer(std::uint32_t rule, std::uint32_t series);
+    /// What is due of keys that are gone must not add up.
+    void tidy_due(std::uint32_t rule);
+    struct TableRoom final : RoomMaker {
+        TableRoom(Impl& the_engine, std::uint32_t the_table) : engine(the_engine), table(the_table) {}
+        bool forget_oldest() override { return engine.forget_oldest(table); }
+        Impl& engine;
+        std::uint32_t table;
+    };
+    /// While it lives no key can go.
+    class Walk {
+    public:
+        explicit Walk(Impl& engine) : walking_(engine.walking), before_(std::exchange(engine.walking, true)) {}
+        ~Walk() { walking_ = before_; }
+        Walk(const Walk&) = delete;
+        Walk& operator=(const Walk&) = delete;
+
+    private:
+        bool& walking_;
+        bool before_;
+    };
+
     // engine_state.cpp
     /// Before a key's state changes: a save under way takes it as it is.
     void keep_for_save(std::uint32_t table, std::uint32_t series) {
@@ -119,7 +152,7 @@ struct Engine::Impl {
     }
     void save_early(std::uint32_t table, std::uint32_t series);
     void save_windows(base::Monotonic now, base::Bytes& out) const;
-    void save_key(std::uint32_t table, std::uint32_t series, base::Monotonic now, base::Bytes& out) const;
+    void save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const;
     struct RestoreMoment {
         base::Monotonic now;
         base::WallTime wall;
@@ -131,6 +164,8 @@ struct Engine::Impl {
     };
     base::Status restore_windows(base::ByteView record, const RestoreMoment& moment);
     base::Status restore_key(base::ByteView record, const RestoreMoment& moment);
+    /// How many turns ago the key of a record was seen, where that matters: its table forgets.
+    [[nodiscard]] std::optional<std::uint64_t> turns_since_seen(base::ByteView record) const;
 
     // window_state.cpp
     void save_window(std::uint32_t rule, std::uint32_t series, base::Monotonic now, base::Bytes& out) const;
@@ -145,7 +180,7 @@ struct Engine::Impl {
     [[nodiscard]] bool owns(const PartitionPlan& partition, std::uint32_t index, std::string_view key) const;
 
     /// From here on the state of this table's rules is at work.
-    void charge(std::uint32_t table) { pool.charge(group_budgets[data.tables[table].group]); }
+    void charge(std::uint32_t table) { pool.charge(*table_budgets[table]); }
 
     std::shared_ptr<const Plan> plan;
     const PlanData& data;
@@ -154,6 +189,11 @@ struct Engine::Impl {
     json::Scanner scanner;
     StateBudget budget;
     std::vector<StateBudget> group_budgets;  ///< of PlanData::groups
+    // Of groups that forget: each table makes room in its own part.
+    std::vector<std::unique_ptr<StateBudget>> own_budgets;
+    std::vector<TableRoom> rooms;
+    std::vector<StateBudget*> table_budgets;  ///< of each table: its own, or its group's
+    bool walking = false;
     ValuePool pool;
     StateRunner runner;
     std::vector<KeyTable> tables;
@@ -169,6 +209,7 @@ struct Engine::Impl {
     struct Save {
         bool under_way = false;
         base::Monotonic now{};
+        std::int64_t turn = 0;
         std::vector<std::vector<bool>> to_do;  ///< by table and series
         base::Bytes early;
     };
@@ -181,6 +222,7 @@ struct Engine::Impl {
     std::vector<unsigned> whole_owners;                   ///< shard of each partition that is a whole stream
     std::vector<std::vector<std::uint32_t>> table_ops;    ///< state operators of each table
     std::vector<std::vector<std::uint32_t>> table_rules;  ///< rules whose window lies in the table
+    std::vector<std::vector<std::uint32_t>> table_users;  ///< of tables that forget: the rules with state in them
 
     std::uint64_t turn = 0;  ///< of readings, for the memos
     Lookups lookups;

@@ -12,7 +12,11 @@ namespace {
 constexpr std::string_view kMagic = "SLRS";
 constexpr std::uint16_t kVersion = 3;
 constexpr std::uint16_t kVersionOldest = 2;
+/// Readings of a shard, ever.
+constexpr std::uint64_t kTurnsMax = std::uint64_t{1} << 62;
 enum Record : base::Byte { kWindow = 1, kKey = 2 };
+/// The entry of a key that says when it was seen last, in place of an operator's fingerprint.
+std::uint64_t seen_entry() { return base::hash64("seen"); }
 
 /// A record's length is known when its end is.
 class RecordWriter {
@@ -47,7 +51,7 @@ bool Engine::Impl::owns(const PartitionPlan& partition, std::uint32_t index, std
 
 void Engine::Impl::save_early(std::uint32_t table, std::uint32_t series) {
     save.to_do[table][series] = false;
-    save_key(table, series, save.now, save.early);
+    save_key(table, series, save.early);
 }
 
 /// What windows keep for all keys together.
@@ -66,13 +70,18 @@ void Engine::Impl::save_windows(base::Monotonic now, base::Bytes& out) const {
     }
 }
 
-void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Monotonic now, base::Bytes& out) const {
+void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const {
+    const base::Monotonic now = save.now;
     const std::string_view key = tables[table].key(series);
     const std::byte* row = tables[table].row(series);
     RecordWriter record(out, kKey);
     base::append_le(out, data.tables[table].fingerprint);
     base::append_le(out, static_cast<std::uint16_t>(key.size()));
     base::append(out, key);
+    if (tables[table].forgets()) {
+        const std::int64_t turns = save.turn - tables[table].order(series).seen;
+        append_entry(out, seen_entry(), [&] { base::append_le(out, static_cast<std::uint64_t>(turns)); });
+    }
     for (const std::uint32_t op : table_ops[table])
         append_entry(out, data.ops[op].fingerprint, [&] { runner.save(data.ops[op], row, now, out); });
     for (const std::uint32_t rule : table_rules[table]) {
@@ -103,6 +112,17 @@ base::Status Engine::Impl::restore_windows(base::ByteView record, const RestoreM
     return reader.ok() && reader.empty() ? base::Status{} : base::Error{base::Errc::corrupt};
 }
 
+std::optional<std::uint64_t> Engine::Impl::turns_since_seen(base::ByteView record) const {
+    StateReader reader(record);
+    const auto fingerprint = reader.number<std::uint64_t>();
+    const auto found =
+        std::find_if(data.tables.begin(), data.tables.end(), [&](const TablePlan& table) { return table.fingerprint == fingerprint; });
+    if (found == data.tables.end() || !found->forgets) return std::nullopt;
+    (void)reader.bytes(reader.number<std::uint16_t>());
+    const bool is_seen = reader.number<std::uint64_t>() == seen_entry() && reader.number<std::uint32_t>() == sizeof(std::uint64_t);
+    return is_seen ? std::optional(reader.number<std::uint64_t>()) : std::nullopt;
+}
+
 base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMoment& moment) {
     StateReader reader(record);
     const auto fingerprint = reader.number<std::uint64_t>();
@@ -124,6 +144,10 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
         for (const std::uint32_t rule : table_rules[table]) ++counters[rule].state_full;
         return base::Error{base::Errc::limit};
     };
+    if (!series && tables[table].forgets()) {  // it is older than those that there was room for
+        for (const std::uint32_t rule : table_users[table]) ++counters[rule].keys_forgotten;
+        return {};
+    }
     if (!series) return no_room();
     charge(table);
     const std::uint64_t refused = pool.charged().refused;
@@ -134,6 +158,13 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
         const auto size = reader.number<std::uint32_t>();
         const base::ByteView bytes = reader.bytes(size);
         if (!reader.ok()) return base::Error{base::Errc::corrupt};
+        if (tables[table].forgets() && entry == seen_entry()) {
+            StateReader seen(bytes);
+            const auto turns = seen.number<std::uint64_t>();
+            if (!seen.ok() || !seen.empty() || turns > kTurnsMax) return base::Error{base::Errc::corrupt};
+            tables[table].order(*series).seen = static_cast<std::int64_t>(turn) - static_cast<std::int64_t>(turns);
+            continue;
+        }
         for (const std::uint32_t op : table_ops[table]) {
             if (data.ops[op].fingerprint == entry && !runner.restore(data.ops[op], bytes, moment.clock(), tables[table].row(*series)))
                 return wrong();
@@ -156,9 +187,14 @@ bool Engine::save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic n
         impl_->save_windows(now, out);
         save.under_way = true;
         save.now = now;
+        save.turn = static_cast<std::int64_t>(impl_->turn);
         save.early.clear();
         save.to_do.clear();
-        for (const KeyTable& table : impl_->tables) save.to_do.emplace_back(table.size(), true);
+        for (const KeyTable& table : impl_->tables) {
+            auto& to_do = save.to_do.emplace_back(table.rows(), true);
+            for (std::uint32_t series = 0; series < to_do.size() && table.size() < table.rows(); ++series)
+                to_do[series] = table.has_key(series);
+        }
     }
     base::append(out, save.early);
     save.early.clear();
@@ -166,7 +202,7 @@ bool Engine::save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic n
         for (; cursor.series < save.to_do[cursor.table].size(); ++cursor.series) {
             if (out.size() - start >= budget) return true;
             if (!save.to_do[cursor.table][cursor.series]) continue;
-            impl_->save_key(static_cast<std::uint32_t>(cursor.table), static_cast<std::uint32_t>(cursor.series), save.now, out);
+            impl_->save_key(static_cast<std::uint32_t>(cursor.table), static_cast<std::uint32_t>(cursor.series), out);
             save.to_do[cursor.table][cursor.series] = false;
         }
     }
@@ -189,21 +225,35 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
                                      .interrupted = interrupted,
                                      .same_moment = wall_ms == saved_ms,
                                      .version = version};
+    const Impl::Walk walk(*impl_);
     base::Status all;
+    struct Aged {
+        std::uint64_t turns;
+        base::ByteView record;
+    };
+    std::vector<Aged> aged;  // of tables that forget: the last seen come first, if there should be less room than there was
+    const auto take = [&](const base::Status& restored) {
+        if (!restored && (all || all.error().code == base::Errc::limit)) all = restored;
+    };
     while (!reader.empty()) {
         const auto kind = reader.number<base::Byte>();
         const auto size = reader.number<std::uint32_t>();
         const base::ByteView record = reader.bytes(size);
-        if (!reader.ok()) return base::Error{base::Errc::corrupt};
-        base::Status restored;
-        if (kind == kWindow)
-            restored = impl_->restore_windows(record, moment);
-        else if (kind == kKey)
-            restored = impl_->restore_key(record, moment);
+        if (!reader.ok() || (kind != kWindow && kind != kKey)) {
+            take(base::Error{base::Errc::corrupt});
+            break;
+        }
+        const auto turns = kind == kKey && !impl_->rooms.empty() ? impl_->turns_since_seen(record) : std::nullopt;
+        if (turns)
+            aged.push_back({*turns, record});
         else
-            restored = base::Error{base::Errc::corrupt};
-        if (!restored && restored.error().code != base::Errc::limit) return restored;
-        if (!restored) all = restored;
+            take(kind == kWindow ? impl_->restore_windows(record, moment) : impl_->restore_key(record, moment));
+        if (!all && all.error().code != base::Errc::limit) break;
+    }
+    std::ranges::stable_sort(aged, {}, &Aged::turns);
+    for (const Aged& each : aged) take(impl_->restore_key(each.record, moment));
+    for (KeyTable& table : impl_->tables) {
+        if (table.forgets()) table.sort_by_seen();
     }
     impl_->find_next_due();
     return all;

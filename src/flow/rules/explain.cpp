@@ -244,7 +244,7 @@ std::vector<ExplainedRule> explain(const Plan& plan) {
         const auto add_table = [&](std::uint32_t table) {
             if (table_seen[table]) return;
             table_seen[table] = true;
-            row.bytes_a_key += KeyTable::kHeadBytes + KeyTable::kSlotBytes;
+            row.bytes_a_key += KeyTable::kHeadBytes + KeyTable::kSlotBytes + (data.tables[table].forgets ? sizeof(KeyOrder) : 0);
         };
         for (const StateOp& op : data.ops) {
             if (std::find(op.rules.begin(), op.rules.end(), i) == op.rules.end()) continue;
@@ -265,6 +265,7 @@ std::vector<ExplainedRule> explain(const Plan& plan) {
         }
         if (rule.group) {
             row.state_bytes_max = data.groups[*rule.group].bytes_max;
+            row.forgets = data.groups[*rule.group].forgets;
             row.bounded_with = others(data, data.groups[*rule.group].rules, i);
         }
         for (std::size_t k = 0; k < rule.prefixes.size(); ++k) {

@@ -30,6 +30,7 @@ struct ExplainedRule {
     std::string having;
     std::vector<std::string> columns;         ///< name, or name = expression
     std::size_t state_bytes_max = 0;          ///< its own bound; 0: limits.rule_state
+    bool forgets = false;                     ///< where there is no room: the key that was not seen for longest
     std::vector<std::string> bounded_with{};  ///< ids of the rules whose bounds are put together with its own
     std::size_t bytes_a_key = 0;              ///< of all its states that no earlier rule has, and of the key's own row
 };

@@ -122,24 +122,32 @@ bool decode_key(std::string_view key, std::span<Value> components) {
     return key.empty();
 }
 
-KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget)
+KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget, bool forgets)
     : stride_(state_bytes + sizeof(Head)),
       keys_max_(std::min<std::size_t>(keys_max, UINT32_MAX / 2)),
       seed_(seed),
       budget_(budget),
+      forgets_(forgets),
       slots_(kSlotsMin) {
     rows_per_chunk_ = static_cast<std::uint32_t>(std::bit_floor(std::max<std::size_t>(1, kChunkBytes / stride_)));
     shift_ = static_cast<unsigned>(std::countr_zero(rows_per_chunk_));
+}
+
+KeyTable::LongKey KeyTable::long_key(std::uint32_t series) const {
+    static_assert(sizeof(LongKey) <= Head::kInlineBytes);
+    LongKey key;
+    std::memcpy(&key, reinterpret_cast<const Head*>(head(series))->inline_bytes, sizeof key);
+    return key;
 }
 
 std::string_view KeyTable::key(std::uint32_t series) const {
     static_assert(kSlotBytes == 2 * sizeof(Slot));  // at most half of the slots are used
     const auto* head_of = reinterpret_cast<const Head*>(head(series));
     if (head_of->size <= Head::kInlineBytes) return {head_of->inline_bytes, head_of->size};
-    const char* at = nullptr;
-    std::memcpy(&at, head_of->inline_bytes, sizeof at);
-    return {at, head_of->size};
+    return {long_key(series).at, head_of->size};
 }
+
+bool KeyTable::has_key(std::uint32_t series) const { return reinterpret_cast<const Head*>(head(series))->size != kNoKey; }
 
 std::optional<std::uint32_t> KeyTable::find(std::string_view wanted, std::uint64_t hashed) const {
     const auto tag = static_cast<std::uint32_t>(hashed);
@@ -153,28 +161,48 @@ std::optional<std::uint32_t> KeyTable::find(std::string_view wanted, std::uint64
 std::optional<std::uint32_t> KeyTable::add(std::string_view wanted) {
     const std::uint64_t hashed = hash(wanted);
     if (const auto known = find(wanted, hashed)) return known;
-    if (size_ >= keys_max_ || wanted.size() > kKeyBytesMax) return std::nullopt;
+    if (wanted.size() > kKeyBytesMax) return std::nullopt;
+    if (size_ >= keys_max_ && (budget_.room == nullptr || !budget_.room->forget_oldest())) return std::nullopt;
     const bool is_long = wanted.size() > Head::kInlineBytes;
     if (!budget_.take(stride_ + (is_long ? wanted.size() : 0) + kSlotBytes)) return std::nullopt;
     if ((size_ + 1) * 2 > slots_.size()) grow();
-    const auto series = static_cast<std::uint32_t>(size_);
-    if (series >= rows_per_chunk_ ? (series & (rows_per_chunk_ - 1)) == 0 : series == std::bit_floor(series))
-        chunks_.push_back(std::make_unique<std::byte[]>(stride_ * std::clamp(std::bit_floor(series), 1U, rows_per_chunk_)));
-    auto* head_of = reinterpret_cast<Head*>(head(series));
-    head_of->size = static_cast<std::uint32_t>(wanted.size());
-    if (is_long) {
-        long_keys_.push_back(std::make_unique<char[]>(wanted.size()));
-        const char* at = long_keys_.back().get();
-        std::memcpy(long_keys_.back().get(), wanted.data(), wanted.size());
-        std::memcpy(head_of->inline_bytes, &at, sizeof at);
-    } else if (!wanted.empty()) {
-        std::memcpy(head_of->inline_bytes, wanted.data(), wanted.size());
+    std::uint32_t series = 0;
+    if (!free_rows_.empty()) {
+        series = free_rows_.back();
+        free_rows_.pop_back();
+    } else {
+        series = static_cast<std::uint32_t>(rows_++);
+        if (series >= rows_per_chunk_ ? (series & (rows_per_chunk_ - 1)) == 0 : series == std::bit_floor(series))
+            chunks_.push_back(std::make_unique<std::byte[]>(stride_ * std::clamp(std::bit_floor(series), 1U, rows_per_chunk_)));
     }
+    put_key(series, wanted);
+    if (forgets_) link_newest(series);
     ++size_;
     std::size_t at = (hashed >> 32) & (slots_.size() - 1);
     while (slots_[at].series != 0) at = (at + 1) & (slots_.size() - 1);
     slots_[at] = {.tag = static_cast<std::uint32_t>(hashed), .series = series + 1};
     return series;
+}
+
+void KeyTable::put_key(std::uint32_t series, std::string_view key) {
+    auto* head_of = reinterpret_cast<Head*>(head(series));
+    head_of->size = static_cast<std::uint32_t>(key.size());
+    if (key.size() <= Head::kInlineBytes) {
+        if (!key.empty()) std::memcpy(head_of->inline_bytes, key.data(), key.size());
+        return;
+    }
+    LongKey where;
+    if (!free_long_keys_.empty()) {
+        where.index = free_long_keys_.back();
+        free_long_keys_.pop_back();
+    } else {
+        where.index = static_cast<std::uint32_t>(long_keys_.size());
+        long_keys_.emplace_back();
+    }
+    long_keys_[where.index] = std::make_unique<char[]>(key.size());
+    std::memcpy(long_keys_[where.index].get(), key.data(), key.size());
+    where.at = long_keys_[where.index].get();
+    std::memcpy(head_of->inline_bytes, &where, sizeof where);
 }
 
 void KeyTable::grow() {
@@ -187,6 +215,74 @@ void KeyTable::grow() {
         larger[at] = slot;
     }
     slots_.swap(larger);
+}
+
+void KeyTable::link_newest(std::uint32_t series) {
+    KeyOrder& its = order(series);
+    its.newer = 0;
+    its.older = newest_;
+    (newest_ == 0 ? oldest_ : order(newest_ - 1).newer) = series + 1;
+    newest_ = series + 1;
+}
+
+void KeyTable::unlink(std::uint32_t series) {
+    const KeyOrder& its = order(series);
+    (its.newer == 0 ? newest_ : order(its.newer - 1).older) = its.older;
+    (its.older == 0 ? oldest_ : order(its.older - 1).newer) = its.newer;
+}
+
+void KeyTable::see(std::uint32_t series, std::int64_t turn) {
+    order(series).seen = turn;
+    if (newest_ == series + 1) return;
+    unlink(series);
+    link_newest(series);
+}
+
+std::optional<std::uint32_t> KeyTable::oldest() const {
+    if (oldest_ == 0) return std::nullopt;
+    return oldest_ - 1;
+}
+
+/// Without a mark in its place: marks would add up. What follows moves up, as far as it may.
+void KeyTable::free_slot(std::uint32_t series) {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t hole = (hash(key(series)) >> 32) & mask;
+    while (slots_[hole].series != series + 1) hole = (hole + 1) & mask;
+    for (std::size_t at = (hole + 1) & mask; slots_[at].series != 0; at = (at + 1) & mask) {
+        const std::size_t home = (hash(key(slots_[at].series - 1)) >> 32) & mask;
+        if (((at - home) & mask) < ((at - hole) & mask)) continue;  // it would come before its home
+        slots_[hole] = slots_[at];
+        hole = at;
+    }
+    slots_[hole] = {};
+}
+
+void KeyTable::forget(std::uint32_t series) {
+    free_slot(series);
+    unlink(series);
+    auto* head_of = reinterpret_cast<Head*>(head(series));
+    std::size_t freed = stride_ + kSlotBytes;
+    if (head_of->size > Head::kInlineBytes) {
+        freed += head_of->size;
+        const std::uint32_t index = long_key(series).index;
+        long_keys_[index].reset();
+        free_long_keys_.push_back(index);
+    }
+    head_of->size = kNoKey;
+    std::memset(row(series), 0, stride_ - sizeof(Head));
+    free_rows_.push_back(series);
+    --size_;
+    budget_.give(freed);
+}
+
+void KeyTable::sort_by_seen() {
+    std::vector<std::uint32_t> all;
+    for (std::uint32_t series = 0; series < rows_; ++series) {
+        if (has_key(series)) all.push_back(series);
+    }
+    std::stable_sort(all.begin(), all.end(), [this](std::uint32_t a, std::uint32_t b) { return order(a).seen < order(b).seen; });
+    newest_ = oldest_ = 0;
+    for (const std::uint32_t series : all) link_newest(series);
 }
 
 }  // namespace sluice::rules

@@ -1,7 +1,11 @@
 #include "flow/rules/key_table.hpp"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <list>
+#include <map>
+#include <random>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -101,6 +105,51 @@ TEST(KeyTable, memory_and_key_length_are_bounded) {
     const std::string longest(KeyTable::kKeyBytesMax, 'k');
     EXPECT_TRUE(other.add(longest));
     EXPECT_FALSE(other.add(longest + "k"));
+}
+
+/// Keys short and long come and go in a table of few slots, where they stand in each other's way.
+TEST(KeyTable, what_is_forgotten_is_gone_and_everything_else_is_found) {
+    std::mt19937 random(1);
+    for (const std::size_t keys_max : {1U, 2U, 5U, 64U, 300U}) {
+        StateBudget budget = ample();
+        KeyTable table(64, keys_max, 7, budget, true);
+        std::map<std::string, std::uint32_t> known;
+        std::list<std::string> seen;  // latest first
+        for (int step = 0; step < 20'000; ++step) {
+            const auto number = static_cast<std::uint32_t>(random() % 400);
+            const std::string key = std::to_string(number) + std::string(number % 3 == 0 ? 50 : 0, 'x');
+            if (!known.contains(key) && known.size() == keys_max) {
+                ASSERT_EQ(table.add(key), std::nullopt) << "nobody makes room";
+                ASSERT_EQ(table.key(table.oldest().value()), seen.back());
+                table.forget(*table.oldest());
+                known.erase(seen.back());
+                seen.pop_back();
+            }
+            const auto series = table.add(key);
+            ASSERT_TRUE(series.has_value());
+            if (const auto [at, fresh] = known.emplace(key, *series); fresh) {
+                for (std::size_t i = sizeof(KeyOrder); i < 64; ++i) ASSERT_EQ(table.row(*series)[i], std::byte{0});
+                std::memset(table.row(*series) + sizeof(KeyOrder), 0xAA, 64 - sizeof(KeyOrder));
+            } else {
+                ASSERT_EQ(at->second, *series);
+            }
+            table.see(*series, step);
+            std::erase(seen, key);
+            seen.push_front(key);
+            ASSERT_EQ(table.size(), known.size());
+            ASSERT_LE(table.rows(), keys_max);
+        }
+        for (const auto& [key, series] : known) {
+            EXPECT_EQ(table.find(key), series);
+            EXPECT_EQ(table.key(series), key);
+        }
+        for (std::uint32_t number = 0; number < 400; ++number) {
+            const std::string key = std::to_string(number);
+            EXPECT_EQ(table.find(key).has_value(), known.contains(key));
+        }
+        while (table.oldest()) table.forget(*table.oldest());
+        EXPECT_EQ(budget.bytes, 0U);
+    }
 }
 
 }  // namespace

@@ -47,9 +47,11 @@ void group_states(PlanData& data, std::span<const RuleSpec> specs) {
     for (std::uint32_t table = 0; table < data.tables.size(); ++table) {
         if (root(table) == table) {
             groups[table] = static_cast<std::uint32_t>(data.groups.size());
-            data.groups.push_back({.rules = {}, .whole = !data.partitions[data.tables[table].owner].whole.empty()});
+            data.groups.push_back(
+                {.rules = {}, .whole = !data.partitions[data.tables[table].owner].whole.empty(), .forgets = data.tables[table].forgets});
         }
         data.tables[table].group = groups[root(table)];
+        ++data.groups[groups[root(table)]].tables;
     }
     for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
         const auto tables = tables_of(data.rules[i]);

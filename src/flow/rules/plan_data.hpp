@@ -46,6 +46,7 @@ struct TablePlan {
     std::size_t row_bytes = 0;
     std::uint64_t fingerprint = 0;
     std::uint32_t group = 0;  ///< index into groups
+    bool forgets = false;     ///< as its group
 };
 
 /// Rules that keep state in the same tables: what they hold together is bounded together.
@@ -53,6 +54,8 @@ struct StateGroup {
     std::vector<std::uint32_t> rules;
     std::size_t bytes_max = 0;  ///< of a rule with a bound of its own, which is alone; 0: the default of each rule
     bool whole = false;         ///< all of it is on one shard
+    bool forgets = false;       ///< when full, keys that were not seen for longest; each of its tables then has an equal part of it
+    std::uint32_t tables = 0;
 };
 
 /// What is evaluated on one shard: the owner of its key.

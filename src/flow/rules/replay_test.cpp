@@ -19,8 +19,8 @@ using std::chrono::nanoseconds;
 
 const std::string kBy = " OVER (PARTITION BY d)";
 
-/// Every stateful function and every kind of window.
-std::shared_ptr<const Plan> everything() {
+/// Every stateful function, and every kind of window unless they are left out.
+std::shared_ptr<const Plan> everything(bool forget_oldest = false, bool windows = true) {
     std::vector<RuleSpec> specs{
         {"z",
          "SELECT d, n, zscore(v, 5)" + kBy + " AS z, rms(v, 4)" + kBy + " AS r, kurtosis(v, 6)" + kBy + " AS k, crest(v, 4)" + kBy +
@@ -74,6 +74,8 @@ std::shared_ptr<const Plan> everything() {
          "lateness = '400ms')",
          {}},
     };
+    if (!windows) std::erase_if(specs, [](const RuleSpec& spec) { return spec.sql.find("GROUP BY") != std::string::npos; });
+    for (RuleSpec& spec : specs) spec.forget_oldest = forget_oldest;
     Compiled compiled = compile(specs);
     for (std::size_t i = 0; i < compiled.problems.size(); ++i) {
         for (const SqlError& problem : compiled.problems[i])
@@ -147,8 +149,8 @@ void with_reading(const Given& given, nanoseconds shift, Call call) {
 /// An engine as a shard leads it: turns of readings, then time. `journal`: what it records.
 class Life {
 public:
-    Life(const std::shared_ptr<const Plan>& plan, std::vector<Entry>& journal, nanoseconds shift)
-        : engine(plan, {}), journal_(journal), shift_(shift) {}
+    Life(const std::shared_ptr<const Plan>& plan, const Engine::Options& options, std::vector<Entry>& journal, nanoseconds shift)
+        : engine(plan, options), journal_(journal), shift_(shift) {}
 
     void give(const Given& given) {
         with_reading(given, shift_, [&](const data::Reading& reading) { (void)engine.process(reading, kAllPartitions, out_); });
@@ -196,7 +198,7 @@ void restore_and_replay(Engine& engine, const Saved& saved, const std::vector<En
     engine.end_replay();
 }
 
-void live_and_die(const std::shared_ptr<const Plan>& plan, std::uint32_t seed) {
+void live_and_die(const std::shared_ptr<const Plan>& plan, std::uint32_t seed, const Engine::Options& options = {}) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
     const auto below = [&](std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); };
@@ -217,10 +219,10 @@ void live_and_die(const std::shared_ptr<const Plan>& plan, std::uint32_t seed) {
         return Given{payload, now, wall};
     };
     std::vector<Entry> nobody_reads_it;
-    Life always(plan, nobody_reads_it, nanoseconds(0));
+    Life always(plan, options, nobody_reads_it, nanoseconds(0));
     std::vector<Entry> journal;
     nanoseconds shift(0);
-    auto life = std::make_unique<Life>(plan, journal, shift);
+    auto life = std::make_unique<Life>(plan, options, journal, shift);
     Saved complete;
     Saved partial;
     SaveCursor cursor;
@@ -245,7 +247,7 @@ void live_and_die(const std::shared_ptr<const Plan>& plan, std::uint32_t seed) {
         }
         if (life->engine.draining() || below(15) != 0) continue;
         shift = nanoseconds(static_cast<std::int64_t>(below(2'000'000'000)) * 600 - 600'000'000'000);
-        life = std::make_unique<Life>(plan, journal, shift);
+        life = std::make_unique<Life>(plan, options, journal, shift);
         restore_and_replay(life->engine, complete, journal, shift);
         life->replayed();
         saving = false;
@@ -256,7 +258,7 @@ void live_and_die(const std::shared_ptr<const Plan>& plan, std::uint32_t seed) {
 }
 
 /// SLUICE_REPLAY_SEEDS="17 1" repeats seed 17.
-TEST(Replay, a_saved_state_and_the_readings_since_make_the_engine_that_was_killed) {
+std::pair<std::uint32_t, std::uint32_t> seeds_to_try() {
     std::uint32_t from = 1;
     std::uint32_t count = 1000;
     if (const char* seeds = std::getenv("SLUICE_REPLAY_SEEDS"); seeds != nullptr) {
@@ -264,9 +266,31 @@ TEST(Replay, a_saved_state_and_the_readings_since_make_the_engine_that_was_kille
         from = static_cast<std::uint32_t>(std::strtoul(seeds, &rest, 10));
         count = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(std::strtoul(rest, nullptr, 10)));
     }
+    return {from, count};
+}
+
+TEST(Replay, a_saved_state_and_the_readings_since_make_the_engine_that_was_killed) {
+    const auto [from, count] = seeds_to_try();
     const auto plan = everything();
     ASSERT_NE(plan, nullptr);
     for (std::uint32_t seed = from; seed < from + count && !testing::Test::HasFatalFailure(); ++seed) live_and_die(plan, seed);
+}
+
+TEST(Replay, the_engine_that_goes_on_has_forgotten_the_same_keys) {
+    const auto [from, count] = seeds_to_try();
+    const auto plan = everything(true);
+    ASSERT_NE(plan, nullptr);
+    for (std::uint32_t seed = from; seed < from + count && !testing::Test::HasFatalFailure(); ++seed)
+        live_and_die(plan, seed, {.keys_max = 1 + seed % 4});
+}
+
+/// By bytes, windows make a difference: decision 0026.
+TEST(Replay, the_engine_that_goes_on_has_forgotten_the_same_keys_for_lack_of_bytes) {
+    const auto [from, count] = seeds_to_try();
+    const auto plan = everything(true, false);
+    ASSERT_NE(plan, nullptr);
+    for (std::uint32_t seed = from; seed < from + count && !testing::Test::HasFatalFailure(); ++seed)
+        live_and_die(plan, seed, {.rule_state_bytes_max = 300 + seed % 7 * 100});
 }
 
 /// Several shards die and another number of them goes on: each key is taken by one engine, with all of its readings.

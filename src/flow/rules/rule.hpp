@@ -19,6 +19,9 @@ struct RuleSpec {
     bool paused = false;
     /// Bytes of its state on all shards; such a rule shares no state with others. 0: the default, and it shares.
     std::size_t state_bytes_max = 0;
+    /// Where there is no room for a key, the one that was not seen for longest is forgotten; else the new one is refused. Rules share state
+    /// with those that do as they do.
+    bool forget_oldest = false;
 };
 
 enum class Severity : std::uint8_t {

@@ -9,6 +9,7 @@
 #include "codec/json/writer.hpp"
 #include "data/topic.hpp"
 #include "flow/rules/block_pool.hpp"
+#include "flow/rules/key_table.hpp"
 
 namespace sluice::rules {
 namespace {
@@ -111,8 +112,8 @@ NodeId PlanBuilder::matched(std::uint32_t lookup) {
     return program.of_row(Op::matched, lookup, 0, data.references[data.lookups[lookup].reference].table.name, data.lookups[lookup].key);
 }
 
-std::uint32_t PlanBuilder::table(std::uint32_t key_index, std::uint32_t owner, const std::string& apart) {
-    const auto [at, fresh] = tables_.try_emplace({key_index, owner, apart}, static_cast<std::uint32_t>(data.tables.size()));
+std::uint32_t PlanBuilder::table(std::uint32_t key_index, std::uint32_t owner, const std::string& apart, bool forgets) {
+    const auto [at, fresh] = tables_.try_emplace({key_index, owner, apart, forgets}, static_cast<std::uint32_t>(data.tables.size()));
     if (!fresh) return at->second;
     TablePlan table;
     table.key = key_index;
@@ -122,6 +123,11 @@ std::uint32_t PlanBuilder::table(std::uint32_t key_index, std::uint32_t owner, c
     for (const std::string& filter : data.filter_sets[data.partitions[owner].filter_set])
         table.fingerprint = mix({table.fingerprint, base::hash64(filter)});
     if (!apart.empty()) table.fingerprint = mix({table.fingerprint, base::hash64(apart)});
+    if (forgets) {
+        table.fingerprint = mix({table.fingerprint, base::hash64("forget_oldest")});
+        table.row_bytes = sizeof(KeyOrder);
+        table.forgets = true;
+    }
     data.tables.push_back(table);
     return at->second;
 }
@@ -336,7 +342,7 @@ void RuleCompiler::compile_event_time(WindowPlan& window) {
 
 void RuleCompiler::place_window() {
     WindowPlan& window = *rule_.window;
-    window.table = plan_.table(plan_.key(group_), owner_, apart());
+    window.table = table(group_);
     const bool in_blocks = window.form == WindowForm::timed || window.form == WindowForm::session;
     std::size_t bytes = in_blocks ? sizeof(BlockHead) : sizeof(WindowHead);
     const auto whole = [](std::int64_t number) { return static_cast<std::uint64_t>(number); };

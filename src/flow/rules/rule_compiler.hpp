@@ -30,8 +30,8 @@ struct PlanBuilder {
     [[nodiscard]] NodeId joined(std::uint32_t lookup, const std::string& column);
     /// Has the lookup found a row?
     [[nodiscard]] NodeId matched(std::uint32_t lookup);
-    /// `apart`: for one rule alone, by its id; empty: for all.
-    [[nodiscard]] std::uint32_t table(std::uint32_t key, std::uint32_t owner, const std::string& apart);
+    /// `apart`: for one rule alone, by its id; empty: for all that do the same where there is no room.
+    [[nodiscard]] std::uint32_t table(std::uint32_t key, std::uint32_t owner, const std::string& apart, bool forgets);
     /// Room in the rows of a table.
     [[nodiscard]] std::uint32_t reserve(std::uint32_t table, std::size_t bytes);
     /// The operator with this fingerprint in this table; added where there is none.
@@ -46,7 +46,7 @@ private:
     std::map<std::pair<std::uint32_t, std::vector<NodeId>>, std::uint32_t> lookups_;
     std::map<std::vector<std::string>, std::uint32_t> filter_sets_;
     std::map<std::tuple<std::uint32_t, std::string, std::uint32_t>, std::uint32_t> partitions_;
-    std::map<std::tuple<std::uint32_t, std::uint32_t, std::string>, std::uint32_t> tables_;
+    std::map<std::tuple<std::uint32_t, std::uint32_t, std::string, bool>, std::uint32_t> tables_;
     std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint32_t> ops_;
 };
 
@@ -127,8 +127,10 @@ private:
     // detection_functions.cpp
     [[nodiscard]] bool read_detection_parameters(StateOp& op, const Expr& expr);
 
-    /// Whom its tables are for, as PlanBuilder::table() wants it.
-    [[nodiscard]] std::string apart() const { return spec_.state_bytes_max == 0 ? std::string() : spec_.id; }
+    /// The table for this key that the rule may use.
+    [[nodiscard]] std::uint32_t table(const std::vector<NodeId>& key) {
+        return plan_.table(plan_.key(key), owner_, spec_.state_bytes_max == 0 ? std::string() : spec_.id, spec_.forget_oldest);
+    }
     [[nodiscard]] bool is_group_expression(const Expr& expr, std::uint32_t& component) const;
     [[nodiscard]] const SelectItem* alias(const Expr& expr) const;
 

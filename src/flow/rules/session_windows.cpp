@@ -125,6 +125,7 @@ void Engine::Impl::look_at_session(SessionRun& run, BlockHead& session, std::int
 bool Engine::Impl::end_sessions(std::uint32_t index, std::int64_t now, std::size_t rows_max, Output& out) {
     const WindowPlan& window = *data.rules[index].window;
     SessionRun& run = *sessions[index];
+    const Walk walk(*this);
     charge(window.table);
     while (!run.due.empty() && run.due.front().at <= now) {
         if (rows_max-- == 0) return false;

@@ -59,7 +59,10 @@ void Engine::Impl::take_sliding(std::uint32_t index, const WindowPlan& window, c
 
 SlidingRun::Buffer* Engine::Impl::buffer_of(const WindowPlan& window, SlidingRun& run, std::uint32_t series) {
     std::uint32_t& number = head_of(window, series).chain;
-    if (number == 0) {
+    if (number == 0 && !run.free_buffers.empty()) {
+        number = run.free_buffers.back();
+        run.free_buffers.pop_back();
+    } else if (number == 0) {
         run.buffers.emplace_back();
         number = static_cast<std::uint32_t>(run.buffers.size());
     }
@@ -108,6 +111,7 @@ void Engine::Impl::emit_sliding(std::uint32_t index, std::uint32_t series, std::
 
 bool Engine::Impl::pass_sliding(std::uint32_t index, std::int64_t watermark, std::size_t rows_max, Output& out) {
     SlidingRun& run = *slidings[index];
+    const Walk walk(*this);
     charge(data.rules[index].window->table);
     for (; !run.due.empty() && run.due.front().at <= watermark; --rows_max) {
         if (rows_max == 0) return false;
@@ -122,7 +126,9 @@ bool Engine::Impl::pass_sliding(std::uint32_t index, std::int64_t watermark, std
 /// The rows of a key at a time that are not out. (One of several readings at that time each: what is due later finds none.)
 void Engine::Impl::emit_waiting(std::uint32_t index, std::uint32_t series, std::int64_t at, Output& out) {
     const WindowPlan& window = *data.rules[index].window;
-    SlidingRun::Buffer& buffer = slidings[index]->buffers[head_of(window, series).chain - 1];
+    const std::uint32_t number = head_of(window, series).chain;
+    if (number == 0) return;  // the key that it was noted for is forgotten
+    SlidingRun::Buffer& buffer = slidings[index]->buffers[number - 1];
     for (std::uint32_t i = 0; i < buffer.count; ++i) {
         SlidingRun::Buffer::Entry& entry = buffer.entries[place(buffer, i)];
         if (entry.at != at || !entry.waits) continue;

@@ -218,7 +218,7 @@ RuleCompiler::Compiled RuleCompiler::add_state(StateOp op, const Expr& expr, Typ
         if (!nodes) return std::nullopt;
         partition = std::move(*nodes);
     }
-    op.table = plan_.table(plan_.key(partition), owner_, apart());
+    op.table = table(partition);
     op.fingerprint = mix({base::hash64(info(op.function).name), op.has_argument ? program_.fingerprint(op.argument) : 0, op.n, op.off,
                           std::bit_cast<std::uint64_t>(op.a), plan_.data.tables[op.table].fingerprint});
     if (op.more != 0) op.fingerprint = mix({op.fingerprint, op.more});

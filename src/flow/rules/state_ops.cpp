@@ -248,6 +248,16 @@ Value StateRunner::run_rows(const StateOp& op, std::byte* row, const Value& x, S
     return result;
 }
 
+void StateRunner::release(const StateOp& op, std::byte* row) {
+    if (op.methods != nullptr) return;  // they keep numbers
+    if (is_aggregate(op) || op.function == Function::lag) {
+        auto* values = &as<StoredValue>(row, op.ring);
+        for (std::uint32_t i = 0; i < op.n; ++i) pool_.free(values[i]);
+    } else if (op.function == Function::delta || op.function == Function::changed || op.function == Function::rate) {
+        pool_.free(as<StoredValue>(row, op.offset));
+    }
+}
+
 void StateRunner::save(const StateOp& op, const std::byte* row, base::Monotonic now, base::Bytes& out) const {
     if (op.methods != nullptr) return op.methods->save(op, row, now, out);
     const auto save_ring = [&](const Ring& ring) {

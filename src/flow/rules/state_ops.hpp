@@ -52,6 +52,9 @@ public:
     /// One reading: the result, and the state moved on. Bad values give NULL, change nothing and count in the scope.
     [[nodiscard]] Value run(const StateOp& op, std::byte* row, const Value& x, base::Monotonic at, Scope& scope);
 
+    /// Nothing kept in the pool; the bytes in the row are then worth nothing.
+    void release(const StateOp& op, std::byte* row);
+
     void save(const StateOp& op, const std::byte* row, base::Monotonic now, base::Bytes& out) const;
     /// False: damaged; the state is then as before the first reading. All of `in` must be the operator's.
     [[nodiscard]] bool restore(const StateOp& op, base::ByteView in, const StateClock& clock, std::byte* row);

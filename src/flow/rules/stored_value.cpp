@@ -13,6 +13,14 @@ constexpr std::size_t kListKept = 1024;
 using json::Kind;
 using json::Value;
 
+bool StateBudget::take_from_others(std::size_t more) {
+    for (int i = 0; room != nullptr && i < kForgottenAtOnce && room->forget_oldest(); ++i) {
+        if (fits(more)) return true;
+    }
+    ++refused;
+    return false;
+}
+
 // Handle 0 stands for "none".
 ValuePool::ValuePool(StateBudget& budget) : budget_(&budget), texts_(1), lists_(1) {}
 
@@ -39,9 +47,13 @@ bool ValuePool::store(const Value& value, StoredValue& to) {
             break;
         }
         case Kind::number:
+            if (to.handle != 0) [[unlikely]]
+                drop_text(to);
             to.number = value.as_number();
             break;
         default:
+            if (to.handle != 0) [[unlikely]]
+                drop_text(to);
             to.whole = value.kind() == Kind::integer || value.kind() == Kind::boolean ? value.as_integer() : 0;
     }
     to.kind = value.kind();
@@ -66,6 +78,12 @@ Value ValuePool::load(const StoredValue& value) const {
             return Value::raw(texts_[value.handle]);
     }
     return Value{};
+}
+
+/// A text's memory is kept for the next text. Where keys are forgotten what is charged must follow from what is kept: a restart knows no
+/// more.
+void ValuePool::drop_text(StoredValue& value) {
+    if (budget_->room != nullptr) free(value);
 }
 
 void ValuePool::free(StoredValue& value) {

@@ -23,24 +23,37 @@ struct StoredValue {
 };
 static_assert(sizeof(StoredValue) == 16);
 
+/// Makes room in a budget that is full, by forgetting keys.
+class RoomMaker {
+public:
+    virtual ~RoomMaker() = default;
+    /// The key that was not seen for longest goes, and what it held is given back. False: none can go now.
+    virtual bool forget_oldest() = 0;
+};
+
 /// How much state an engine, or some rules of it, hold against their limit.
 struct StateBudget {
+    /// So many keys go for one thing that needs room. Beyond that it is refused: what went then makes room for the next.
+    static constexpr int kForgottenAtOnce = 8;
+
     std::size_t bytes = 0;
     std::size_t bytes_max = 0;
     StateBudget* whole = nullptr;  ///< of which this is a part: what is taken here is taken there, too
     std::uint64_t refused = 0;     ///< how often there was no room
-    [[nodiscard]] bool take(std::size_t more) {
-        if (more > bytes_max - (bytes < bytes_max ? bytes : bytes_max) || (whole != nullptr && !whole->take(more))) {
-            ++refused;
-            return false;
-        }
-        bytes += more;
-        return true;
-    }
+    RoomMaker* room = nullptr;     ///< of rules that forget: what is free again counts as given back, though its memory is kept
+    [[nodiscard]] bool take(std::size_t more) { return fits(more) || take_from_others(more); }
     void give(std::size_t less) {
         bytes -= less;
         if (whole != nullptr) whole->give(less);
     }
+
+private:
+    [[nodiscard]] bool fits(std::size_t more) {
+        if (more > bytes_max - (bytes < bytes_max ? bytes : bytes_max) || (whole != nullptr && !whole->take(more))) return false;
+        bytes += more;
+        return true;
+    }
+    [[nodiscard]] bool take_from_others(std::size_t more);
 };
 
 /// Texts and lists by handle; a handle stays valid until it is freed. Owned by one engine.
@@ -72,6 +85,8 @@ public:
     void free_list(std::uint32_t handle);
 
 private:
+    void drop_text(StoredValue& value);
+
     StateBudget* budget_;
     std::deque<std::string> texts_;  ///< they do not move: a text of the pool can be stored into the pool
     std::vector<std::uint32_t> free_texts_;

@@ -40,6 +40,7 @@ void Engine::Impl::take_timed(std::uint32_t index, const WindowPlan& window, con
         }
         run.blocks.head(handle).order = pane->order;
         run.blocks.insert(chain, handle);
+        run.blocks.head(handle).place = static_cast<std::uint32_t>(pane->series.size());
         pane->series.push_back(row.series);
     }
     accumulate(index, window, run.blocks.state(handle));
@@ -121,6 +122,7 @@ void Engine::Impl::begin_close(std::uint32_t index) {
 bool Engine::Impl::drain(std::uint32_t index, std::size_t rows_max, Output& out) {
     TimedRun& run = *timed[index];
     if (!run.draining) return true;
+    const Walk walk(*this);
     charge(data.rules[index].window->table);
     for (; run.pane < run.panes.size() && run.panes[run.pane].order < run.closing.until; ++run.pane, run.series = 0) {
         const TimedRun::Pane& pane = run.panes[run.pane];

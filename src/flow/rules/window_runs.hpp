@@ -74,7 +74,8 @@ struct SessionRun {
     SessionRun(std::size_t block_bytes, StateBudget& budget) : blocks(block_bytes, budget) {}
 
     BlockPool blocks;
-    std::vector<Due> due;  ///< a heap: when each open session should be looked at; not later than its end
+    std::vector<Due> due;   ///< a heap: when each open session should be looked at; not later than its end
+    std::size_t stale = 0;  ///< of these: of keys that were forgotten
     std::int64_t watermark = kNoWatermark;
 
     /// Event time: the watermark has passed the end of a session that is not out.
@@ -94,8 +95,10 @@ struct SlidingRun {
         std::uint32_t count = 0;
     };
 
-    std::deque<Buffer> buffers;  ///< WindowHead::chain is the index plus one
-    std::vector<Due> due;        ///< event time: a heap of readings whose row waits for the watermark
+    std::deque<Buffer> buffers;               ///< WindowHead::chain is the index plus one
+    std::vector<std::uint32_t> free_buffers;  ///< of keys that were forgotten
+    std::vector<Due> due;                     ///< event time: a heap of readings whose row waits for the watermark
+    std::size_t stale = 0;                    ///< of these: of keys that were forgotten
     std::int64_t watermark = kNoWatermark;
 
     /// Event time: the watermark has reached rows that are not out.

@@ -293,6 +293,7 @@ bool Engine::Impl::restore_blocks(std::uint32_t rule, std::uint32_t series, Stat
         block.last = head.last;
         block.start_ms = head.start_ms;
         blocks.insert(chain, handle);
+        block.place = pane == nullptr ? 0 : static_cast<std::uint32_t>(pane->series.size());
         if (pane != nullptr) pane->series.push_back(series);
         if (pane == nullptr) look_at_session(*sessions[rule], block, head.order, series);
     }

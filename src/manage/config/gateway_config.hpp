@@ -95,6 +95,7 @@ struct RuleConfig {
     std::vector<Destination> to;
     Place at;
     std::uint64_t state_bytes_max = 0;  ///< 0: limits.rule_state
+    bool forget_oldest = false;         ///< state.when_full
     bool paused = false;                ///< no key of the file: who changes rules at run time sets it
     friend bool operator==(const RuleConfig&, const RuleConfig&) = default;
 };

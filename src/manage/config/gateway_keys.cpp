@@ -332,7 +332,10 @@ constexpr std::array kKeys{
         .kind = choice,
         .fallback = "refuse",
         .choices = "refuse | forget_oldest",
-        .text = "Readings of new keys are then not evaluated: `state_full`. `forget_oldest` is not built yet."},
+        .text =
+            "`refuse`: readings of new keys are then not evaluated: `state_full`. `forget_oldest`: the key that was not seen for longest "
+            "is forgotten, and its open windows with it, both counted. Rules share state with those that say the same; changed, the rule "
+            "warms up anew."},
     Key{.path = "rules[].to[]", .text = "One destination: `topic` or `cloud`."},
     Key{.path = "rules[].to[].topic",
         .kind = template_,

@@ -86,8 +86,7 @@ RuleConfig read_rule(const View& entry, const std::string& key, const std::vecto
     rule.to = read_destinations(entry.at("to"), key + ".to", classes, problems);
     const View state = entry.at("state");
     if (state.at("max_bytes").fits()) rule.state_bytes_max = state.at("max_bytes").size();
-    if (const View full = state.at("when_full"); full.fits() && full.choice() != 0)
-        add_not_built(problems, full.position(), key + ".state.when_full", "`when_full: forget_oldest`");
+    rule.forget_oldest = state.at("when_full").fits() && state.at("when_full").choice() != 0;
     return rule;
 }
 

@@ -21,6 +21,18 @@ TEST(RuleReader, json_and_yaml_give_the_same_rule) {
     EXPECT_EQ(json.rule.sql.position(9), (Position{1, 20})) << "places are those of the body";
 }
 
+TEST(RuleReader, what_a_rule_does_when_it_is_full_is_read) {
+    const auto full = [](const std::string& state) {
+        const auto read = read_rule("{sql: SELECT 1 FROM 'a', to: [{topic: t}]" + state + "}", "hot", kClasses);
+        EXPECT_EQ(format_all("body", read.problems), "");
+        return read.rule.forget_oldest;
+    };
+    EXPECT_FALSE(full(""));
+    EXPECT_FALSE(full(", state: {when_full: refuse}"));
+    EXPECT_TRUE(full(", state: {when_full: forget_oldest}"));
+    EXPECT_NE(problems("{sql: SELECT 1 FROM 'a', to: [{topic: t}], state: {when_full: shrink}}"), "");
+}
+
 TEST(RuleReader, an_id_in_the_text_must_be_the_one_that_was_asked_for) {
     EXPECT_EQ(problems("{id: hot, sql: SELECT 1 FROM 'a', to: [{topic: t}]}"), "");
     EXPECT_EQ(problems("{id: cold, sql: SELECT 1 FROM 'a', to: [{topic: t}]}"),
