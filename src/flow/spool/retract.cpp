@@ -66,7 +66,7 @@ Result<bool> Parts::cut_or_lose(ClassLog& log, std::uint64_t number) {
     for (const Block& block : found) events += block.end - block.first;
     const auto by_number = [](const Block& a, const Block& b) { return a.first < b.first; };
     const Block begin = *std::min_element(found.begin(), found.end(), by_number);
-    const bool whole = begin.first + events == log.durable_end && begin.first >= log.acknowledged &&
+    const bool whole = log.pending.empty() && begin.first + events == log.durable_end && begin.first >= log.acknowledged &&
                        log.gaps.next_gap(begin.first, log.durable_end) == log.durable_end;
     if (!whole) {
         for (const Block& block : found) lose(log, block.first, std::min(block.end, log.durable_end) - 1, DropReason::corrupt);
