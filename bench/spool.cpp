@@ -38,7 +38,7 @@ struct Settings {
     std::size_t event_bytes = 100;
     double seconds = 3;
     std::uint64_t bytes_max = std::uint64_t{1} << 30;  ///< of one point on disk
-    bool compress = true;
+    bool compress = false;
 };
 
 /// What one point did.
@@ -299,7 +299,7 @@ int main(int argc, char** argv) {
     auto* of = app.add_subcommand("compare", "spool, plain write and SQLite in turn, in FOLDER");
     of->add_option("folder", settings.folder, "on the disk in question")->required();
     of->add_option("--events", group.events, "close a group after so many events");
-    of->add_flag("!--plain", settings.compress, "the spool does not compress");
+    of->add_flag("--compress", settings.compress, "the spool does");
     of->add_option("--group-us", group_us, "or so many microseconds after its first one");
     auto* js = app.add_subcommand("nats", "publishes to a stream of a server at URL");
     js->add_option("url", url, "nats://HOST:PORT")->required();

@@ -127,6 +127,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     World world;
     const bool rotated = (data[0] & 4) != 0;
     const bool large = (data[0] & 16) != 0;
+    world.options.compress = large;
     require(world.open());
     for (std::uint64_t n = 1; n <= kEvents; ++n) {
         const std::string json = text_of(n, large);

@@ -39,7 +39,6 @@ struct SpoolRig {
     explicit SpoolRig(std::uint64_t seed = 1) : disk(seed), entropy(seed + 1), keys(make_key(seed)), sealer(keys) {
         options.directory = "/data/spool";
         options.bytes_max = 4 << 20;
-        options.compress = false;  // most tests count bytes of text that would shrink to nothing
         options.classes = {{"alert", 0, std::chrono::milliseconds(0)},
                            {"aggregate", 1, std::chrono::milliseconds(0)},
                            {"sample", 2, std::chrono::milliseconds(0)}};

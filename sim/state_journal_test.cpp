@@ -114,13 +114,9 @@ private:
         }
         const bool saves = random_() % 8 == 0;
         const std::uint64_t position = journal_->position();
-        const auto number = journal_->prepare(*rig_.spool, {rig_.clock.now(), rig_.clock.wall().time});
-        const bool events_first = number && *number != 0 && random_() % 2 == 0;
-        bool journaled = events_first || journal_->write();
-        const bool spooled = rig_.spool->commit(number ? *number : 0).has_value();
-        if (events_first) journaled = journal_->write().has_value();
-        if (journaled && spooled) rig_.spool->reveal();
-        group.durable = number && journaled && spooled && !rig_.disk.power_is_off();
+        const bool journaled = journal_->commit(*rig_.spool, {rig_.clock.now(), rig_.clock.wall().time}).has_value();
+        const bool spooled = rig_.spool->commit().has_value();
+        group.durable = journaled && spooled && !rig_.disk.power_is_off();
         if (saves && group.durable) save(position);
         rig_.clock.advance(std::chrono::milliseconds(random_() % 50));
         if (random_() % 10 == 0) deliver();
@@ -275,22 +271,11 @@ struct Site {
         turn.add({.topic = "t", .payload = base::as_bytes(text), .client = "c", .arrived = rig.clock.wall().time, .at = rig.clock.now()});
         for (const base::Bytes& record : turn.take()) journal->append(record);
     }
-    std::uint64_t prepare() {
-        const auto number = journal->prepare(*rig.spool, {rig.clock.now(), rig.clock.wall().time});
-        EXPECT_TRUE(number);
-        return number.value_or(0);
-    }
-    void commit_journal() {
-        (void)prepare();
-        EXPECT_TRUE(journal->write());
-    }
+    void commit_journal() { EXPECT_TRUE(journal->commit(*rig.spool, {rig.clock.now(), rig.clock.wall().time})); }
     void commit() {
-        const std::uint64_t number = prepare();
-        EXPECT_TRUE(journal->write());
-        EXPECT_TRUE(rig.spool->commit(number));
-        rig.spool->reveal();
+        commit_journal();
+        EXPECT_TRUE(rig.spool->commit());
     }
-    void commit_events() { EXPECT_TRUE(rig.spool->commit(prepare())); }
     std::map<unsigned, unsigned> turns() {
         Turns turns(0);
         EXPECT_TRUE(journal->read(turns));
@@ -332,93 +317,6 @@ TEST(StateJournal, a_commit_that_does_not_count_never_comes_back_however_often_t
     const auto counting = site.turns();
     EXPECT_EQ(counting.size(), kRuns);
     for (const auto& [reading, times] : counting) EXPECT_TRUE(reading % 3 == 0 && times == 1) << reading;
-}
-
-/// The two writes of a commit are under way at the same time: the events were there when the power went, the turns were not.
-TEST(StateJournal, events_without_their_turns_are_taken_back_and_nothing_before_them) {
-    constexpr unsigned kRuns = 20;
-    Site site;
-    std::vector<std::string> expected;
-    for (unsigned run = 0; run < kRuns; ++run) {
-        ASSERT_TRUE(site.start());
-        ASSERT_EQ(site.rig.texts(kAlert), expected) << "in run " << run;
-        ASSERT_EQ(site.rig.texts(kAggregate), expected) << "in run " << run;
-        for (unsigned commits = run % 3; commits > 0; --commits) {
-            site.take(100 * run + commits);
-            site.commit();
-            expected.push_back(std::to_string(100 * run + commits));
-        }
-        if (run % 4 == 1) site.journal->release(site.journal->position());  // a checkpoint has everything
-        site.take(100 * run + 99);
-        site.commit_events();
-        site.power_cut();
-        if (run % 5 == 2) {  // a start that is cut, too
-            site.rig.disk.crash_at(run * 2 + 5);
-            (void)site.start();
-            site.rig.disk.crash_at(UINT64_MAX / 2);
-            site.power_cut();
-        }
-    }
-    ASSERT_TRUE(site.start());
-    EXPECT_EQ(site.rig.texts(kAlert), expected);
-    EXPECT_EQ(site.rig.texts(kAggregate), expected);
-    for (const auto& [reading, times] : site.turns()) EXPECT_TRUE(reading % 100 != 99 && times == 1) << reading;
-}
-
-/// kill -9 tears nothing: what is taken back was never there, and its numbers are those of the next events.
-TEST(StateJournal, events_that_a_killed_process_wrote_without_their_turns_leave_no_trace) {
-    Site site;
-    ASSERT_TRUE(site.start());
-    for (unsigned run = 1; run <= 10; ++run) {
-        site.take(run);
-        site.commit();
-        for (unsigned more = 0; more < run * 20; ++more) site.take(1000);  // several blocks and, later, segments
-        site.commit_events();
-        site.journal.reset();
-        site.rig.kill();
-        ASSERT_TRUE(site.start());
-        for (const auto event_class : {kAlert, kAggregate}) {
-            const auto stats = site.rig.stats(event_class);
-            EXPECT_EQ(stats.dropped_total(), 0U);
-            EXPECT_EQ(stats.created, run);
-            EXPECT_EQ(stats.last, data::Sequence(run));
-            EXPECT_EQ(site.rig.texts(event_class).size(), run);
-        }
-        EXPECT_EQ(site.turns().size(), run);
-    }
-}
-
-TEST(StateJournal, readers_see_nothing_of_a_commit_that_is_under_way) {
-    Site site;
-    ASSERT_TRUE(site.start());
-    site.take(1);
-    site.commit_events();
-    EXPECT_TRUE(site.rig.texts(kAlert).empty());
-    site.take(2);
-    EXPECT_TRUE(site.rig.spool->commit());  // without turns, while the journal's disk fails
-    EXPECT_TRUE(site.rig.texts(kAlert).empty());
-    EXPECT_TRUE(site.journal->write());
-    site.rig.spool->reveal();
-    EXPECT_EQ(site.rig.texts(kAlert), (std::vector<std::string>{"1", "2"}));
-}
-
-/// They were acknowledged: what the journal has lost is no reason to lose more.
-TEST(StateJournal, events_stay_where_the_journal_has_lost_more_than_can_be_under_way) {
-    Site site;
-    ASSERT_TRUE(site.start());
-    site.take(1);
-    site.commit();
-    std::map<std::string, base::Bytes> older;
-    for (const auto& path : site.rig.disk.paths())
-        if (path.starts_with("/data/state/journal/")) older[path] = *site.rig.disk.contents(path);
-    site.take(2);
-    site.commit();
-    site.take(3);
-    site.commit();
-    site.power_cut();
-    for (auto& [path, bytes] : older) site.rig.disk.overwrite(path, std::move(bytes));
-    ASSERT_TRUE(site.start());
-    EXPECT_EQ(site.rig.texts(kAlert), (std::vector<std::string>{"1", "2", "3"}));
 }
 
 /// A start brought events into the spool and wrote that down behind it: when the power went between the two, the next one did it again.

@@ -28,7 +28,7 @@ enum class Defect : std::uint8_t {
     reuse_sequences,
     // Rule state
     starts_unmarked,
-    commits_unnumbered,
+    events_before_journal,
     takes_readings_before_settled,
     // Limits and the ledger
     drop_newest,
@@ -81,8 +81,8 @@ inline constexpr std::array kDefects{
                "after a restart the gateway numbers its events from 1 again"},
     DefectInfo{Defect::starts_unmarked, "starts-unmarked", Checker::order, Family::stateful,
                "a start does not write down which commits of the journal of rule state count"},
-    DefectInfo{Defect::commits_unnumbered, "commits-unnumbered", Checker::state, Family::stateful,
-               "events do not say which commit of the journal of rule state they belong to"},
+    DefectInfo{Defect::events_before_journal, "events-before-journal", Checker::state, Family::stateful,
+               "a commit writes the events first and the journal of rule state then"},
     DefectInfo{Defect::takes_readings_before_settled, "takes-readings-before-settled", Checker::order, Family::stateful,
                "readings are taken before a start has brought missing events into the spool"},
     DefectInfo{Defect::drop_newest, "drop-newest", Checker::drop_order, Family::mixed, "a full spool refuses new events"},

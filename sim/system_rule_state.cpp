@@ -87,16 +87,14 @@ void RuleState::take(std::uint64_t reading) {
 }
 
 base::Status RuleState::commit(spool::Spool& events) {
-    const auto number = journal_->prepare(events, {clock_.now(), clock_.wall().time});
-    if (!number) return number.error();
-    // As the gateway: with a number both at a time, which is in any order. Until both are there nothing is acknowledged or sent.
-    const bool events_first = *number != 0 && *number % 2 == 0;
-    base::Status done;
-    if (!events_first) done = journal_->write();
-    const auto spooled = events.commit(defect_ == Defect::commits_unnumbered ? 0 : *number);
-    if (events_first) done = journal_->write();
-    if (!spooled) return spooled;
-    if (done) events.reveal();
+    const gateway::JournalMoment now{clock_.now(), clock_.wall().time};
+    if (defect_ == Defect::events_before_journal) {
+        if (auto done = events.commit(); !done) return done;
+        return journal_->commit(events, now);
+    }
+    // As the gateway: where only the journal cannot be written events go out all the same, and nothing is acknowledged.
+    auto done = journal_->commit(events, now);
+    if (auto spooled = events.commit(); !spooled) done = spooled;
     return done;
 }
 

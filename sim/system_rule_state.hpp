@@ -30,7 +30,7 @@ public:
     /// A reading moves the state.
     void take(std::uint64_t reading);
     void note(const spool::Spool& events, data::Sequence sequence, const data::Event& event) { journal_->note(events, sequence, event); }
-    /// The journal and the events, in either order.
+    /// The journal, then the events.
     base::Status commit(spool::Spool& events);
     /// Right after a commit that succeeded: all that was taken goes into the checkpoint.
     void save(Checkpoint& checkpoint);

@@ -55,7 +55,6 @@ protected:
         spool::Options options;
         options.directory = data_ + "/spool";
         options.bytes_max = spool::kSpoolBytesMin;
-        options.compress = false;  // many segments from little text
         options.read_only = read_only;
         options.classes = {{"sample", 2, {}}, {"alert", 0, {}}};
         return spool::Spool::open({files_, clock_, entropy_, *sealer_}, options);

@@ -1,12 +1,12 @@
 #include "cloud/wiring.hpp"
 
 #include <algorithm>
-#include <csignal>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "cloud/sqlite_store.hpp"
+#include "env/posix/signals_blocked.hpp"
 #include "gateway/connection_layers.hpp"
 
 namespace sluice::cloud {
@@ -122,14 +122,11 @@ bool Cloud::open_data(config::StartError& error) {
 }
 
 void Cloud::run() {
-    // Signals are for the main thread: new threads inherit a mask without them.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    store_->start(front_->loop());
-    front_->start(*store_);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    {
+        const posix::SignalsBlocked for_new_threads;
+        store_->start(front_->loop());
+        front_->start(*store_);
+    }
     if (auto announced = pid_file_->announce(); !announced) spdlog::warn("{} not written: {}", kPidFile, base::describe(announced.error()));
     for (const auto& each : config_.listen.mqtt) spdlog::info("listening for gateways on {}", each.text());
     if (api_) {

@@ -1,6 +1,6 @@
 #include "gateway/access_control.hpp"
 
-#include <csignal>
+#include "env/posix/signals_blocked.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -37,13 +37,8 @@ void AccessControl::make_verifier(std::chrono::milliseconds connect_timeout, con
         links.push_back({to_verifier_.back().get(), from_verifier_.back().get()});
     }
     verifier_->wire(std::move(links), *rules_);
-    // Signals are for the main thread: new threads inherit a mask without them.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    const posix::SignalsBlocked for_new_threads;
     thread_ = std::thread([this] { verifier_->run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void AccessControl::stop() {

@@ -1,6 +1,7 @@
 #include "gateway/backbone.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <utility>
 
@@ -22,6 +23,21 @@ constexpr std::chrono::seconds kSaveTotalsEvery{10};
 constexpr std::chrono::seconds kReportEvery{60};  // losses in the log
 constexpr std::chrono::milliseconds kGoodbyeMax{1000};
 
+struct Loss {
+    base::DropReason reason;
+    spdlog::level::level_enum level;
+    const char* text;
+};
+/// What the log tells of losses in the spool. (`too_large` is told by who finds it, with more to say.)
+constexpr std::array kLosses{
+    Loss{base::DropReason::disk_full, spdlog::level::err, "the disk is full; the oldest of the lowest class go first"},
+    Loss{base::DropReason::spool_full, spdlog::level::warn,
+         "spool.max_bytes or a class's max_share is reached; the oldest of the lowest class go first"},
+    Loss{base::DropReason::corrupt, spdlog::level::err, "what was on disk is damaged or missing; `sluice spool verify` says where"},
+    Loss{base::DropReason::ttl, spdlog::level::warn, "they have waited for longer than their ttl"},
+};
+static_assert(kLosses.size() == std::tuple_size_v<Backbone::LossesTold>);
+
 }  // namespace
 
 Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entropy, std::unique_ptr<spool::Spool> spool, RuleState state,
@@ -36,7 +52,6 @@ Backbone::Backbone(Options options, const env::Clock& clock, env::Entropy& entro
       on_alert_(std::move(on_alert)),
       base_totals_(state_.load_totals()) {
     loop_.add_task(*this);
-    if (rule_state_.recording) journal_writer_ = std::make_unique<JournalWriter>(*rule_state_.journal);
     for (CloudPort::Options& each : options_.clouds)
         clouds_.push_back(std::make_unique<CloudPort>(std::move(each), loop_, *spool_, static_cast<uplink::StatusSource&>(*this), entropy));
     update_view();
@@ -49,8 +64,7 @@ void Backbone::run() {
     saved_bytes_.resize(shards_.size());
     if (rule_state_.journal) journal_lost_ = rule_state_.journal->stats().lost;  // the start has said so
     const auto now = clock_.now();
-    lost_disk_full_ = lost(base::DropReason::disk_full);  // of earlier runs, which have said so
-    lost_spool_full_ = lost(base::DropReason::spool_full);
+    for (std::size_t i = 0; i < kLosses.size(); ++i) losses_told_[i] = lost(kLosses[i].reason);  // of earlier runs, which have said so
     maintain_at_ = now + kMaintainEvery;
     save_totals_at_ = now + kSaveTotalsEvery;
     for (const auto& cloud : clouds_) cloud->start(now);
@@ -109,7 +123,7 @@ void Backbone::take_mail(base::Monotonic now) {
 }
 
 void Backbone::take_events(std::size_t shard, const EventBatch& batch, base::Monotonic now) {
-    // With the journal: the spool may not write anything of a commit before it, as it would when its memory is full.
+    // So that a commit does not grow without bound; what one batch brings is never split (Options::commits_when_full).
     if (uncommitted_bytes_ >= kCommitBytesMax && !failing_) commit(now);
     if (!uncommitted_) {
         uncommitted_ = true;
@@ -199,29 +213,12 @@ void Backbone::mind_journal() {
     }
 }
 
-/// Turns and events. Until both are there nothing of them is acknowledged or sent.
-base::Status Backbone::write(base::Monotonic now) {
-    if (!rule_state_.recording) return spool_->commit();
-    StateJournal& journal = *rule_state_.journal;
-    const auto number = journal.prepare(*spool_, {now + rule_state_.shift, clock_.wall().time});
-    const bool both = number && *number != 0 && spool_->first_to_commit();
-    base::Status done;
-    if (both) {
-        journal_writer_->begin();
-    } else {
-        done = number ? journal.write() : base::Status(number.error());
-        base::pass(base::FailPoint::journal_synced);
-    }
-    const base::Status spooled = spool_->commit(both ? *number : 0);
-    if (both) {
-        done = journal_writer_->wait();
-        base::pass(base::FailPoint::journal_synced);
-    }
-    return spooled ? done : spooled;
-}
-
 void Backbone::commit(base::Monotonic now) {
-    const base::Status done = write(now);
+    base::Status done;
+    if (rule_state_.recording) done = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
+    base::pass(base::FailPoint::journal_synced);
+    // Where only the journal cannot be written events go out all the same; acknowledgements do not.
+    if (auto spooled = spool_->commit(); !spooled) done = spooled;
     view_stale_ = true;
     if (!done) {
         if (!failing_)
@@ -230,7 +227,6 @@ void Backbone::commit(base::Monotonic now) {
         commit_at_ = now + kRetryCommit;
         return;
     }
-    spool_->reveal();
     if (failing_) spdlog::warn("spool: writing again");
     failing_ = false;
     uncommitted_ = false;
@@ -288,20 +284,16 @@ std::uint64_t Backbone::lost(base::DropReason reason) const {
     return sum;
 }
 
-/// Says in the log, at most once a minute, what a limit has cost since.
+/// Says in the log, at most once a minute, what was lost since.
 void Backbone::report_losses(base::Monotonic now) {
     if (now < losses_report_at_) return;
-    const std::uint64_t disk_full = lost(base::DropReason::disk_full);
-    const std::uint64_t spool_full = lost(base::DropReason::spool_full);
-    if (disk_full == lost_disk_full_ && spool_full == lost_spool_full_) return;
-    if (disk_full > lost_disk_full_)
-        spdlog::error("spool: the disk is full: {} events are lost, the oldest of the lowest class first", disk_full - lost_disk_full_);
-    if (spool_full > lost_spool_full_)
-        spdlog::warn("spool: spool.max_bytes is reached: {} events are lost, the oldest of the lowest class first",
-                     spool_full - lost_spool_full_);
-    losses_report_at_ = now + kReportEvery;
-    lost_disk_full_ = disk_full;
-    lost_spool_full_ = spool_full;
+    for (std::size_t i = 0; i < kLosses.size(); ++i) {
+        const std::uint64_t sum = lost(kLosses[i].reason);
+        if (sum <= losses_told_[i]) continue;
+        spdlog::log(kLosses[i].level, "spool: {} events are lost: {}", sum - losses_told_[i], kLosses[i].text);
+        losses_told_[i] = sum;
+        losses_report_at_ = now + kReportEvery;
+    }
 }
 
 // ---- what others see

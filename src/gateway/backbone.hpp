@@ -1,6 +1,7 @@
 // The backbone: one thread that makes events durable (the spool) and carries them to the clouds (the uplinks).
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -14,7 +15,6 @@
 #include "flow/spool/spool.hpp"
 #include "flow/uplink/uplink.hpp"
 #include "gateway/cloud_port.hpp"
-#include "gateway/journal_writer.hpp"
 #include "gateway/key_desk.hpp"
 #include "gateway/mail.hpp"
 #include "gateway/spool_sealer.hpp"
@@ -71,6 +71,8 @@ public:
         ShardGauges* gauges = nullptr;
         posix::EventLoop* loop = nullptr;
     };
+    /// Lost events by row of the table in backbone.cpp.
+    using LossesTold = std::array<std::uint64_t, 4>;
     using OnAlert = std::function<void(const data::Event&)>;
 
     /// `on_alert` runs on this thread for each alert that was taken; it must be quick.
@@ -102,7 +104,6 @@ private:
     [[nodiscard]] std::uint64_t lost(base::DropReason reason) const;
     void report_losses(base::Monotonic now);
     void commit(base::Monotonic now);
-    base::Status write(base::Monotonic now);
     void housekeeping(base::Monotonic now);
     // backbone_keys.cpp
     void take_keys(base::Monotonic now);
@@ -122,7 +123,6 @@ private:
     base::Monotonic ask_save_at_{};  ///< of rule state, while it or the journal needs an older key
     StateStore& state_;
     RuleState rule_state_;
-    std::unique_ptr<JournalWriter> journal_writer_;  ///< while readings are recorded
     OnAlert on_alert_;
     std::vector<std::unique_ptr<CloudPort>> clouds_;
     std::vector<ShardLink> shards_;
@@ -132,8 +132,7 @@ private:
     bool urgent_ = false;
     bool failing_ = false;
     base::Monotonic losses_report_at_{};  ///< not before
-    std::uint64_t lost_disk_full_ = 0;    ///< events, as last looked at
-    std::uint64_t lost_spool_full_ = 0;
+    LossesTold losses_told_{};
     std::size_t uncommitted_bytes_ = 0;
     base::Monotonic commit_at_{};
     base::Monotonic maintain_at_{};

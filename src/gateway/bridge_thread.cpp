@@ -1,12 +1,12 @@
 #include "gateway/bridge_thread.hpp"
 
-#include <csignal>
 #include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "codec/mqtt/packet.hpp"
+#include "env/posix/signals_blocked.hpp"
 #include "env/posix/socket_pair.hpp"
 
 namespace sluice::gateway {
@@ -34,12 +34,8 @@ BridgeThread::BridgeThread(Options options, const env::Clock& clock, env::Entrop
     loop_.add_task(*this);
     loop_.add_task(local_.tcp);
     loop_.add_task(remote_.tcp);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);  // signals are for the main thread
+    const posix::SignalsBlocked for_new_threads;
     thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 BridgeThread::~BridgeThread() {

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include "env/posix/signals_blocked.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -20,13 +21,8 @@ KeyWatch::KeyWatch(env::FileSystem& files, std::string data_directory, KeyDesk& 
 
 void KeyWatch::start(std::vector<posix::EventLoop*> wake) {
     wake_ = std::move(wake);
-    // Signals are for the main thread: a new one inherits a mask without them.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    const posix::SignalsBlocked for_new_threads;
     thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void KeyWatch::stop() {

@@ -15,7 +15,7 @@ namespace sluice::gateway {
 static_assert(spool::kTagBytes == identity::kTagBytes);
 static_assert(std::is_same_v<spool::KeyNumber, identity::KeyNumber>);
 
-/// Any thread, but for use(): then nobody else.
+/// One thread.
 class SpoolSealer final : public spool::Sealer {
 public:
     explicit SpoolSealer(identity::KeyRing keys) : keys_(std::move(keys)), newest_(name_of(keys_.newest(), keys_.newest_key())) {}

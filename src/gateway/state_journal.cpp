@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <utility>
 
 #include "flow/spool/block.hpp"
 
@@ -53,8 +52,6 @@ struct Commit {
     std::uint64_t epoch = 0;
     std::string_view event_class;  ///< empty: no events came with it
     std::uint64_t first = 0;
-    std::uint64_t number = 0;   ///< 0: written by a version that knew none
-    std::uint64_t records = 0;  ///< that belong to it, in front of it
 
     static std::optional<Commit> decode(base::ByteView from) {
         constexpr std::size_t kFixed = 25;
@@ -69,8 +66,6 @@ struct Commit {
         if (!name || !first) return std::nullopt;
         out.event_class = *name;
         out.first = *first;
-        out.number = take_varint(from).value_or(0);
-        out.records = take_varint(from).value_or(0);
         return out;
     }
     void encode(base::Bytes& out) const {
@@ -80,8 +75,6 @@ struct Commit {
         base::append_le(out, epoch);
         append_name(out, event_class);
         append_varint(out, first);
-        append_varint(out, number);
-        append_varint(out, records);
     }
 };
 
@@ -177,13 +170,11 @@ void take_back(spool::Spool& events, data::ClassIndex first_class, const std::ve
 /// Puts the records of a commit together.
 class StateJournal::Walk : public spool::EventVisitor {
 public:
-    explicit Walk(data::Sequence from) : run_begin_(from.value()), from_(from.value()) {}
     struct Turn {
         std::uint64_t position;
         base::Bytes record;
     };
     void on_event(data::Sequence sequence, const data::Event& event) final {
-        if (std::exchange(after_gap_, false)) run_begin_ = sequence.value();
         if (event.json.empty()) return;
         switch (static_cast<JournalKind>(event.json[0])) {
             case JournalKind::turn:
@@ -193,20 +184,11 @@ public:
                 events.emplace_back(event.json.begin(), event.json.end());
                 return;
             case JournalKind::commit:
-                if (const auto commit = Commit::decode(event.json)) {
-                    // A write can be torn in the middle: the record of the commit is there, and what it is of is not.
-                    const std::uint64_t records = std::min(commit->records, sequence.value() - from_);
-                    const bool whole = run_begin_ <= sequence.value() - records;
-                    if (whole) tell(sequence, commit->number);
-                    on_commit(sequence.value(), *commit, whole);
-                }
+                if (const auto commit = Commit::decode(event.json)) on_commit(sequence.value(), *commit);
                 break;
             case JournalKind::again:
                 forget();
                 again = true;
-                return;
-            case JournalKind::decided:
-                if (base::ByteView from = event.json.subspan(1); const auto told = take_varint(from)) tell(sequence, *told);
                 return;
             case JournalKind::start:
                 on_start(event.json);
@@ -216,35 +198,23 @@ public:
     }
     void on_gap(std::uint64_t records) {
         lost += records;
-        after_gap_ = true;
         forget();
     }
     std::vector<Turn> turns;
     std::vector<base::Bytes> events;
     bool again = false;  ///< `events` are those that a start brings into the spool
     std::uint64_t lost = 0;
-    std::uint64_t number = 0;  ///< the greatest of a commit
-    std::uint64_t anchor = 0;  ///< position of the record that tells it
 
 protected:
-    virtual void on_commit(std::uint64_t position, const Commit& commit, bool whole) = 0;
+    virtual void on_commit(std::uint64_t position, const Commit& commit) = 0;
     virtual void on_start(base::ByteView record) { (void)record; }
 
 private:
-    void tell(data::Sequence position, std::uint64_t of_commit) {
-        if (of_commit < number || of_commit == 0) return;
-        number = of_commit;
-        anchor = position.value();
-    }
     void forget() {
         turns.clear();
         events.clear();
         again = false;
     }
-
-    std::uint64_t run_begin_;  ///< from here on no record is missing
-    std::uint64_t from_;       ///< what lies before is not needed any more
-    bool after_gap_ = false;
 };
 
 StateJournal::StateJournal(std::unique_ptr<spool::Spool> spool)
@@ -256,7 +226,6 @@ base::Result<std::unique_ptr<StateJournal>> StateJournal::open(const spool::Spoo
     wanted.bytes_max = options.bytes_max;
     wanted.pending_bytes_max = 8U << 20;
     wanted.classes = {{.name = std::string(kClassName)}};
-    wanted.compress = false;  // turns are packed by who makes them
     auto spool = spool::Spool::open(environment, std::move(wanted));
     if (!spool) return spool.error();
     return std::unique_ptr<StateJournal>(new StateJournal(std::move(*spool)));
@@ -276,9 +245,8 @@ base::Status StateJournal::walk(Walk& walk) {
 base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
     class Settle final : public Walk {
     public:
-        Settle(data::Sequence from, const spool::Spool& the_spool, std::set<std::uint64_t>& the_void)
-            : Walk(from), spooled(the_spool), not_counting(the_void) {}
-        void on_commit(std::uint64_t position, const Commit& commit, bool whole) override {
+        Settle(const spool::Spool& the_spool, std::set<std::uint64_t>& the_void) : spooled(the_spool), not_counting(the_void) {}
+        void on_commit(std::uint64_t position, const Commit& commit) override {
             // A disk that failed: nothing was torn there, the spool has begun a new file. The last commit is looked at more closely.
             for (Kept& each : last_events)
                 if (data::Sequence(each.sequence) >= spooled.durable_end(each.event_class)) missing.push_back(std::move(each));
@@ -286,7 +254,6 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
             const auto event_class = class_of(spooled, commit.event_class);
             const bool same = commit.epoch == spooled.epoch().value();
             last_position = position;
-            last_whole = whole;
             last_class = same ? event_class : std::nullopt;
             last_first = commit.first;
             if (same && event_class && spooled.durable_end(*event_class) <= data::Sequence(commit.first)) {
@@ -304,7 +271,6 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
             missing.clear();
             last_events.clear();
             last_class.reset();
-            last_whole = true;
             if (again) take_events();
             base::ByteView from = record.subspan(1);
             while (const auto position = take_varint(from)) not_counting.insert(*position);
@@ -318,37 +284,24 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
         std::optional<JournalMoment> before_last;
         std::vector<std::uint64_t> of_this_run;
         std::uint64_t last_position = 0;
-        bool last_whole = true;
         std::optional<data::ClassIndex> last_class;
         std::uint64_t last_first = 0;
         std::vector<Kept> last_events;
         std::vector<Kept> missing;  // of those before
     };
-    Settle settle(spool_->first_waiting(kClass), events, void_);
+    Settle settle(events, void_);
     if (auto walked = walk(settle); !walked) return walked.error();
     settle.found.lost = settle.lost;
     settle.found.end = next_;
     const bool counts = settle.of_this_run.empty() || settle.of_this_run.back() != settle.last_position;
-    if (counts && !settle.last_whole) {  // as if it were not there, and its events go below
-        settle.of_this_run.push_back(settle.last_position);
-        settle.found.last = settle.before_last;
-    } else if (counts && settle.last_class && !holds(events, *settle.last_class, settle.last_first)) {
-        // A torn write leaves sequence numbers that nobody has: of the last commit only what can be read is there.
+    // A torn write leaves sequence numbers that nobody has: of the last commit only what can be read is there.
+    if (counts && settle.last_class && !holds(events, *settle.last_class, settle.last_first)) {
         settle.of_this_run.push_back(settle.last_position);
         settle.found.last = settle.before_last;
         take_back(events, *settle.last_class, settle.last_events);
     } else if (counts) {
         for (Kept& each : torn_off(events, std::move(settle.last_events))) settle.missing.push_back(std::move(each));
     }
-    // The commit that was under way: of its events some are there, of its turns not all. Where more than one commit is ahead, the journal
-    // has lost what it had, and the events stay.
-    const auto newest = events.newest_commit();
-    if (!newest) return newest.error();
-    if (settle.number != 0 && *newest == settle.number + 1) {
-        if (auto done = events.retract_commit(*newest); !done) return done.error();
-    }
-    anchor_ = settle.anchor;
-    number_ = std::max({std::uint64_t{1}, settle.number, *newest});  // 0 would say nothing
     // What was taken back first: whoever dies behind this finds that it is missing.
     if (auto done = events.commit(); !done) return done.error();
     for (const Kept& each : settle.missing) {
@@ -364,17 +317,16 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
 /// On disk before the spool has anything new: numbers that are given out from now on say nothing about the commits before.
 base::Status StateJournal::start(const std::vector<std::uint64_t>& not_counting) {
     void_.insert(not_counting.begin(), not_counting.end());
+    if (spool_->first_waiting(kClass) == spool_->durable_end(kClass)) return {};
     if (!noted_.empty()) {
         scratch_.assign(1, static_cast<base::Byte>(JournalKind::again));
         if (auto added = add(scratch_); !added) return added;
         add_noted(std::nullopt);
         if (auto done = spool_->commit(); !done) return done;
     }
-    if (auto decided = add_decided(); !decided) return decided;
     scratch_.assign(1, static_cast<base::Byte>(JournalKind::start));
     for (const std::uint64_t position : not_counting) append_varint(scratch_, position);
     if (auto added = add(scratch_); !added) return added;
-    begin_ = next_;
     const auto done = spool_->commit();
     pending_ = !done;
     return done;
@@ -383,15 +335,15 @@ base::Status StateJournal::start(const std::vector<std::uint64_t>& not_counting)
 base::Status StateJournal::read(Visitor& visitor) {
     class Read final : public Walk {
     public:
-        Read(data::Sequence from, Visitor& to, const std::set<std::uint64_t>& the_void) : Walk(from), visitor(to), not_counting(the_void) {}
-        void on_commit(std::uint64_t position, const Commit&, bool) override {
+        Read(Visitor& to, const std::set<std::uint64_t>& the_void) : visitor(to), not_counting(the_void) {}
+        void on_commit(std::uint64_t position, const Commit&) override {
             if (not_counting.contains(position)) return;
             for (const Turn& turn : turns) visitor.on_turn(turn.position, turn.record);
         }
         Visitor& visitor;
         const std::set<std::uint64_t>& not_counting;
     };
-    Read read(spool_->first_waiting(kClass), visitor, void_);
+    Read read(visitor, void_);
     return walk(read);
 }
 
@@ -401,14 +353,6 @@ base::Status StateJournal::add(base::ByteView record) {
     next_ = sequence->value() + 1;
     pending_ = true;
     return {};
-}
-
-/// Which commits are there is known up to this one; the next one that is under way has the number behind it.
-base::Status StateJournal::add_decided() {
-    scratch_.assign(1, static_cast<base::Byte>(JournalKind::decided));
-    append_varint(scratch_, number_);
-    anchor_ = next_;
-    return add(scratch_);
 }
 
 /// The events noted since the last commit, but for those of the block that it names.
@@ -448,31 +392,22 @@ void StateJournal::note(const spool::Spool& events, data::Sequence sequence, con
     noted_.push_back({event.event_class, sequence.value(), at, noted_bytes_.size() - at});
 }
 
-base::Result<std::uint64_t> StateJournal::prepare(const spool::Spool& events, JournalMoment now) {
-    std::uint64_t number = 0;
+base::Status StateJournal::commit(const spool::Spool& events, JournalMoment now) {
     if (open_) {
         const auto first = events.first_to_commit();
         add_noted(first);
-        number = ++number_;
-        Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0, .number = number};
+        Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0};
         if (first) {
             commit.event_class = events.classes()[first->event_class.value()].name;
             commit.first = first->first.value();
         }
         scratch_.clear();
-        commit.records = next_ - begin_;
         commit.encode(scratch_);
-        anchor_ = next_;
-        if (auto added = add(scratch_); !added) return added.error();
-        begin_ = next_;
+        if (auto added = add(scratch_); !added) return added;
         open_ = false;
     }
     noted_.clear();
     noted_bytes_.clear();
-    return number;
-}
-
-base::Status StateJournal::write() {
     if (!pending_) return {};
     const auto done = spool_->commit();
     pending_ = !done;
@@ -480,7 +415,6 @@ base::Status StateJournal::write() {
 }
 
 void StateJournal::release(std::uint64_t position) {
-    position = std::min(position, anchor_);
     if (position > 1) spool_->acknowledge(kClass, data::Sequence(position - 1));
 }
 

@@ -1,10 +1,9 @@
 // The journal of what moved the rules' state since it was saved, on disk: docs/formats/state_journal.md. A spool of its own
 // (`<data>/state/journal`) gives the sealing, the torn tails and the deletion from the front.
 //
-// What a group commit has of turns and of events is one, though it is two writes that may be under way at the same time. The journal names
-// the first block of events that comes with the turns; all blocks have the commit's number. If the turns did not reach the disk, the events
-// are taken back, which nobody has seen; if the first block did not, nothing of the commit counts; if both did, everything does, since the
-// journal also has the commit's events that are not in that block. No acknowledgement leaves before both.
+// What a group commit has of turns and of events is one: the turns are synced first and name the first block of events that comes with
+// them. If that block did not reach the disk, nothing of the commit counts; if it did, everything does, since the journal also has the
+// commit's events that are not in that block. No acknowledgement leaves before both.
 #pragma once
 
 #include <cstdint>
@@ -67,11 +66,8 @@ public:
     void append(base::ByteView turn);
     /// An event that the spool took with the turns since the last commit.
     void note(const spool::Spool& events, data::Sequence sequence, const data::Event& event);
-    /// Before `events` commits: what there was since the last commit is one. The number is for that commit: where there is one, write() may
-    /// go on beside it, on another thread; where it is 0 (no turns), write() comes first. Errors: too_large.
-    base::Result<std::uint64_t> prepare(const spool::Spool& events, JournalMoment now);
-    /// Nothing to do where nothing is new. Errors: as spool::Spool::commit; the next call tries again.
-    base::Status write();
+    /// Before `events` commits. Nothing to do where there were no turns. Errors: as spool::Spool::commit; the next call tries again.
+    base::Status commit(const spool::Spool& events, JournalMoment now);
     /// Nothing below is needed any more.
     void release(std::uint64_t position);
     base::Status maintain() { return spool_->maintain(); }
@@ -85,7 +81,6 @@ private:
     base::Status walk(Walk& walk);
     base::Status start(const std::vector<std::uint64_t>& not_counting);
     base::Status add(base::ByteView record);
-    base::Status add_decided();
     void add_noted(const std::optional<spool::Spool::FirstBlock>& first);
 
     std::unique_ptr<spool::Spool> spool_;
@@ -93,9 +88,6 @@ private:
     std::uint64_t next_ = 1;
     std::uint64_t lost_before_ = 0;
     std::set<std::uint64_t> void_;  // positions of commit records that do not count
-    std::uint64_t number_ = 0;      // of the last commit
-    std::uint64_t anchor_ = 0;      // position of the last record that tells a number of a commit: it is kept
-    std::uint64_t begin_ = 1;       // position of the first record of the next commit
     bool open_ = false;             // turns since the last commit record
     bool pending_ = false;          // not synced
     struct Noted {

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include "env/posix/signals_blocked.hpp"
 
 namespace sluice::gateway {
 namespace {
@@ -46,13 +47,8 @@ void TableWatch::use(const config::GatewayConfig& config, const LoadedCatalog& l
 }
 
 void TableWatch::start() {
-    // Signals are for the main thread: a new one inherits a mask without them.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
+    const posix::SignalsBlocked for_new_threads;
     thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void TableWatch::stop() {

@@ -64,7 +64,7 @@ public:
 };
 
 /// First byte of what the journal holds.
-enum class JournalKind : base::Byte { turn = 1, commit = 2, start = 3, events = 4, again = 5, decided = 6 };
+enum class JournalKind : base::Byte { turn = 1, commit = 2, start = 3, events = 4, again = 5 };
 
 /// Reads a record back, plain as TurnJournal made it or packed. Errors: corrupt (what came before the damage has been visited), version.
 base::Status read_turn(base::ByteView record, TurnVisitor& visitor);

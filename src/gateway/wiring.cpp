@@ -1,13 +1,13 @@
 #include "gateway/wiring.hpp"
 
 #include <algorithm>
-#include <csignal>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "env/posix/machine.hpp"
+#include "env/posix/signals_blocked.hpp"
 #include "gateway/limits.hpp"
 #include "gateway/source_address.hpp"
 #include "gateway/spool_wiring.hpp"
@@ -387,15 +387,12 @@ std::vector<ShardAccess> Gateway::take_access() {
 void Gateway::run_threads() {
     // Without it only `sluice reload` does not find us.
     if (auto announced = pid_file_->announce(); !announced) spdlog::warn("{} not written: {}", kPidFile, base::describe(announced.error()));
-    // Signals are for the main thread: new threads inherit a mask without them.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    backbone_thread_ = std::thread([this] { backbone_->run(); });
-    sessions_thread_ = std::thread([this] { sessions_->run(); });
-    for (const auto& shard : shards_) threads_.emplace_back([&each = *shard] { each.run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    {
+        const posix::SignalsBlocked for_new_threads;
+        backbone_thread_ = std::thread([this] { backbone_->run(); });
+        sessions_thread_ = std::thread([this] { sessions_->run(); });
+        for (const auto& shard : shards_) threads_.emplace_back([&each = *shard] { each.run(); });
+    }
     for (std::size_t i = 0; i < acceptors_.size(); ++i) {
         config::MqttListener bound = config_.listen.mqtt[i];
         bound.port = acceptors_[i]->listener->port();

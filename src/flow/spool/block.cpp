@@ -20,10 +20,8 @@ using base::store_le;
 constexpr std::uint32_t kSegmentMagic = 0x47534c53;  // "SLSG"
 constexpr std::uint32_t kBlockMagic = 0x4b424c53;    // "SLBK"
 constexpr std::size_t kVarintBytesMax = 10;
-constexpr std::uint32_t kPackedFlag = 1U << 31;    ///< of the number of sealed bytes
-constexpr std::uint32_t kNumberedFlag = 1U << 30;  ///< the same
-static_assert(kBlockBodyBytesMax < kNumberedFlag);
-constexpr std::size_t kNumberBytes = 8;
+constexpr std::uint32_t kPackedFlag = 1U << 31;  ///< of the number of sealed bytes
+static_assert(kBlockBodyBytesMax < kPackedFlag);
 /// Sequence numbers stay below this, so that sums cannot overflow; at a million events a second it lasts 292,000 years.
 constexpr std::uint64_t kSequenceMax = std::uint64_t{1} << 63;
 
@@ -82,7 +80,7 @@ BlockHeaderBytes encode(const BlockHeader& header) {
     store_le(at + 8, header.first);
     store_le(at + 16, header.running_ms);
     store_le(at + 24, header.events);
-    store_le(at + 28, header.bytes | (header.packed ? kPackedFlag : 0U) | (header.numbered ? kNumberedFlag : 0U));
+    store_le(at + 28, header.bytes | (header.packed ? kPackedFlag : 0U));
     store_le(at + 4, crc32c(ByteView(bytes).subspan(8)));
     return bytes;
 }
@@ -97,13 +95,13 @@ std::optional<BlockHeader> decode_block_header(ByteView bytes) {
     header.first = load_le<std::uint64_t>(at + 8);
     header.running_ms = load_le<std::uint64_t>(at + 16);
     header.events = load_le<std::uint32_t>(at + 24);
-    const auto bytes_and_flags = load_le<std::uint32_t>(at + 28);
-    header.bytes = bytes_and_flags & ~(kPackedFlag | kNumberedFlag);
-    header.packed = (bytes_and_flags & kPackedFlag) != 0;
-    header.numbered = (bytes_and_flags & kNumberedFlag) != 0;
-    // Each record takes three bytes or more.
+    const auto bytes_and_flag = load_le<std::uint32_t>(at + 28);
+    header.bytes = bytes_and_flag & ~kPackedFlag;
+    header.packed = (bytes_and_flag & kPackedFlag) != 0;
+    // Each record takes three bytes or more; five where the writer fills up.
+    const std::uint64_t record_bytes = header.packed ? kRecordBytesMin : 3;
     const bool sane = header.first != 0 && header.first < kSequenceMax && header.events != 0 && header.bytes <= kBlockBodyBytesMax &&
-                      std::uint64_t{header.events} * 3 <= header.bytes;
+                      std::uint64_t{header.events} * record_bytes <= header.bytes;
     if (!sane) return std::nullopt;
     return header;
 }
@@ -145,8 +143,7 @@ std::optional<std::uint64_t> take_varint(ByteView& from) {
 
 void BlockBuilder::start(std::uint64_t first) {
     plain_.clear();
-    commit_ = 0;
-    finished_ = is_packed_ = false;
+    state_ = State::open;
     rules_.clear();
     first_ = first;
     accepted_bytes_ = 0;
@@ -163,7 +160,7 @@ std::size_t BlockBuilder::find_rule(std::string_view rule, std::uint64_t hash) c
 }
 
 void BlockBuilder::append(std::string_view rule, std::int64_t made_ms, ByteView json) {
-    reopen();
+    state_ = State::open;
     const std::uint64_t hash = base::hash64(rule);
     const std::size_t known = find_rule(rule, hash);
     if (known < rules_.size()) {
@@ -183,26 +180,19 @@ void BlockBuilder::append(std::string_view rule, std::int64_t made_ms, ByteView 
     ++events_;
 }
 
-void BlockBuilder::finish(std::uint64_t commit, Packer* packer) {
-    if (finished_ && commit == commit_) return;
-    reopen();
-    if (commit != 0) base::append_le(plain_, commit);
-    commit_ = commit;
-    is_packed_ = packer != nullptr && packer->pack(plain_, events_ * kRecordBytesMin, packed_);
-    finished_ = true;
+void BlockBuilder::pack(Packer& packer) {
+    if (state_ != State::open) return;
+    state_ = packer.pack(plain_, events_ * kRecordBytesMin, packed_) ? State::packed : State::unpacked;
 }
 
-void BlockBuilder::reopen() {
-    if (!finished_) return;
-    plain_.resize(plain_.size() - suffix_bytes());
+void BlockBuilder::unpack() {
+    state_ = State::open;
     packed_ = {};
-    commit_ = 0;
-    finished_ = is_packed_ = false;
 }
 
 void BlockBuilder::seal_to(Bytes& out, std::uint64_t offset, std::uint64_t running_ms, Cipher& cipher) const {
     base::check(events_ != 0 && plain_.size() <= kBlockBodyBytesMax, "spool: a block without events or too large");
-    const BlockHeader header{first_, running_ms, events_, static_cast<std::uint32_t>(body().size()), is_packed_, commit_ != 0};
+    const BlockHeader header{first_, running_ms, events_, static_cast<std::uint32_t>(body().size()), state_ == State::packed};
     const BlockHeaderBytes head = encode(header);
     const std::size_t at = out.size();
     out.resize(at + header.size_on_disk());
@@ -254,12 +244,6 @@ base::Status decode_block(ByteView bytes, std::uint64_t offset, Cipher& cipher, 
     if (!cipher.open(offset, bytes.first(kBlockHeaderBytes), bytes.subspan(kBlockHeaderBytes), opened.data())) return Error{Errc::corrupt};
     if (header->packed) {
         if (auto done = unpacker.unpack(opened, kBlockBodyBytesMax, out.plain); !done) return done;
-    }
-    out.commit = 0;
-    if (header->numbered) {
-        if (out.plain.size() < kNumberBytes) return Error{Errc::corrupt};
-        out.commit = load_le<std::uint64_t>(out.plain.data() + out.plain.size() - kNumberBytes);
-        out.plain.resize(out.plain.size() - kNumberBytes);
     }
     return decode_records(out);
 }

@@ -18,7 +18,6 @@ inline constexpr std::size_t kSegmentHeaderBytes = 80;
 inline constexpr std::size_t kBlockHeaderBytes = 32;
 inline constexpr std::size_t kBlockOverheadBytes = kBlockHeaderBytes + kTagBytes;
 inline constexpr std::uint16_t kSegmentVersion = 3;
-inline constexpr std::uint16_t kSegmentVersionPlain = 2;       ///< nothing in it is packed
 inline constexpr std::uint16_t kSegmentVersionUnnumbered = 1;  ///< names no key: there was one, number 1
 /// Records of a block: one event of the greatest size with its lengths, rounded up. A header that claims more is not a header.
 inline constexpr std::size_t kBlockBodyBytesMax = (1U << 20) + 4096;
@@ -51,7 +50,6 @@ struct BlockHeader {
     std::uint32_t events = 0;
     std::uint32_t bytes = 0;  ///< of the records, without the tag
     bool packed = false;      ///< they are a zstd frame
-    bool numbered = false;    ///< behind them stands the number of the commit that wrote them
     /// One past the last event.
     [[nodiscard]] std::uint64_t end() const { return first + events; }
     [[nodiscard]] std::uint64_t size_on_disk() const { return kBlockOverheadBytes + std::uint64_t{bytes}; }
@@ -76,18 +74,17 @@ public:
     [[nodiscard]] std::uint64_t first() const { return first_; }
     [[nodiscard]] std::uint64_t end() const { return first_ + events_; }
     [[nodiscard]] std::uint32_t events() const { return events_; }
-    [[nodiscard]] base::ByteView plain() const { return base::ByteView(plain_).first(plain_.size() - suffix_bytes()); }
+    [[nodiscard]] base::ByteView plain() const { return plain_; }
     [[nodiscard]] std::size_t size_on_disk() const { return kBlockOverheadBytes + body().size(); }
     /// What it counts for while it waits: other than the size on disk, only appending changes it.
-    [[nodiscard]] std::size_t size_in_memory() const { return kBlockOverheadBytes + plain().size(); }
+    [[nodiscard]] std::size_t size_in_memory() const { return kBlockOverheadBytes + plain_.size(); }
     /// Rule ids and JSON as they came, without what the format adds.
     [[nodiscard]] std::uint64_t accepted_bytes() const { return accepted_bytes_; }
 
-    /// What goes to disk, until the next event is appended: with the number of the commit (0: without), packed if there is a packer and
-    /// that is smaller. Repeated, it does nothing.
-    void finish(std::uint64_t commit, Packer* packer);
-    /// Takes finish() back, and the memory that it took.
-    void reopen();
+    /// Makes it smaller on disk if that can be done, until the next event is appended. Repeated, it does nothing.
+    void pack(Packer& packer);
+    /// Gives the memory back that packing took.
+    void unpack();
 
     /// Appends the block as it lies on disk at this offset of its segment.
     void seal_to(base::Bytes& out, std::uint64_t offset, std::uint64_t running_ms, Cipher& cipher) const;
@@ -98,15 +95,18 @@ private:
         std::uint32_t at;  ///< in plain_
         std::uint32_t bytes;
     };
-    [[nodiscard]] base::ByteView body() const { return is_packed_ ? packed_ : plain_; }
-    [[nodiscard]] std::size_t suffix_bytes() const { return commit_ != 0 ? sizeof commit_ : 0; }
+    [[nodiscard]] base::ByteView body() const { return state_ == State::packed ? packed_ : plain_; }
     [[nodiscard]] std::size_t find_rule(std::string_view rule, std::uint64_t hash) const;
+
+    enum class State : std::uint8_t {
+        open,      ///< packing was not tried
+        packed,    ///< `packed_` is what goes to disk
+        unpacked,  ///< packing does not make it smaller
+    };
 
     base::Bytes plain_;
     base::Bytes packed_;
-    std::uint64_t commit_ = 0;  ///< not 0: stands behind the records in `plain_`
-    bool finished_ = false;
-    bool is_packed_ = false;
+    State state_ = State::open;
     std::vector<Rule> rules_;
     std::uint64_t first_ = 1;
     std::uint64_t accepted_bytes_ = 0;
@@ -122,7 +122,6 @@ struct DecodedBlock {
         base::ByteView json;
     };
     BlockHeader header;
-    std::uint64_t commit = 0;  ///< 0: it has no number
     base::Bytes plain;
     std::vector<Record> records;
 };

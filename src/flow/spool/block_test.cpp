@@ -150,13 +150,13 @@ TEST(Block, PackedDecodesToWhatWasAppended) {
     Unpacker unpacker;
     BlockBuilder builder = sensor_block(100);
     const std::size_t before = builder.size_on_disk();
-    builder.finish(0, &packer);
-    builder.finish(0, &packer);
+    builder.pack(packer);
+    builder.pack(packer);
     EXPECT_LT(builder.size_on_disk(), before / 2);
     EXPECT_EQ(builder.size_in_memory(), before);
     builder.append("rule", 5, base::as_bytes("{}"));  // after a commit that failed
     EXPECT_GT(builder.size_on_disk(), before);
-    builder.finish(0, &packer);
+    builder.pack(packer);
     Bytes out;
     builder.seal_to(out, 0, 61'000, *cipher);
     ASSERT_EQ(out.size(), builder.size_on_disk());
@@ -166,40 +166,12 @@ TEST(Block, PackedDecodesToWhatWasAppended) {
     ASSERT_EQ(block.records.size(), 101U);
     EXPECT_TRUE(std::equal(block.plain.begin(), block.plain.end(), builder.plain().begin(), builder.plain().end()));
 
-    builder.reopen();
+    builder.unpack();
     out.clear();
     builder.seal_to(out, 0, 61'000, *cipher);
     ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
     EXPECT_FALSE(block.header.packed);
     EXPECT_EQ(block.records.size(), 101U);
-}
-
-TEST(Block, CarriesTheNumberOfItsCommit) {
-    PlainSealer sealer;
-    const auto cipher = sealer.cipher(1, {});
-    Packer packer;
-    Unpacker unpacker;
-    DecodedBlock block;
-    for (const int events : {1, 100}) {
-        BlockBuilder builder = sensor_block(events);
-        const base::Bytes plain(builder.plain().begin(), builder.plain().end());
-        builder.finish(7, &packer);
-        builder.finish(8, &packer);  // the commit with 7 has failed
-        EXPECT_TRUE(std::equal(plain.begin(), plain.end(), builder.plain().begin(), builder.plain().end()));
-        EXPECT_EQ(builder.size_in_memory(), kBlockOverheadBytes + plain.size());
-        Bytes out;
-        builder.seal_to(out, 0, 0, *cipher);
-        ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
-        EXPECT_EQ(block.commit, 8U);
-        EXPECT_EQ(block.plain, plain);
-        EXPECT_EQ(block.header.packed, events == 100);
-        builder.append("rule", 5, base::as_bytes("{}"));
-        out.clear();
-        builder.seal_to(out, 0, 0, *cipher);
-        ASSERT_TRUE(decode_block(out, 0, *cipher, unpacker, block));
-        EXPECT_EQ(block.commit, 0U);
-        EXPECT_EQ(block.records.size(), static_cast<std::size_t>(events) + 1);
-    }
 }
 
 /// After a torn write recovery says from the number of bytes how many events there can have been.
@@ -211,7 +183,7 @@ TEST(Block, PackedTakesAsManyBytesAnEventAsAnyOther) {
     BlockBuilder builder;
     builder.start(1);
     for (int i = 0; i < 5000; ++i) builder.append("rule", 5, base::as_bytes("{\"a\":1}"));
-    builder.finish(0, &packer);
+    builder.pack(packer);
     EXPECT_EQ(builder.size_on_disk(), kBlockOverheadBytes + 5000 * kRecordBytesMin);
     Bytes out;
     builder.seal_to(out, 0, 0, *cipher);
@@ -226,7 +198,7 @@ TEST(Block, ThatWouldNotShrinkIsNotPacked) {
     small.start(1);
     small.append("rule", 5, base::as_bytes("{}"));
     const std::size_t before = small.size_on_disk();
-    small.finish(0, &packer);
+    small.pack(packer);
     EXPECT_EQ(small.size_on_disk(), before);
     std::string noise;
     for (std::uint32_t i = 1; noise.size() < 4000; i = i * 1'664'525U + 1'013'904'223U) noise += static_cast<char>(i >> 24);

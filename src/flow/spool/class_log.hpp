@@ -45,7 +45,6 @@ struct ClassLog {
     // acknowledged ≤ durable_end ≤ next. Below the first: settled. Between the first two: on disk or a gap. From the second on: pending.
     std::uint64_t acknowledged = 1;
     std::uint64_t durable_end = 1;
-    std::uint64_t visible_end = 1;  ///< what readers see ends here: behind it lies what is on disk and hidden
     std::uint64_t next = 1;
     std::uint64_t saved_next = 1;  ///< durable_end in the manifest on the medium: after a crash no number below it is used again
     std::uint64_t handed_out = 1;  ///< one past the greatest number that read() gave as an event since open

@@ -29,13 +29,14 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
         return Error{Errc::too_large};
     }
     const std::size_t needed = bytes + kBlockOverheadBytes + kRecordOverheadMax;
-    if (pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {
-        if (!degraded) (void)commit(0);  // remembered in `degraded`, and the caller's own commit reports it
+    const bool bounded = options.commits_when_full || degraded;
+    if (bounded && pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {
+        if (!degraded) (void)commit();  // remembered in `degraded`, and the caller's own commit reports it
         make_memory(log, needed);
     }
     const data::Sequence sequence(log.next);
     ++log.next;
-    if (pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {  // only more important classes are in memory
+    if (bounded && pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {  // only more important classes are in memory
         log.durable_end = log.next;
         lose(log, sequence.value(), sequence.value(), DropReason::disk_full);
         return sequence;
@@ -55,9 +56,7 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
     return sequence;
 }
 
-Status Parts::commit(std::uint64_t number) {
-    commit_number = number;
-    hiding = hiding || number != 0;
+Status Parts::commit() {
     Status result;
     if (may_be_over) result = keep_limits();
     for (const std::size_t i : by_priority) {
@@ -68,13 +67,7 @@ Status Parts::commit(std::uint64_t number) {
         if (auto saved = save(); !saved && result) result = saved;
     }
     degraded = !result;
-    if (!hiding) reveal();
     return result;
-}
-
-void Parts::reveal() {
-    hiding = false;
-    for (ClassLog& log : logs) log.visible_end = log.durable_end;
 }
 
 Status Parts::commit_class(ClassLog& log) {
@@ -126,7 +119,7 @@ Status Parts::commit_part(ClassLog& log) {
     }
     if (!done) {
         abandon_segment(log);
-        for (BlockBuilder& block : log.pending) block.reopen();  // on an ill disk they may wait for long: not twice in memory
+        for (BlockBuilder& block : log.pending) block.unpack();  // on an ill disk they may wait for long: not twice in memory
         return done;
     }
     publish(log, blocks);
@@ -159,7 +152,7 @@ Status Parts::start_segment(ClassLog& log) {
 }
 
 std::size_t Parts::size_on_disk(BlockBuilder& block) {
-    block.finish(commit_number, options.compress ? &packer : nullptr);
+    if (options.compress) block.pack(packer);
     return block.size_on_disk();
 }
 

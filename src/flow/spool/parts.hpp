@@ -1,8 +1,6 @@
-// The inside of a Spool. commit.cpp: memory to disk; room.cpp: dropping, removing, saving; read.cpp: disk to uplink; recovery.cpp:
-// opening; retract.cpp: taking the last commit back.
+// The inside of a Spool. commit.cpp: memory to disk; room.cpp: dropping, removing, saving; read.cpp: disk to uplink; recovery.cpp: opening.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,8 +47,6 @@ struct Parts {
     std::uint64_t used = 0;         ///< allocated by segments and doomed files
     std::size_t pending_bytes = 0;  ///< of all classes, not yet packed
     std::uint64_t next_segment = 1;
-    std::uint64_t commit_number = 0;  ///< of the commit at work
-    bool hiding = false;              ///< since a commit with a number, until reveal()
     std::uint64_t bytes_accepted = 0;
     std::uint64_t blocks_written = 0;  ///< bytes of segments, this run
     std::uint64_t bytes_written_before = 0;
@@ -85,8 +81,7 @@ struct Parts {
 
     // commit.cpp
     base::Result<data::Sequence> append(const data::Event& event);
-    base::Status commit(std::uint64_t number);
-    void reveal();
+    base::Status commit();
     base::Status commit_class(ClassLog& log);
     base::Status commit_part(ClassLog& log);
     base::Status start_segment(ClassLog& log);
@@ -94,7 +89,7 @@ struct Parts {
     void close_older_key(ClassLog& log);
     void abandon_segment(ClassLog& log);
     void publish(ClassLog& log, std::size_t blocks);
-    /// What the block takes on disk, as it is written in this commit.
+    /// What the block takes on disk; it is packed, if blocks are to be.
     std::size_t size_on_disk(BlockBuilder& block);
 
     // room.cpp
@@ -137,16 +132,6 @@ struct Parts {
     base::Result<bool> seek(ClassLog& log, const Segment& segment, std::uint64_t sequence);
     base::Status open_cursor(ClassLog& log, const Segment& segment);
     void acknowledge(ClassLog& log, std::uint64_t last);
-    // retract.cpp
-    /// Gets a block and its offset.
-    using BlockVisitor = std::function<void(const DecodedBlock&, std::uint64_t)>;
-    /// Visits the blocks of a segment that can be read. Errors: io.
-    base::Status each_block(const ClassLog& log, const Segment& segment, const BlockVisitor& visit);
-    /// The greatest number of a commit in the last segment that has a block; 0: none. Errors: io.
-    base::Result<std::uint64_t> newest_commit(const ClassLog& log);
-    /// What this commit wrote at the end of a class is cut off, or, where the end is damaged, lost. Errors: io.
-    base::Status retract_commit(std::uint64_t number);
-    base::Result<bool> cut_or_lose(ClassLog& log, std::uint64_t number);
 };
 
 }  // namespace sluice::spool

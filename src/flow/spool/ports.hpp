@@ -39,8 +39,7 @@ public:
     [[nodiscard]] virtual bool open(std::uint64_t nonce, base::ByteView associated, base::ByteView sealed, base::Byte* plain) = 0;
 };
 
-/// Makes ciphers. There may be several keys: the newest seals, the others open what was sealed before. Spools on several threads may share
-/// one.
+/// Makes ciphers. There may be several keys: the newest seals, the others open what was sealed before. One thread.
 class Sealer {
 public:
     virtual ~Sealer() = default;

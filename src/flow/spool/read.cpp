@@ -86,7 +86,7 @@ Result<ReadResult> Parts::read(ClassLog& log, data::ClassIndex index, std::uint6
     from = std::max(from, log.acknowledged);
     while (true) {
         result.next = data::Sequence(from);
-        if (from >= log.visible_end || result.events >= limits.events) return result;
+        if (from >= log.durable_end || result.events >= limits.events) return result;
         if (log.gaps.find(from) != nullptr) {
             if (result.events != 0) return result;
             if (losses_unsaved && !options.read_only) {
@@ -123,7 +123,7 @@ Result<ReadResult> Parts::read(ClassLog& log, data::ClassIndex index, std::uint6
         }
         if (!*found) continue;
         const DecodedBlock& block = log.cursor.block;
-        const std::uint64_t stop = std::min({block.header.end(), segment->end, log.visible_end, log.gaps.next_gap(from, log.visible_end)});
+        const std::uint64_t stop = std::min({block.header.end(), segment->end, log.durable_end, log.gaps.next_gap(from, log.durable_end)});
         for (; from < stop && result.events < limits.events; ++from) {
             const DecodedBlock::Record& record = block.records[from - block.header.first];
             const std::size_t size = record.rule.size() + record.json.size();

@@ -360,7 +360,6 @@ private:
         }
         log.durable_end = log.next = std::max(log.durable_end, tail_end);
         settle_holes(log, tail_end);
-        log.visible_end = log.durable_end;
         for (Segment& segment : log.segments) parts_.used += segment.allocated;
         return {};
     }

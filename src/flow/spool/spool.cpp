@@ -93,24 +93,7 @@ void Spool::drop(data::ClassIndex event_class, data::Sequence sequence, base::Dr
 
 void Spool::retract(data::ClassIndex event_class, data::Sequence sequence) { drop(event_class, sequence, base::DropReason::corrupt); }
 
-Status Spool::commit(std::uint64_t number) { return parts_->commit(number); }
-
-Result<std::uint64_t> Spool::newest_commit() {
-    std::uint64_t newest = 0;
-    for (const ClassLog& log : parts_->logs) {
-        const auto number = parts_->newest_commit(log);
-        if (!number) return number.error();
-        newest = std::max(newest, *number);
-    }
-    return newest;
-}
-
-Status Spool::retract_commit(std::uint64_t number) {
-    base::check(number != 0, "spool: taking back a commit without a number");
-    return parts_->retract_commit(number);
-}
-
-void Spool::reveal() { parts_->reveal(); }
+Status Spool::commit() { return parts_->commit(); }
 
 std::optional<Spool::FirstBlock> Spool::first_to_commit() const {
     for (const std::size_t i : parts_->by_priority) {
@@ -133,12 +116,12 @@ void Spool::acknowledge(data::ClassIndex event_class, data::Sequence last) {
 
 data::Sequence Spool::first_waiting(data::ClassIndex event_class) const { return data::Sequence(parts_->log_of(event_class).acknowledged); }
 
-data::Sequence Spool::durable_end(data::ClassIndex event_class) const { return data::Sequence(parts_->log_of(event_class).visible_end); }
+data::Sequence Spool::durable_end(data::ClassIndex event_class) const { return data::Sequence(parts_->log_of(event_class).durable_end); }
 
 Status Spool::maintain() { return parts_->maintain(); }
 
 Status Spool::close() {
-    if (auto done = parts_->commit(0); !done) return done;
+    if (auto done = parts_->commit(); !done) return done;
     return parts_->save();
 }
 
@@ -156,7 +139,7 @@ Stats Spool::stats() const {
         entry.bytes = parts.bytes_held(log);
         entry.bytes_max = parts.share_bytes(log);
         entry.acknowledged = data::Sequence(log.acknowledged - 1);
-        entry.durable = data::Sequence(log.visible_end - 1);
+        entry.durable = data::Sequence(log.durable_end - 1);
         entry.last = data::Sequence(log.next - 1);
         base::check(entry.created == entry.delivered + entry.waiting + entry.dropped_total(), "spool: the sums of a class do not agree");
         stats.segments += log.segments.size();

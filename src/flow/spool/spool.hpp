@@ -41,8 +41,11 @@ struct Options {
     std::uint64_t bytes_max = 256U << 20;      ///< of all files in the directory, preallocated space included; ≥ kSpoolBytesMin
     std::size_t pending_bytes_max = 4U << 20;  ///< memory for events that are not yet on disk (a dead disk fills it)
     std::vector<ClassOptions> classes;         ///< 1 to data::kClassesMax; ClassIndex is the index in this list
-    bool compress = true;                      ///< what is written; what is read says it by itself
-    bool read_only = false;                    ///< looks at a spool that a gateway may be running on: no lock, changes nothing
+    bool compress = false;                     ///< what is written; what is read says it by itself
+    /// append() commits by itself when the memory is full. False: it only does so once the disk has failed, and goes above the limit
+    /// before: for who must write something else first.
+    bool commits_when_full = true;
+    bool read_only = false;  ///< looks at a spool that a gateway may be running on: no lock, changes nothing
 };
 
 /// Sequence numbers first … last of a class that the cloud will never get.
@@ -151,11 +154,8 @@ public:
     /// Makes everything appended durable and visible to readers: one block and one sync per class with new events. Makes room by dropping
     /// a segment of the lowest class, or of a class that is at its share: by its policy the oldest one, or what is newest. On success each
     /// appended event is durable or counted as dropped, durably. Errors: io, disk_full, permission: events stay pending (acknowledge
-    /// nothing); the next call tries again, in new files. A number (they rise) is written with each block, and readers see nothing that is
-    /// new until reveal().
-    base::Status commit(std::uint64_t number = 0);
-    /// All that is durable is there for readers.
-    void reveal();
+    /// nothing); the next call tries again, in new files.
+    base::Status commit();
 
     /// Gives up a durable event that waits: a cloud will never take it. Told as a gap; durable before read() shows that.
     void drop(data::ClassIndex event_class, data::Sequence sequence, base::DropReason reason);
@@ -163,12 +163,6 @@ public:
     /// Takes back a durable event that nobody has read: counted as corrupt, as if the write that brought it had been torn there. For who
     /// finds at a start that the rest of a write is missing. Durable with the next commit().
     void retract(data::ClassIndex event_class, data::Sequence sequence);
-
-    /// The greatest number of a commit at the ends of the classes, on disk; 0: none. Reads the last segments. Errors: io.
-    [[nodiscard]] base::Result<std::uint64_t> newest_commit();
-    /// What the last commit wrote, if it has this number and was not revealed: it was never there, and its sequence numbers are given out
-    /// again. Where some of it is damaged, as retract(): durable with the next commit(). Right after open(). Errors: io, disk_full.
-    base::Status retract_commit(std::uint64_t number);
 
     /// The block that the next commit() writes first: on disk as a whole or not at all, and before everything else of that commit.
     struct FirstBlock {
@@ -188,7 +182,7 @@ public:
 
     /// First position that is not acknowledged, where reading starts after open.
     [[nodiscard]] data::Sequence first_waiting(data::ClassIndex event_class) const;
-    /// One past the last event that is durable and not hidden: read() at this position finds nothing.
+    /// One past the last durable event: read() at this position finds nothing.
     [[nodiscard]] data::Sequence durable_end(data::ClassIndex event_class) const;
 
     /// Call about once a second: expires by time to live, saves positions, removes finished files. Errors: io, disk_full (try again later).

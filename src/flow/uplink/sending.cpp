@@ -37,7 +37,7 @@ void Uplink::Machine::pump(Monotonic now) {
 
 /// Sends one message of the most urgent lane that has something due. False: nothing more can go now.
 bool Uplink::Machine::pump_lanes(Monotonic now) {
-    if (!in_flight_.empty() && in_flight_.front().on_trial) return false;  // nothing follows before it is answered
+    if (!in_flight_.empty() && in_flight_.back().on_trial) return false;  // nothing follows before it is answered
     for (std::size_t turn = 0; turn < order_.size(); ++turn) {
         auto& lane = lanes_[order_[turn]];
         if (source_.readable_end(lane.index) <= lane.next) {
@@ -85,8 +85,8 @@ bool Uplink::Machine::may_go(const Lane& lane, Monotonic now) {
     return at <= now;
 }
 
-/// A class on trial goes when nothing is on its way and something else has gone through, a status at least: one message of a less urgent
-/// class if there is no status.
+/// A class on trial goes when something else has gone through, a status at least: one message of a less urgent class if there is no status.
+/// What is on its way then is answered before it: nothing but the message itself can be the oldest without an answer when the line ends.
 Uplink::Machine::TrialTurn Uplink::Machine::trial_turn(Lane& lane, Monotonic now) {
     if (const auto until = lane.trial.stands_until()) {
         if (now < *until) {
@@ -99,8 +99,9 @@ Uplink::Machine::TrialTurn Uplink::Machine::trial_turn(Lane& lane, Monotonic now
         wake_by(*lane.retry);
         return TrialTurn::others;
     }
-    if (!in_flight_.empty()) return TrialTurn::wait;
-    if (witness_ || now - connected_at_ >= kOthersFirst) return TrialTurn::go;
+    if (witness_) return TrialTurn::go;
+    if (!in_flight_.empty()) return TrialTurn::wait;  // its answer says that the line is good
+    if (now - connected_at_ >= kOthersFirst) return TrialTurn::go;
     wake_by(connected_at_ + kOthersFirst);
     return TrialTurn::others;
 }

@@ -259,7 +259,7 @@ struct NamedUplink {
 
 struct Spool {
     std::uint64_t max_bytes = 256 * 1024 * 1024;  ///< everything under <data>/spool counts
-    bool compress = true;
+    bool compress = false;
     friend bool operator==(const Spool&, const Spool&) = default;
 };
 

@@ -500,9 +500,11 @@ constexpr std::array kKeys{
         .text = "All it may take on disk. Then the oldest events of the lowest class go: ledger, `spool_full`."},
     Key{.path = "spool.compression",
         .kind = choice,
-        .fallback = "zstd",
-        .choices = "zstd | none",
-        .text = "Of what is written from now on, where a commit has 512 bytes or more: [spool.md](spool.md#bytes-written)."},
+        .fallback = "none",
+        .choices = "none | zstd",
+        .text =
+            "Of what is written from now on, where a commit has 512 bytes or more: less space and less wear of flash for some CPU time. "
+            "[spool.md](spool.md#compression)."},
     Key{.path = "state", .text = "What rules remember of earlier readings, on disk: [sql.md](sql.md#durability)."},
     Key{.path = "state.journal",
         .kind = boolean,

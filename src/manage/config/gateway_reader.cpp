@@ -283,7 +283,7 @@ GatewayConfig read_gateway_values(const View& root, env::FileSystem* files, Prob
     const View sync = root.at("shadows").at("sync");
     out.shadows = {sync.at("mode").choice_as<ShadowSync>(), sync.at("interval").duration()};
     const View spool = root.at("spool");
-    out.spool = {spool.at("max_bytes").size(), spool.at("compression").choice() == 0};
+    out.spool = {spool.at("max_bytes").size(), spool.at("compression").choice() == 1};
     const View state = root.at("state");
     out.state = {state.at("journal").boolean(), state.at("checkpoint").duration(), state.at("journal_bytes").size()};
     out.cost.price_per_million = root.at("cost").at("price_per_million").number();
