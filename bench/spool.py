@@ -21,7 +21,8 @@ from servers import ROOT, Mosquitto, Server, binary_of, free_port, tcp_open
 
 # Name: how a group is closed.
 GROUPS = {"5 ms": ["--group-us", 5000], "1,000 events": ["--events", 1000], "1 event": ["--events", 1],
-          "5 ms, `compression: zstd`": ["--group-us", 5000, "--compress"], "1,000 events, `compression: zstd`": ["--events", 1000, "--compress"]}
+          "5 ms, `compression: zstd`": ["--group-us", 5000, "--compress"],
+          "1,000 events, `compression: zstd`": ["--events", 1000, "--compress"]}
 WRITERS = ("spool", "plain", "sqlite")
 PLAIN_GOAL, SQLITE_GOAL = 0.5, 3.0
 

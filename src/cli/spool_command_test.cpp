@@ -41,7 +41,7 @@ public:
 };
 
 class SpoolCommand : public ::testing::Test {
-protected:
+public:
     SpoolCommand() {
         std::string pattern = (std::filesystem::temp_directory_path() / "sluice-spool-XXXXXX").string();
         if (mkdtemp(pattern.data()) != nullptr) data_ = pattern;
@@ -51,6 +51,8 @@ protected:
         std::error_code ignored;  // nothing to do about leftovers in the temporary folder
         std::filesystem::remove_all(data_, ignored);
     }
+
+protected:
     base::Result<std::unique_ptr<spool::Spool>> open(bool read_only) {
         spool::Options options;
         options.directory = data_ + "/spool";

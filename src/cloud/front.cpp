@@ -130,8 +130,9 @@ void Front::on_closed(posix::TcpId id, const base::Error& why) {
 }
 
 void Front::submit(Delivery&& delivery) {
+    // A push that finds no room leaves it as it was.
     if (outbox_.empty() && store_->push(std::move(delivery))) return;
-    outbox_.push_back(std::move(delivery));
+    outbox_.push_back(std::move(delivery));  // NOLINT(bugprone-use-after-move)
 }
 
 void Front::on_turn(base::Monotonic now) {

@@ -15,6 +15,7 @@ namespace {
 
 std::vector<Token> tokens_of(const config::CloudConfig& config) {
     std::vector<Token> tokens;
+    tokens.reserve(config.auth.tokens.size());
     for (const auto& row : config.auth.tokens) tokens.push_back({row.gateway, row.token});
     return tokens;
 }
@@ -161,6 +162,7 @@ std::vector<std::string> Cloud::reload(const config::CloudConfig& config) {
     }
     const auto addresses = [](const config::Listen& listen) {
         std::vector<std::string> out;
+        out.reserve(listen.mqtt.size());
         for (const auto& each : listen.mqtt) out.push_back(each.text());
         return out;
     };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "flow/spool/crc32c.hpp"
@@ -137,8 +138,8 @@ BlockBuilder sensor_block(int events) {
     BlockBuilder builder;
     builder.start(41);
     for (int i = 0; i < events; ++i) {
-        const std::string n = std::to_string(i * 7919 % 10'000);
-        builder.append("rule", 1'700'000'000'000 + i, base::as_bytes("{\"device\":\"pump-" + n + "\",\"vibration\":0." + n + "}"));
+        const int n = i * 7919 % 10'000;
+        builder.append("rule", 1'700'000'000'000 + i, base::as_bytes(fmt::format(R"({{"device":"pump-{}","vibration":0.{}}})", n, n)));
     }
     return builder;
 }

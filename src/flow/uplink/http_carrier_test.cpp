@@ -23,7 +23,7 @@ struct Request {
 
 class HttpRig {
 public:
-    explicit HttpRig(Options changed = {}, Payload payload = Payload::batch)
+    explicit HttpRig(const Options& changed = {}, Payload payload = Payload::batch)
         : carrier({.host = "in.example", .authorization = "Bearer token", .probe_path = "/in"}, transport),
           uplink(prepare(changed), dialect(payload), carrier, spool, status, entropy) {}
 
