@@ -178,6 +178,28 @@ TEST(SpoolDamage, NeverSyncsAFileAgainAfterAFailedSync) {
 
 /// Found by the simulation (family rough, seed 2779): each failed sync kept the space that its segment had reserved, until the limit was
 /// reached and events were dropped from a spool that was almost empty.
+/// Who must write something else first is not overtaken by a commit that append() makes; a disk that has failed bounds the memory all the
+/// same.
+TEST(SpoolDamage, AppendingDoesNotCommitByItselfWhereItMayNot) {
+    for (const bool by_itself : {true, false}) {
+        SpoolRig rig;
+        rig.options.pending_bytes_max = 64 << 10;
+        rig.options.commits_when_full = by_itself;
+        ASSERT_TRUE(rig.open());
+        for (int i = 0; i < 100; ++i) ASSERT_TRUE(rig.append(kAlert, std::string(2000, 'x')));
+        EXPECT_EQ(rig.spool->durable_end(kAlert) == number(1), !by_itself);
+        ASSERT_TRUE(rig.spool->commit());
+        EXPECT_EQ(rig.spool->durable_end(kAlert), number(101));
+        EXPECT_EQ(rig.stats(kAlert).dropped_total(), 0U);
+        rig.disk.set_dead(true);
+        for (int i = 0; i < 100; ++i) {
+            ASSERT_TRUE(rig.append(kAlert, std::string(2000, 'x')));
+            EXPECT_FALSE(rig.spool->commit());
+        }
+        EXPECT_GT(rig.stats(kAlert).dropped_total(), 50U);
+    }
+}
+
 /// The medium may have all of what a failed sync was to write, and its file's removal is not on it yet.
 TEST(SpoolDamage, WhatAFailedSyncLeftStaysAwayOnceAStartWasWithoutIt) {
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {

@@ -64,7 +64,10 @@ void Backbone::run() {
     saved_bytes_.resize(shards_.size());
     if (rule_state_.journal) journal_lost_ = rule_state_.journal->stats().lost;  // the start has said so
     const auto now = clock_.now();
-    for (std::size_t i = 0; i < kLosses.size(); ++i) losses_told_[i] = lost(kLosses[i].reason);  // of earlier runs, which have said so
+    for (std::size_t i = 0; i < kLosses.size(); ++i) {
+        losses_told_[i] = lost(kLosses[i].reason);  // of earlier runs, which have said so …
+        if (kLosses[i].reason == base::DropReason::corrupt) losses_told_[i] -= spool_->stats().corrupt_at_open;  // … but for this
+    }
     maintain_at_ = now + kMaintainEvery;
     save_totals_at_ = now + kSaveTotalsEvery;
     for (const auto& cloud : clouds_) cloud->start(now);

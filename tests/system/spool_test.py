@@ -6,7 +6,7 @@ import stat
 import subprocess
 
 from sluice_system.case import SystemCase, main
-from sluice_system.daemons import BINARY, PATIENCE
+from sluice_system.daemons import BINARY, PATIENCE, wait_until
 from sluice_system.mqtt import Client
 
 RULES = "rules: [{id: all, sql: \"SELECT n FROM 'x'\", to: [{cloud: sample}]}]\n"
@@ -61,6 +61,7 @@ class Spool(SystemCase):
         self.assertEqual((end["complete"], end["damaged"], end["events"]), (False, lost, 250 - lost))
         at.start()
         self.assertEqual(at.ledger()["events"]["sample"]["created"], 250)
+        wait_until(lambda: f"{lost} events are lost: what was on disk is damaged" in at.log_tail(), "the log says what it cost")
 
     def test_packed_events_take_less_room_and_come_back_whole_after_a_kill(self):
         at = self.gateway(rules=RULES.replace("SELECT n", "SELECT *"), extra="spool: {compression: zstd}\n")

@@ -61,6 +61,7 @@ struct Parts {
     bool positions_unsaved = false;  ///< only acknowledgements: may wait
     bool degraded = false;
     bool manifest_rebuilt = false;
+    std::uint64_t corrupt_at_open = 0;
     base::Monotonic saved_at{};
     base::Bytes scratch;
     Packer packer;

@@ -354,12 +354,15 @@ private:
             if (known != mine.end()) log.acknowledged = log.durable_end = (*known)->first;
             log.delivered = log.acknowledged - 1;
         }
+        const std::uint64_t& corrupt = log.dropped[static_cast<std::size_t>(DropReason::corrupt)];
+        const std::uint64_t corrupt_before = corrupt;
         std::uint64_t tail_end = 0;
         for (FoundSegment* found : mine) {
             if (auto added = add_segment(log, *found, tail_end); !added) return added;
         }
         log.durable_end = log.next = std::max(log.durable_end, tail_end);
         settle_holes(log, tail_end);
+        parts_.corrupt_at_open += corrupt - corrupt_before;
         for (Segment& segment : log.segments) parts_.used += segment.allocated;
         return {};
     }

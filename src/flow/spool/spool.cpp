@@ -154,6 +154,7 @@ Stats Spool::stats() const {
     stats.foreign_segments = parts.foreign.size();
     stats.degraded = parts.degraded;
     stats.manifest_rebuilt = parts.manifest_rebuilt;
+    stats.corrupt_at_open = parts.corrupt_at_open;
     return stats;
 }
 

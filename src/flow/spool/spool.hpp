@@ -103,6 +103,7 @@ struct Stats {
     std::uint64_t sync_failures = 0;     ///< writes or syncs that failed, since open
     std::uint64_t foreign_segments = 0;  ///< files that belong to another spool, left alone
     bool degraded = false;               ///< the last commit failed: events wait in memory, acknowledgements are withheld
+    std::uint64_t corrupt_at_open = 0;   ///< events that recovery found to be damaged or missing: part of `dropped`
     bool manifest_rebuilt = false;       ///< both manifests were unreadable at open; positions come from the segments
 };
 
