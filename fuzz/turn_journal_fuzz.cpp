@@ -47,6 +47,7 @@ private:
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     Echo first(false);
     (void)gateway::read_turn({data, size}, first);
+    if (size != 0) (void)gateway::read_events({data, size});
     Echo second(true);
     for (const base::Bytes& record : first.again.take()) require(gateway::read_turn(record, second).has_value());
     require(first.large || std::ranges::equal(first.told, second.told));

@@ -497,5 +497,62 @@ TEST(Spool, WritesEachByteAboutOnce) {
     EXPECT_LE(stats.syncs, 500U + 20U);
 }
 
+/// What was acknowledged because it is safe elsewhere stays, however little memory there is.
+TEST(Spool, promised_events_are_not_dropped_for_want_of_memory) {
+    constexpr unsigned kPromised = 20;
+    SpoolRig rig;
+    rig.options.pending_bytes_max = 256 << 10;
+    rig.options.commits_when_full = false;
+    ASSERT_TRUE(rig.open());
+    const std::string padding(1'000, 'x');
+    for (unsigned i = 0; i < kPromised; ++i) ASSERT_TRUE(rig.append(kSample, std::to_string(i) + padding));
+    rig.spool->promise();
+    rig.disk.set_dead(true);
+    EXPECT_FALSE(rig.spool->commit());
+    unsigned refused = 0;
+    for (unsigned i = 0; i < 1'000; ++i) {
+        if (!rig.append(kSample, "newer" + padding)) ++refused;
+        (void)rig.append(kAlert, "alert" + padding);
+    }
+    EXPECT_GT(refused, 0U);
+    EXPECT_EQ(SpoolRig::dropped(rig.stats(kSample), base::DropReason::disk_full), refused);
+    EXPECT_GT(SpoolRig::dropped(rig.stats(kAlert), base::DropReason::disk_full), 0U) << "of the other class the oldest go, as ever";
+    rig.disk.set_dead(false);
+    ASSERT_TRUE(rig.spool->commit());
+    const auto read = rig.read_all(kSample);
+    ASSERT_EQ(read.events.size(), kPromised + 1'000 - refused);
+    EXPECT_TRUE(read.gaps.empty());
+    for (unsigned i = 0; i < kPromised; ++i) EXPECT_EQ(read.events[i].json, std::to_string(i) + padding);
+    const auto stats = rig.stats(kSample);
+    EXPECT_EQ(stats.created, stats.waiting + stats.delivered + stats.dropped_total());
+}
+
+TEST(Spool, promised_events_are_durable_before_newer_ones_are_written) {
+    const std::string padding(6'000, 'x');  // a block each
+    unsigned newer_seen = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        for (std::uint64_t operation = 1; operation <= 12; ++operation) {
+            SpoolRig rig(seed);
+            rig.options.bytes_max = 1 << 20;
+            ASSERT_TRUE(rig.open());
+            ASSERT_TRUE(rig.append(kAlert, "promised" + padding));
+            rig.spool->promise();
+            rig.disk.set_dead(true);
+            EXPECT_FALSE(rig.spool->commit());
+            rig.disk.set_dead(false);
+            for (int i = 0; i < 3; ++i) ASSERT_TRUE(rig.append(kAlert, "newer" + padding));
+            rig.disk.crash_at(operation);
+            (void)rig.spool->commit();
+            rig.crash();
+            ASSERT_TRUE(rig.open());
+            const auto texts = rig.texts(kAlert);
+            if (texts.empty()) continue;
+            EXPECT_EQ(texts[0], "promised" + padding) << "seed " << seed << ", operation " << operation;
+            newer_seen += texts.size() > 1 ? 1U : 0U;
+        }
+    }
+    EXPECT_GT(newer_seen, 0U);
+}
+
 }  // namespace
 }  // namespace sluice::sim

@@ -1,5 +1,5 @@
-// The journal of rule state beside a spool on a disk that loses power or its process at any operation: a commit's turns and its events are
-// there together, or not at all.
+// The journal of rule state beside a spool on a disk that loses power or its process at any operation, or fails for the spool only: a
+// commit's turns and its events are there together, or not at all, and when the journal says that they are safe they are.
 #include "gateway/state_journal.hpp"
 
 #include <cstdlib>
@@ -49,7 +49,7 @@ private:
 /// A gateway's life over some runs, each of which ends with the power or the process at any operation of its disk, its start included.
 class World {
 public:
-    explicit World(std::uint64_t seed) : random_(seed), key_random_(seed + 1), rig_(seed) {
+    explicit World(std::uint64_t seed) : random_(seed), key_random_(seed + 1), fault_random_(seed + 2), rig_(seed) {
         // Small segments: commits of several blocks and segments are what is hard.
         rig_.options.bytes_max = 8 << 20;
     }
@@ -84,6 +84,8 @@ private:
         EXPECT_TRUE(journal) << base::describe(journal.error());
         if (!opened || !journal) return false;
         journal_ = std::move(*journal);
+        failing_ = false;
+        waiting_.clear();
         const auto found = journal_->settle(*rig_.spool);
         if (rig_.disk.power_is_off()) return false;
         EXPECT_TRUE(found);
@@ -114,10 +116,23 @@ private:
         }
         const bool saves = random_() % 8 == 0;
         const std::uint64_t position = journal_->position();
-        const bool journaled = journal_->commit(*rig_.spool, {rig_.clock.now(), rig_.clock.wall().time}).has_value();
+        // As the gateway: Backbone::commit.
+        const auto safe = journal_->commit(*rig_.spool, {rig_.clock.now(), rig_.clock.wall().time});
+        if (safe && *safe && !failing_) {
+            rig_.spool->promise();
+            group.durable = !rig_.disk.power_is_off();
+        }
+        const bool fails = safe && fault_random_() % (failing_ ? 2 : 12) == 0;
+        if (fails) rig_.disk.set_dead(true);
         const bool spooled = rig_.spool->commit().has_value();
-        group.durable = journaled && spooled && !rig_.disk.power_is_off();
-        if (saves && group.durable) save(position);
+        if (fails) rig_.disk.set_dead(false);
+        failing_ = !safe || !spooled;
+        waiting_.push_back(id);
+        if (!failing_ && !rig_.disk.power_is_off()) {
+            for (const unsigned each : waiting_) groups_[each].durable = true;
+            waiting_.clear();
+        }
+        if (saves && group.durable && !failing_) save(position);
         rig_.clock.advance(std::chrono::milliseconds(random_() % 50));
         if (random_() % 10 == 0) deliver();
         if (random_() % 10 == 0) (void)rig_.spool->maintain();
@@ -230,16 +245,37 @@ private:
     }
 
     std::mt19937_64 random_;
-    std::mt19937_64 key_random_;  // of its own: what else a seed means stays
+    std::mt19937_64 key_random_;    // of its own: what else a seed means stays …
+    std::mt19937_64 fault_random_;  // … as this one
     SpoolRig rig_;
     std::unique_ptr<StateJournal> journal_;
     std::map<unsigned, Group> groups_;
     std::set<unsigned> counting_;  // as of the last start
     std::map<std::uint64_t, std::string> cloud_[3];
     std::uint64_t floor_ = 0;  // of the checkpoint
+    bool failing_ = false;
+    std::vector<unsigned> waiting_;  // groups that the spool has not committed
     unsigned groups_made_ = 0;
     unsigned events_made_ = 0;
 };
+
+/// The n-th block of the spool, as if it had not been written.
+void tear_block(SpoolRig& rig, std::size_t n) {
+    for (const std::string& path : rig.segments()) {
+        if (!path.starts_with(rig.options.directory)) continue;
+        auto bytes = *rig.disk.contents(path);
+        for (std::size_t at = spool::kSegmentHeaderBytes; at + spool::kBlockHeaderBytes <= bytes.size(); --n) {
+            const auto header = spool::decode_block_header(base::ByteView(bytes).subspan(at));
+            if (!header) break;
+            if (n == 0) {
+                for (std::size_t i = 0; i < spool::kBlockHeaderBytes; ++i) bytes[at + i] ^= 0xff;
+                return rig.disk.overwrite(path, std::move(bytes));
+            }
+            at += header->size_on_disk();
+        }
+    }
+    ADD_FAILURE() << "there is no such block";
+}
 
 /// A gateway whose runs are cut off by hand: what the random life above meets by chance.
 struct Site {
@@ -271,9 +307,14 @@ struct Site {
         turn.add({.topic = "t", .payload = base::as_bytes(text), .client = "c", .arrived = rig.clock.wall().time, .at = rig.clock.now()});
         for (const base::Bytes& record : turn.take()) journal->append(record);
     }
-    void commit_journal() { EXPECT_TRUE(journal->commit(*rig.spool, {rig.clock.now(), rig.clock.wall().time})); }
+    /// Is what was taken safe with that?
+    bool commit_journal() {
+        const auto safe = journal->commit(*rig.spool, {rig.clock.now(), rig.clock.wall().time});
+        EXPECT_TRUE(safe);
+        return safe && *safe;
+    }
     void commit() {
-        commit_journal();
+        if (commit_journal()) rig.spool->promise();
         EXPECT_TRUE(rig.spool->commit());
     }
     std::map<unsigned, unsigned> turns() {
@@ -286,10 +327,83 @@ struct Site {
     std::unique_ptr<StateJournal> journal;
 };
 
+TEST(StateJournal, one_sync_makes_a_reading_and_its_events_safe) {
+    Site site;
+    ASSERT_TRUE(site.start());
+    site.take(1);
+    site.commit();  // the first one makes files
+    site.take(2);
+    const std::uint64_t before = site.journal->stats().syncs + site.rig.spool->stats().syncs;
+    EXPECT_TRUE(site.commit_journal());
+    EXPECT_EQ(site.journal->stats().syncs + site.rig.spool->stats().syncs - before, 1U);
+    site.power_cut();
+    ASSERT_TRUE(site.start());
+    EXPECT_EQ(site.rig.texts(kAlert), (std::vector<std::string>{"1", "2"}));
+    EXPECT_EQ(site.rig.texts(kAggregate), (std::vector<std::string>{"1", "2"}));
+    EXPECT_EQ(site.turns().size(), 2U);
+}
+
+/// Readings that move nothing have their events in the spool only.
+TEST(StateJournal, events_without_a_turn_are_for_the_spool_to_say) {
+    Site site;
+    ASSERT_TRUE(site.start());
+    const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes("1")};
+    site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+    const std::uint64_t before = site.journal->stats().syncs;
+    EXPECT_FALSE(site.commit_journal());
+    EXPECT_EQ(site.journal->stats().syncs, before);
+}
+
+TEST(StateJournal, more_events_than_are_kept_twice_are_in_the_spool_first) {
+    constexpr unsigned kEvents = 60;
+    Site site;
+    site.rig.options.bytes_max = 32 << 20;
+    site.rig.options.commits_when_full = false;
+    ASSERT_TRUE(site.start());
+    for (unsigned i = 0; i < kEvents; ++i) {
+        const std::string text = std::to_string(i) + std::string(100'000, 'x');
+        const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes(text)};
+        site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+    }
+    site.take_turn(1);
+    EXPECT_TRUE(site.commit_journal());
+    site.power_cut();
+    ASSERT_TRUE(site.start());
+    EXPECT_EQ(site.rig.texts(kAlert).size(), kEvents);
+    EXPECT_EQ(site.turns().size(), 1U);
+}
+
+/// What the journal has of several commits while the spool's disk fails is one write then, which a cut may tear anywhere.
+TEST(StateJournal, what_was_acknowledged_before_the_disk_failed_comes_again_in_its_order) {
+    for (const std::size_t torn_block : {0U, 1U, 2U}) {
+        SCOPED_TRACE("block " + std::to_string(torn_block));
+        Site site;
+        site.rig.options.bytes_max = 1 << 20;
+        ASSERT_TRUE(site.start());
+        std::vector<std::string> expected;
+        for (const unsigned reading : {1U, 2U, 3U}) {
+            const std::string text = std::to_string(reading) + std::string(6'000, 'x');  // more than a block
+            const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes(text)};
+            site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+            expected.push_back(text);
+            site.take_turn(reading);
+            EXPECT_TRUE(site.commit_journal());
+            if (reading == 1) site.rig.spool->promise();
+            site.rig.disk.set_dead(reading != 3);
+            EXPECT_EQ(site.rig.spool->commit().has_value(), reading == 3);
+            site.rig.disk.set_dead(false);
+        }
+        site.power_cut();
+        tear_block(site.rig, torn_block);
+        ASSERT_TRUE(site.start());
+        EXPECT_EQ(site.rig.texts(kAlert), expected);
+        EXPECT_EQ(site.turns().size(), 3U);
+    }
+}
+
 /// Each start wrote down again what all starts before it had written down: twice as much each time, until that was too large for a record
-/// and the start left no mark. The next one then took commits of earlier runs for its own, and their numbers for those of events that had
-/// come since: readings that were never acknowledged counted, and their events came behind newer ones.
-TEST(StateJournal, a_commit_that_does_not_count_never_comes_back_however_often_the_power_goes) {
+/// and the start left no mark. The next one then took commits of earlier runs for its own.
+TEST(StateJournal, what_starts_write_down_does_not_add_up_however_often_the_power_goes) {
     constexpr unsigned kRuns = 40;
     constexpr std::uint64_t kBytesOfRun = 64U << 10;
     Site site;
@@ -304,19 +418,60 @@ TEST(StateJournal, a_commit_that_does_not_count_never_comes_back_however_often_t
         written_before = written;
         site.take(3 * run);
         site.commit();
-        expected.push_back(std::to_string(3 * run));
         // More events than the next run has before it dies in the same way.
         site.take(3 * run + 1);
         site.take(3 * run + 2);
         site.commit_journal();
-        site.power_cut();  // none of their events is on disk
+        site.power_cut();  // the spool has none of their events
+        for (unsigned i = 0; i < 3; ++i) expected.push_back(std::to_string(3 * run + i));
     }
     ASSERT_TRUE(site.start());
     EXPECT_EQ(site.rig.texts(kAlert), expected);
     EXPECT_EQ(site.rig.texts(kAggregate), expected);
     const auto counting = site.turns();
-    EXPECT_EQ(counting.size(), kRuns);
-    for (const auto& [reading, times] : counting) EXPECT_TRUE(reading % 3 == 0 && times == 1) << reading;
+    EXPECT_EQ(counting.size(), 3 * kRuns);
+    for (const auto& [reading, times] : counting) EXPECT_EQ(times, 1U) << reading;
+}
+
+/// Until December 2026 a commit named the first event that the spool would write in it, and counted only with that.
+TEST(StateJournal, an_older_commit_counts_if_the_spool_has_its_first_event) {
+    const auto older = [](Site& site, unsigned reading, data::Sequence first) {
+        spool::Options options;
+        options.directory = "/data/state/journal";
+        options.bytes_max = 64U << 20;
+        options.classes = {{.name = "state"}};
+        site.journal.reset();
+        auto opened = spool::Spool::open({site.rig.disk, site.rig.clock, site.rig.entropy, site.rig.sealer}, options);
+        ASSERT_TRUE(opened);
+        gateway::TurnJournal turn({.shard = 0, .shards = 1});
+        const std::string text = std::to_string(reading);
+        turn.add({.topic = "t", .payload = base::as_bytes(text), .client = "c", .arrived = site.rig.clock.wall().time, .at = {}});
+        ASSERT_TRUE((*opened)->append({data::ClassIndex{0}, {}, base::from_ms(0), turn.take().at(0)}));
+        base::Bytes commit(1, 2);
+        base::append_le(commit, std::uint64_t{0});
+        base::append_le(commit, std::uint64_t{0});
+        base::append_le(commit, site.rig.spool->epoch().value());
+        const std::string& name = site.rig.spool->classes()[kAlert.value()].name;
+        commit.push_back(static_cast<base::Byte>(name.size()));
+        base::append(commit, name);
+        spool::append_varint(commit, first.value());
+        ASSERT_TRUE((*opened)->append({data::ClassIndex{0}, {}, base::from_ms(0), commit}));
+        ASSERT_TRUE((*opened)->commit());
+    };
+    Site site;
+    ASSERT_TRUE(site.start());
+    const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes("1")};
+    const auto first = site.rig.spool->append(event);
+    ASSERT_TRUE(first);
+    ASSERT_TRUE(site.rig.spool->commit());
+    older(site, 1, *first);
+    older(site, 2, data::Sequence(first->value() + 1));  // its event was never written
+    for (int start = 0; start < 3; ++start) {            // … and what takes that number later is no event of it
+        ASSERT_TRUE(site.start());
+        EXPECT_EQ(site.turns(), (std::map<unsigned, unsigned>{{1, 1}})) << start;
+        EXPECT_TRUE(site.rig.append(kAlert, "later"));
+        EXPECT_TRUE(site.rig.spool->commit());
+    }
 }
 
 /// A start brought events into the spool and wrote that down behind it: when the power went between the two, the next one did it again.
@@ -370,36 +525,20 @@ struct TornWrite {
         site.commit();
         site.power_cut();
     }
-    /// The block that begins with the n-th event.
-    void tear(std::size_t n) {
-        const std::string path = site.rig.segments().at(0);
-        auto bytes = *site.rig.disk.contents(path);
-        std::size_t at = spool::kSegmentHeaderBytes;
-        for (std::size_t block = 0; block < n; ++block) at += spool::decode_block_header(base::ByteView(bytes).subspan(at))->size_on_disk();
-        for (std::size_t i = 0; i < spool::kBlockHeaderBytes; ++i) bytes[at + i] ^= 0xff;
-        site.rig.disk.overwrite(path, std::move(bytes));
-    }
+    void tear(std::size_t n) { tear_block(site.rig, n); }
     Site site;
     unsigned events = 0;
     std::vector<std::string> expected;
 };
 
-TEST(StateJournal, a_write_that_is_torn_in_the_middle_comes_again_in_its_order) {
-    for (const std::size_t block : {1U, 2U}) {
+TEST(StateJournal, a_write_that_is_torn_anywhere_comes_again_in_its_order) {
+    for (const std::size_t block : {0U, 1U, 2U}) {
         TornWrite torn;
         torn.tear(block);
         ASSERT_TRUE(torn.site.start());
         EXPECT_EQ(torn.site.rig.texts(kAlert), torn.expected) << block;
         EXPECT_EQ(torn.site.turns().size(), 1U) << block;
     }
-}
-
-TEST(StateJournal, of_a_write_whose_first_block_is_torn_nothing_counts) {
-    TornWrite torn;
-    torn.tear(0);
-    ASSERT_TRUE(torn.site.start());
-    EXPECT_EQ(torn.site.rig.texts(kAlert), std::vector<std::string>());
-    EXPECT_EQ(torn.site.turns().size(), 0U);
 }
 
 /// What came behind it says that the write was whole once: the medium has lost a block of it, and that is counted like any other.

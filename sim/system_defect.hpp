@@ -29,6 +29,7 @@ enum class Defect : std::uint8_t {
     // Rule state
     starts_unmarked,
     events_before_journal,
+    journal_lacks_events,
     takes_readings_before_settled,
     // Limits and the ledger
     drop_newest,
@@ -83,6 +84,8 @@ inline constexpr std::array kDefects{
                "a start does not write down which commits of the journal of rule state count"},
     DefectInfo{Defect::events_before_journal, "events-before-journal", Checker::state, Family::stateful,
                "a commit writes the events first and the journal of rule state then"},
+    DefectInfo{Defect::journal_lacks_events, "journal-lacks-events", Checker::acked, Family::stateful,
+               "the gateway acknowledges when the turns of rules are on disk, and their events are not"},
     DefectInfo{Defect::takes_readings_before_settled, "takes-readings-before-settled", Checker::order, Family::stateful,
                "readings are taken before a start has brought missing events into the spool"},
     DefectInfo{Defect::drop_newest, "drop-newest", Checker::drop_order, Family::mixed, "a full spool refuses new events"},

@@ -269,7 +269,10 @@ void GatewayMachine::take_event() {
 }
 
 base::Status GatewayMachine::write() {
-    return process_->rule_state ? process_->rule_state->commit(*process_->spool) : process_->spool->commit();
+    if (!process_->rule_state) return process_->spool->commit();
+    return process_->rule_state->commit(*process_->spool, [this] {
+        if (!disk_.power_is_off()) journal_.ack_pending();
+    });
 }
 
 /// A checkpoint is written after the commit of what is in it.

@@ -86,15 +86,21 @@ void RuleState::take(std::uint64_t reading) {
     for (const base::Bytes& record : turn.take()) journal_->append(record);
 }
 
-base::Status RuleState::commit(spool::Spool& events) {
+/// As Backbone::commit.
+base::Status RuleState::commit(spool::Spool& events, const std::function<void()>& on_safe) {
     const gateway::JournalMoment now{clock_.now(), clock_.wall().time};
-    if (defect_ == Defect::events_before_journal) {
-        if (auto done = events.commit(); !done) return done;
-        return journal_->commit(events, now);
+    base::Status done;
+    if (defect_ == Defect::events_before_journal) done = events.commit();
+    if (done) {
+        const auto safe = journal_->commit(events, now);
+        if (safe && *safe && !failing_) {
+            events.promise();
+            on_safe();
+        }
+        if (!safe) done = safe.error();
     }
-    // As the gateway: where only the journal cannot be written events go out all the same, and nothing is acknowledged.
-    auto done = journal_->commit(events, now);
     if (auto spooled = events.commit(); !spooled) done = spooled;
+    failing_ = !done;
     return done;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -29,9 +30,11 @@ public:
 
     /// A reading moves the state.
     void take(std::uint64_t reading);
-    void note(const spool::Spool& events, data::Sequence sequence, const data::Event& event) { journal_->note(events, sequence, event); }
-    /// The journal, then the events.
-    base::Status commit(spool::Spool& events);
+    void note(const spool::Spool& events, data::Sequence sequence, const data::Event& event) {
+        if (defect_ != Defect::journal_lacks_events) journal_->note(events, sequence, event);
+    }
+    /// The journal, then the events. `on_safe` runs when all that was taken may be acknowledged before the spool has its events.
+    base::Status commit(spool::Spool& events, const std::function<void()>& on_safe);
     /// Right after a commit that succeeded: all that was taken goes into the checkpoint.
     void save(Checkpoint& checkpoint);
     base::Status maintain() { return journal_->maintain(); }
@@ -51,6 +54,7 @@ private:
     Defect defect_;
     std::unique_ptr<gateway::StateJournal> journal_;
     std::set<std::uint64_t> readings_;
+    bool failing_ = false;  ///< the last commit
     Verdict verdict_;
 };
 

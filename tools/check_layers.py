@@ -30,6 +30,7 @@ ALLOWED = [
     ("src/env/posix", ["src/env", *GROUND]),
     ("src/env/sqlite", GROUND),
     ("src/env", GROUND),
+    ("src/codec/wire", [*GROUND, "src/codec/zstd"]),
     ("src/codec/*", GROUND),
     ("src/flow/*", PURE),
     ("src/manage/*", PURE),

@@ -45,7 +45,7 @@ inline constexpr std::array kFailPointTable{
     FailPointInfo{FailPoint::spool_manifest_written, "spool-manifest-written", "gateway", "a manifest is written, not synced"},
     FailPointInfo{FailPoint::spool_manifest_synced, "spool-manifest-synced", "gateway", "a manifest is synced"},
     FailPointInfo{FailPoint::spool_segment_removed, "spool-segment-removed", "gateway", "a delivered segment's file is gone"},
-    FailPointInfo{FailPoint::journal_synced, "journal-synced", "gateway", "turns of rules are synced, the events that come of them not"},
+    FailPointInfo{FailPoint::journal_synced, "journal-synced", "gateway", "turns of rules are synced with the events that come of them, nothing is acknowledged"},
     FailPointInfo{FailPoint::events_committed, "events-committed", "gateway", "events are durable, nothing is acknowledged"},
     FailPointInfo{FailPoint::cloud_acknowledged, "cloud-acknowledged", "gateway", "the cloud has acknowledged, nothing notes it"},
     FailPointInfo{FailPoint::state_written, "state-written", "gateway", "a checkpoint is written beside the old one"},

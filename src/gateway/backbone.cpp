@@ -218,8 +218,16 @@ void Backbone::mind_journal() {
 
 void Backbone::commit(base::Monotonic now) {
     base::Status done;
-    if (rule_state_.recording) done = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
-    base::pass(base::FailPoint::journal_synced);
+    if (rule_state_.recording) {
+        const auto safe = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
+        base::pass(base::FailPoint::journal_synced);
+        // One sync, and who waits for it is answered. Not while the spool's disk fails: its memory is bounded, so senders keep what they have.
+        if (safe && *safe && !failing_) {
+            spool_->promise();
+            acknowledge();
+        }
+        if (!safe) done = safe.error();
+    }
     // Where only the journal cannot be written events go out all the same; acknowledgements do not.
     if (auto spooled = spool_->commit(); !spooled) done = spooled;
     view_stale_ = true;
@@ -236,6 +244,12 @@ void Backbone::commit(base::Monotonic now) {
     urgent_ = false;
     uncommitted_bytes_ = 0;
     base::pass(base::FailPoint::events_committed);
+    acknowledge();
+    for (const auto& cloud : clouds_) cloud->on_events(now);
+}
+
+/// All that the shards have sent is safe.
+void Backbone::acknowledge() {
     update_view();  // before the acknowledgements leave: who has one finds its event in the ledger
     for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
         auto& durable = shards_[shard].gauges->durable_turn;
@@ -243,7 +257,6 @@ void Backbone::commit(base::Monotonic now) {
         durable.store(appended_turn_[shard], std::memory_order_seq_cst);
         shards_[shard].loop->wake();
     }
-    for (const auto& cloud : clouds_) cloud->on_events(now);
 }
 
 void Backbone::housekeeping(base::Monotonic now) {

@@ -104,6 +104,7 @@ private:
     [[nodiscard]] std::uint64_t lost(base::DropReason reason) const;
     void report_losses(base::Monotonic now);
     void commit(base::Monotonic now);
+    void acknowledge();
     void housekeeping(base::Monotonic now);
     // backbone_keys.cpp
     void take_keys(base::Monotonic now);

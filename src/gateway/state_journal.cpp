@@ -46,12 +46,16 @@ std::optional<data::ClassIndex> class_of(const spool::Spool& events, std::string
     return data::ClassIndex(static_cast<std::uint8_t>(found - classes.begin()));
 }
 
-/// Where a commit's first block of events begins, and when it was.
+/// Ends what counts together.
 struct Commit {
+    static constexpr base::Byte kAhead = 1;
+
     JournalMoment at;
-    std::uint64_t epoch = 0;
-    std::string_view event_class;  ///< empty: no events came with it
+    std::uint64_t epoch = 0;  ///< of the spool
+    /// Until December 2026: counts only if the spool has this number, its events are not all in the journal. Empty: counts.
+    std::string_view event_class;
     std::uint64_t first = 0;
+    bool ahead = false;  ///< the spool did not have all events of the commits before
 
     static std::optional<Commit> decode(base::ByteView from) {
         constexpr std::size_t kFixed = 25;
@@ -66,6 +70,7 @@ struct Commit {
         if (!name || !first) return std::nullopt;
         out.event_class = *name;
         out.first = *first;
+        out.ahead = !from.empty() && (from[0] & kAhead) != 0;
         return out;
     }
     void encode(base::Bytes& out) const {
@@ -75,6 +80,7 @@ struct Commit {
         base::append_le(out, epoch);
         append_name(out, event_class);
         append_varint(out, first);
+        out.push_back(ahead ? kAhead : base::Byte{0});
     }
 };
 
@@ -115,7 +121,6 @@ struct Kept {
 
 /// Appends those of a record of events.
 void take_kept(const spool::Spool& events, base::ByteView from, std::vector<Kept>& out) {
-    from = from.subspan(1);
     while (!from.empty()) {
         const auto name = take_name(from);
         const auto sequence = take_varint(from);
@@ -129,8 +134,8 @@ void take_kept(const spool::Spool& events, base::ByteView from, std::vector<Kept
     }
 }
 
-/// Of the events of the last write those that have to come again. A write can be torn in the middle: what it has left of a class behind the
-/// first one that is missing is taken back and comes again, too, or events would change their order. Nobody has seen it.
+/// Of the events that the spool may lack those that have to come again. A write can be torn in the middle: what it has left of a class
+/// behind the first one that is missing is taken back and comes again, too, or events would change their order. Nobody has seen it.
 std::vector<Kept> torn_off(spool::Spool& events, std::vector<Kept> last) {
     std::map<data::ClassIndex, std::uint64_t> ends;
     for (const Kept& each : last) ends[each.event_class] = each.sequence;
@@ -151,20 +156,6 @@ std::vector<Kept> torn_off(spool::Spool& events, std::vector<Kept> last) {
     return out;
 }
 
-/// The first block of the last write is torn, so nothing of its commit counts: further blocks of that write may be there all the same. What
-/// other classes have was written after it; where there is some, the block was there once and the medium has lost it.
-void take_back(spool::Spool& events, data::ClassIndex first_class, const std::vector<Kept>& last) {
-    const auto there = [&events](const Kept& each) { return holds(events, each.event_class, each.sequence); };
-    std::uint64_t end = 0;
-    for (const Kept& each : last) {
-        if (each.event_class == first_class) end = each.sequence;
-        if (each.event_class != first_class && there(each)) return;
-    }
-    if (end == 0 || goes_on_behind(events, first_class, end)) return;
-    for (const Kept& each : last)
-        if (each.event_class == first_class && there(each)) events.retract(first_class, data::Sequence(each.sequence));
-}
-
 }  // namespace
 
 /// Puts the records of a commit together.
@@ -181,7 +172,8 @@ public:
                 turns.push_back({sequence.value(), base::Bytes(event.json.begin(), event.json.end())});
                 return;
             case JournalKind::events:
-                events.emplace_back(event.json.begin(), event.json.end());
+            case JournalKind::packed_events:
+                if (auto read = read_events(event.json)) events.push_back(std::move(*read));
                 return;
             case JournalKind::commit:
                 if (const auto commit = Commit::decode(event.json)) on_commit(sequence.value(), *commit);
@@ -217,8 +209,11 @@ private:
     }
 };
 
-StateJournal::StateJournal(std::unique_ptr<spool::Spool> spool)
-    : spool_(std::move(spool)), next_(spool_->durable_end(kClass).value()), lost_before_(spool_->stats().classes[0].dropped_total()) {}
+StateJournal::StateJournal(std::unique_ptr<spool::Spool> spool, std::size_t record_bytes_max)
+    : spool_(std::move(spool)),
+      event_bytes_max_(record_bytes_max - 1),
+      next_(spool_->durable_end(kClass).value()),
+      lost_before_(spool_->stats().classes[0].dropped_total()) {}
 
 base::Result<std::unique_ptr<StateJournal>> StateJournal::open(const spool::Spool::Environment& environment, const Options& options) {
     spool::Options wanted;
@@ -228,7 +223,8 @@ base::Result<std::unique_ptr<StateJournal>> StateJournal::open(const spool::Spoo
     wanted.classes = {{.name = std::string(kClassName)}};
     auto spool = spool::Spool::open(environment, std::move(wanted));
     if (!spool) return spool.error();
-    return std::unique_ptr<StateJournal>(new StateJournal(std::move(*spool)));
+    const auto record_bytes_max = static_cast<std::size_t>(std::min<std::uint64_t>(spool::kRecordBytesMax, options.bytes_max / 8));
+    return std::unique_ptr<StateJournal>(new StateJournal(std::move(*spool), record_bytes_max));
 }
 
 base::Status StateJournal::walk(Walk& walk) {
@@ -247,67 +243,53 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
     public:
         Settle(const spool::Spool& the_spool, std::set<std::uint64_t>& the_void) : spooled(the_spool), not_counting(the_void) {}
         void on_commit(std::uint64_t position, const Commit& commit) override {
-            // A disk that failed: nothing was torn there, the spool has begun a new file. The last commit is looked at more closely.
-            for (Kept& each : last_events)
-                if (data::Sequence(each.sequence) >= spooled.durable_end(each.event_class)) missing.push_back(std::move(each));
-            last_events.clear();
-            const auto event_class = class_of(spooled, commit.event_class);
+            if (!commit.ahead) owed_are_there();
             const bool same = commit.epoch == spooled.epoch().value();
-            last_position = position;
-            last_class = same ? event_class : std::nullopt;
-            last_first = commit.first;
+            const auto event_class = class_of(spooled, commit.event_class);
             if (same && event_class && spooled.durable_end(*event_class) <= data::Sequence(commit.first)) {
                 of_this_run.push_back(position);
                 return;
             }
             if (same) take_events();
             found.turns += turns.size();
-            before_last = found.last;
             found.last = commit.at;
         }
         void on_start(base::ByteView record) override {
             // What came before was decided then. What the start brought into the spool may not have got there.
             of_this_run.clear();
             missing.clear();
-            last_events.clear();
-            last_class.reset();
+            owed.clear();
             if (again) take_events();
             base::ByteView from = record.subspan(1);
             while (const auto position = take_varint(from)) not_counting.insert(*position);
         }
+        /// When the next commit came the spool had them. (Until December 2026 it might not, after a disk that failed: nothing was torn
+        /// there, the spool has begun a new file.)
+        void owed_are_there() {
+            for (Kept& each : owed)
+                if (data::Sequence(each.sequence) >= spooled.durable_end(each.event_class)) missing.push_back(std::move(each));
+            owed.clear();
+        }
         void take_events() {
-            for (const base::Bytes& each : events) take_kept(spooled, each, last_events);
+            for (const base::Bytes& each : events) take_kept(spooled, each, owed);
         }
         const spool::Spool& spooled;
         std::set<std::uint64_t>& not_counting;
         Found found;
-        std::optional<JournalMoment> before_last;
         std::vector<std::uint64_t> of_this_run;
-        std::uint64_t last_position = 0;
-        std::optional<data::ClassIndex> last_class;
-        std::uint64_t last_first = 0;
-        std::vector<Kept> last_events;
-        std::vector<Kept> missing;  // of those before
+        std::vector<Kept> owed;  // perhaps not, or not all, in the spool
+        std::vector<Kept> missing;
     };
     Settle settle(events, void_);
     if (auto walked = walk(settle); !walked) return walked.error();
     settle.found.lost = settle.lost;
     settle.found.end = next_;
-    const bool counts = settle.of_this_run.empty() || settle.of_this_run.back() != settle.last_position;
-    // A torn write leaves sequence numbers that nobody has: of the last commit only what can be read is there.
-    if (counts && settle.last_class && !holds(events, *settle.last_class, settle.last_first)) {
-        settle.of_this_run.push_back(settle.last_position);
-        settle.found.last = settle.before_last;
-        take_back(events, *settle.last_class, settle.last_events);
-    } else if (counts) {
-        for (Kept& each : torn_off(events, std::move(settle.last_events))) settle.missing.push_back(std::move(each));
-    }
+    for (Kept& each : torn_off(events, std::move(settle.owed))) settle.missing.push_back(std::move(each));
     // What was taken back first: whoever dies behind this finds that it is missing.
     if (auto done = events.commit(); !done) return done.error();
     for (const Kept& each : settle.missing) {
         const data::Event event{each.event_class, each.rule, base::from_ms(each.made_ms), each.json};
-        // Larger than a record may be it was not in the first place.
-        if (const auto sequence = events.append(event)) note(events, *sequence, event);
+        if (const auto sequence = events.append(event)) keep(events, *sequence, event);
     }
     if (auto started = start(settle.of_this_run); !started) return started.error();
     if (auto done = events.commit(); !done) return done.error();
@@ -321,7 +303,7 @@ base::Status StateJournal::start(const std::vector<std::uint64_t>& not_counting)
     if (!noted_.empty()) {
         scratch_.assign(1, static_cast<base::Byte>(JournalKind::again));
         if (auto added = add(scratch_); !added) return added;
-        add_noted(std::nullopt);
+        add_noted();
         if (auto done = spool_->commit(); !done) return done;
     }
     scratch_.assign(1, static_cast<base::Byte>(JournalKind::start));
@@ -355,23 +337,29 @@ base::Status StateJournal::add(base::ByteView record) {
     return {};
 }
 
-/// The events noted since the last commit, but for those of the block that it names.
-void StateJournal::add_noted(const std::optional<spool::Spool::FirstBlock>& first) {
+/// The events noted since the last commit.
+void StateJournal::add_noted() {
     scratch_.assign(1, static_cast<base::Byte>(JournalKind::events));
+    const std::size_t bytes_max = std::min(kEventsRecordBytes, event_bytes_max_);
     const auto flush = [this] {
-        if (scratch_.size() <= 1) return;
-        (void)add(scratch_);  // too large: the spool of the journal counts it as lost
+        if (scratch_.size() > 1) (void)add(packer_.pack(scratch_));  // none is too large: note()
         scratch_.resize(1);
     };
-    for (const Noted& each : noted_) {
-        const data::Sequence sequence(each.sequence);
-        if (first && each.event_class == first->event_class && sequence >= first->first && sequence < first->end) continue;
-        if (scratch_.size() + each.size > kEventsRecordBytes) flush();
-        base::append(scratch_, base::ByteView(noted_bytes_).subspan(each.at, each.size));
+    std::size_t begin = 0;
+    for (const std::size_t end : noted_ends_) {
+        if (scratch_.size() + (end - begin) > bytes_max) flush();
+        base::append(scratch_, base::ByteView(noted_).subspan(begin, end - begin));
+        begin = end;
     }
     flush();
+    forget_noted();
+    carried_until_ = noted_until_;
+}
+
+void StateJournal::forget_noted() {
     noted_.clear();
-    noted_bytes_.clear();
+    noted_ends_.clear();
+    too_much_ = false;
 }
 
 void StateJournal::append(base::ByteView turn) {
@@ -380,38 +368,54 @@ void StateJournal::append(base::ByteView turn) {
 }
 
 void StateJournal::note(const spool::Spool& events, data::Sequence sequence, const data::Event& event) {
-    if (noted_bytes_.size() > kNotedBytesMax) return;
-    const std::size_t at = noted_bytes_.size();
-    append_name(noted_bytes_, events.classes()[event.event_class.value()].name);
-    append_varint(noted_bytes_, sequence.value());
-    append_varint(noted_bytes_, spool::zigzag(base::to_ms(event.made)));
-    append_varint(noted_bytes_, event.rule.size());
-    base::append(noted_bytes_, event.rule);
-    append_varint(noted_bytes_, event.json.size());
-    base::append(noted_bytes_, event.json);
-    noted_.push_back({event.event_class, sequence.value(), at, noted_bytes_.size() - at});
+    if (too_much_) return;
+    constexpr std::size_t kHeadBytesMax = 1 + 255 + 4 * 10;  // name and numbers
+    const std::size_t bytes = kHeadBytesMax + event.rule.size() + event.json.size();
+    too_much_ = bytes > event_bytes_max_ || noted_.size() + bytes > kNotedBytesMax;
+    if (!too_much_) keep(events, sequence, event);
 }
 
-base::Status StateJournal::commit(const spool::Spool& events, JournalMoment now) {
-    if (open_) {
-        const auto first = events.first_to_commit();
-        add_noted(first);
-        Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0};
-        if (first) {
-            commit.event_class = events.classes()[first->event_class.value()].name;
-            commit.first = first->first.value();
+void StateJournal::keep(const spool::Spool& events, data::Sequence sequence, const data::Event& event) {
+    append_name(noted_, events.classes()[event.event_class.value()].name);
+    append_varint(noted_, sequence.value());
+    append_varint(noted_, spool::zigzag(base::to_ms(event.made)));
+    append_varint(noted_, event.rule.size());
+    base::append(noted_, event.rule);
+    append_varint(noted_, event.json.size());
+    base::append(noted_, event.json);
+    noted_ends_.push_back(noted_.size());
+    noted_until_.resize(events.classes().size());
+    noted_until_[event.event_class.value()] = sequence.value() + 1;
+}
+
+bool StateJournal::is_ahead_of(const spool::Spool& events) const {
+    for (std::size_t i = 0; i < carried_until_.size(); ++i)
+        if (data::Sequence(carried_until_[i]) > events.durable_end(data::ClassIndex(static_cast<std::uint8_t>(i)))) return true;
+    return false;
+}
+
+base::Result<bool> StateJournal::commit(spool::Spool& events, JournalMoment now) {
+    const bool carries = open_;
+    if (carries) {
+        // Events before turns can come twice when it dies in between: rather than never.
+        if (too_much_) {
+            if (auto done = events.commit(); !done) return done.error();
+            forget_noted();
         }
+        const Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0, .ahead = is_ahead_of(events)};
+        add_noted();
         scratch_.clear();
         commit.encode(scratch_);
-        if (auto added = add(scratch_); !added) return added;
+        if (auto added = add(scratch_); !added) return added.error();
         open_ = false;
     }
-    noted_.clear();
-    noted_bytes_.clear();
-    if (!pending_) return {};
-    const auto done = spool_->commit();
-    pending_ = !done;
-    return done;
+    forget_noted();
+    if (!pending_) return false;
+    if (auto done = spool_->commit(); !done) return done.error();
+    pending_ = false;
+    // A journal that is full, or whose disk has failed for long, may have dropped some of it.
+    const bool whole = std::exchange(lost_known_, lost()) == lost_known_;
+    return carries && whole;
 }
 
 void StateJournal::release(std::uint64_t position) {
@@ -425,8 +429,13 @@ JournalStats StateJournal::stats() const {
     out.bytes_max = stats.bytes_max;
     out.bytes_written = stats.bytes_written;
     out.syncs = stats.syncs;
-    out.lost = stats.classes[0].dropped_total() - std::min(lost_before_, stats.classes[0].dropped_total());
+    out.lost = lost();
     return out;
+}
+
+std::uint64_t StateJournal::lost() const {
+    const std::uint64_t dropped = spool_->stats().classes[0].dropped_total();
+    return dropped - std::min(lost_before_, dropped);
 }
 
 }  // namespace sluice::gateway

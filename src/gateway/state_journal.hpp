@@ -1,9 +1,8 @@
 // The journal of what moved the rules' state since it was saved, on disk: docs/formats/state_journal.md. A spool of its own
 // (`<data>/state/journal`) gives the sealing, the torn tails and the deletion from the front.
 //
-// What a group commit has of turns and of events is one: the turns are synced first and name the first block of events that comes with
-// them. If that block did not reach the disk, nothing of the commit counts; if it did, everything does, since the journal also has the
-// commit's events that are not in that block. No acknowledgement leaves before both.
+// What a group commit has of turns and of events is one record of this journal, as good as one: with its sync everything of it counts, and
+// is acknowledged. The spool gets the events right afterwards; what it lacks after a crash a start takes from here.
 #pragma once
 
 #include <cstdint>
@@ -66,8 +65,10 @@ public:
     void append(base::ByteView turn);
     /// An event that the spool took with the turns since the last commit.
     void note(const spool::Spool& events, data::Sequence sequence, const data::Event& event);
-    /// Before `events` commits. Nothing to do where there were no turns. Errors: as spool::Spool::commit; the next call tries again.
-    base::Status commit(const spool::Spool& events, JournalMoment now);
+    /// Before `events` commits. True: the turns and all that `events` took up to now are safe, whatever becomes of its commit. False: that
+    /// is for the commit of `events` to say (there were no turns). Commits `events` itself where it took more than is kept twice.
+    /// Errors: as spool::Spool::commit; the next call tries again.
+    base::Result<bool> commit(spool::Spool& events, JournalMoment now);
     /// Nothing below is needed any more.
     void release(std::uint64_t position);
     base::Status maintain() { return spool_->maintain(); }
@@ -76,28 +77,33 @@ public:
     [[nodiscard]] std::vector<spool::KeyUse> key_use() const { return spool_->key_use(); }
 
 private:
-    explicit StateJournal(std::unique_ptr<spool::Spool> spool);
+    StateJournal(std::unique_ptr<spool::Spool> spool, std::size_t record_bytes_max);
     class Walk;
     base::Status walk(Walk& walk);
     base::Status start(const std::vector<std::uint64_t>& not_counting);
     base::Status add(base::ByteView record);
-    void add_noted(const std::optional<spool::Spool::FirstBlock>& first);
+    void keep(const spool::Spool& events, data::Sequence sequence, const data::Event& event);
+    void add_noted();
+    void forget_noted();
+    /// Does `events` lack any of what earlier commits brought?
+    [[nodiscard]] bool is_ahead_of(const spool::Spool& events) const;
+    [[nodiscard]] std::uint64_t lost() const;
 
     std::unique_ptr<spool::Spool> spool_;
-    TurnPacker packer_;
+    RecordPacker packer_;
+    std::size_t event_bytes_max_;  // of one noted event
     std::uint64_t next_ = 1;
     std::uint64_t lost_before_ = 0;
     std::set<std::uint64_t> void_;  // positions of commit records that do not count
     bool open_ = false;             // turns since the last commit record
     bool pending_ = false;          // not synced
-    struct Noted {
-        data::ClassIndex event_class;
-        std::uint64_t sequence;
-        std::size_t at;
-        std::size_t size;
-    };
-    std::vector<Noted> noted_;
-    base::Bytes noted_bytes_;
+    // The events since the last commit.
+    base::Bytes noted_;
+    std::vector<std::size_t> noted_ends_;
+    bool too_much_ = false;                     // not all are in noted_
+    std::vector<std::uint64_t> noted_until_;    // by class: one past the last one that was ever noted …
+    std::vector<std::uint64_t> carried_until_;  // … as of the last commit that had turns
+    std::uint64_t lost_known_ = 0;
     base::Bytes scratch_;
 };
 

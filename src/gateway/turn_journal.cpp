@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include <zstd.h>
-
-#include "base/check.hpp"
 #include "flow/spool/block.hpp"
 #include "flow/spool/spool.hpp"
 
@@ -25,9 +22,15 @@ constexpr std::size_t kCodingAt = 1;
 enum class Entry : base::Byte { reading = 1, time = 2 };
 /// Below this packing gains next to nothing.
 constexpr std::size_t kPackFrom = 256;
-constexpr int kPackLevel = 1;  // half the size of JSON, and ten times the speed of a disk
 constexpr std::size_t kPlainBytesMax = 2 * 1024 * 1024;
 static_assert(TurnJournal::kRecordBytes + TurnJournal::kPayloadBytesMax + 2 * 65'535 + 128 < spool::kRecordBytesMax);
+
+/// Of what is packed in a frame; nothing: it is none that a record may have.
+std::optional<std::size_t> plain_bytes(base::ByteView packed) {
+    const auto frame = zstd::frame_info(packed);
+    if (!frame || frame->bytes != packed.size() || frame->plain_bytes > kPlainBytesMax) return std::nullopt;
+    return frame->plain_bytes;
+}
 
 std::int64_t count(base::Monotonic at) { return at.time_since_epoch().count(); }
 std::int64_t count(base::WallTime at) { return at.time_since_epoch().count(); }
@@ -160,11 +163,12 @@ base::Status read_turn(base::ByteView record, TurnVisitor& visitor) {
     base::ByteView body = record.subspan(kHeadBytes);
     base::Bytes plain;
     if (record[kCodingAt] == static_cast<base::Byte>(Coding::zstd)) {
-        const auto size = ZSTD_getFrameContentSize(body.data(), body.size());
-        if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kPlainBytesMax) return Error{Errc::corrupt};
-        plain.resize(size + data::kReadablePadding);
-        if (ZSTD_decompress(plain.data(), size, body.data(), body.size()) != size) return Error{Errc::corrupt};
-        body = base::ByteView(plain).first(size);
+        const auto size = plain_bytes(body);
+        if (!size) return Error{Errc::corrupt};
+        plain.resize(*size + data::kReadablePadding);
+        zstd::Decompressor zstd;
+        if (auto done = zstd.decompress(body, std::span(plain).first(*size)); !done) return done;
+        body = base::ByteView(plain).first(*size);
     } else {
         plain.reserve(body.size() + data::kReadablePadding);
         base::append(plain, body);
@@ -195,19 +199,31 @@ base::Status read_turn(base::ByteView record, TurnVisitor& visitor) {
     return {};
 }
 
-TurnPacker::TurnPacker() : context_(ZSTD_createCCtx()) { base::check(context_ != nullptr, "zstd: no memory for a context"); }
-TurnPacker::~TurnPacker() { ZSTD_freeCCtx(static_cast<ZSTD_CCtx*>(context_)); }
-
-base::ByteView TurnPacker::pack(base::ByteView record) {
+base::ByteView RecordPacker::pack(base::ByteView record) {
+    const bool turn = record[0] == static_cast<base::Byte>(JournalKind::turn);
+    const std::size_t head = turn ? kHeadBytes : 1;
     if (record.size() < kPackFrom) return record;
-    const base::ByteView body = record.subspan(kHeadBytes);
-    packed_.resize(kHeadBytes + ZSTD_compressBound(body.size()));
-    std::copy_n(record.begin(), kHeadBytes, packed_.begin());
-    packed_[kCodingAt] = static_cast<base::Byte>(Coding::zstd);
-    const std::size_t size = ZSTD_compressCCtx(static_cast<ZSTD_CCtx*>(context_), packed_.data() + kHeadBytes, packed_.size() - kHeadBytes,
-                                               body.data(), body.size(), kPackLevel);
-    if (ZSTD_isError(size) != 0 || size >= body.size()) return record;
-    return base::ByteView(packed_).first(kHeadBytes + size);
+    const base::ByteView body = record.subspan(head);
+    packed_.resize(record.size() - 1);  // where zstd needs more, plain is smaller
+    std::copy_n(record.begin(), head, packed_.begin());
+    if (turn)
+        packed_[kCodingAt] = static_cast<base::Byte>(Coding::zstd);
+    else
+        packed_[0] = static_cast<base::Byte>(JournalKind::packed_events);
+    const auto bytes = zstd_.compress(body, std::span(packed_).subspan(head));
+    if (!bytes) return record;
+    return base::ByteView(packed_).first(head + *bytes);
+}
+
+std::optional<base::Bytes> read_events(base::ByteView record) {
+    const base::ByteView body = record.subspan(1);
+    if (record[0] == static_cast<base::Byte>(JournalKind::events)) return base::Bytes(body.begin(), body.end());
+    const auto size = plain_bytes(body);
+    if (!size) return std::nullopt;
+    base::Bytes out(*size);
+    zstd::Decompressor zstd;
+    if (!zstd.decompress(body, out)) return std::nullopt;
+    return out;
 }
 
 }  // namespace sluice::gateway

@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "codec/zstd/zstd.hpp"
 #include "data/reading.hpp"
 #include "flow/rules/engine.hpp"
 
@@ -64,23 +66,22 @@ public:
 };
 
 /// First byte of what the journal holds.
-enum class JournalKind : base::Byte { turn = 1, commit = 2, start = 3, events = 4, again = 5 };
+enum class JournalKind : base::Byte { turn = 1, commit = 2, start = 3, events = 4, again = 5, packed_events = 6 };
 
 /// Reads a record back, plain as TurnJournal made it or packed. Errors: corrupt (what came before the damage has been visited), version.
 base::Status read_turn(base::ByteView record, TurnVisitor& visitor);
 
-/// Packs a record where that makes it smaller.
-class TurnPacker {
+/// The events of a record of kind `events` or `packed_events`, without its first byte; nothing where it is damaged.
+std::optional<base::Bytes> read_events(base::ByteView record);
+
+/// Packs a record of turns or events where that makes it smaller.
+class RecordPacker {
 public:
-    TurnPacker();
-    ~TurnPacker();
-    TurnPacker(const TurnPacker&) = delete;
-    TurnPacker& operator=(const TurnPacker&) = delete;
     /// Valid until the next call; `record` itself where packing gains nothing.
     [[nodiscard]] base::ByteView pack(base::ByteView record);
 
 private:
-    void* context_;
+    zstd::Compressor zstd_;
     base::Bytes packed_;
 };
 

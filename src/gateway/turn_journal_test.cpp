@@ -1,5 +1,6 @@
 #include "gateway/turn_journal.hpp"
 
+#include <algorithm>
 #include <random>
 #include <string>
 
@@ -49,7 +50,7 @@ void expect_same(const std::vector<Told>& given, const std::vector<Told>& told) 
 
 TEST(TurnJournal, what_is_recorded_comes_back_packed_or_not_whatever_the_clocks_do) {
     std::mt19937_64 random(5);
-    TurnPacker packer;
+    RecordPacker packer;
     for (int round = 0; round < 500; ++round) {
         TurnJournal journal({.shard = 2, .shards = 3});
         const std::chrono::nanoseconds shift(static_cast<std::int64_t>(random() % 1'000'000'000'000) - 500'000'000'000);
@@ -106,6 +107,26 @@ TEST(TurnJournal, a_payload_larger_than_rules_read_is_recorded_as_empty) {
     EXPECT_TRUE(read_turn(journal.take().at(0), listener));
     EXPECT_EQ(listener.told.at(0).payload, "");
     EXPECT_EQ(listener.told.at(0).topic, "a/b");
+}
+
+TEST(TurnJournal, events_come_back_packed_or_not_and_damage_is_seen) {
+    RecordPacker packer;
+    for (const std::size_t size : {std::size_t{0}, std::size_t{10}, std::size_t{5'000}, std::size_t{900'000}}) {
+        base::Bytes record(1, static_cast<base::Byte>(JournalKind::events));
+        for (std::size_t i = 0; i < size; ++i) record.push_back(static_cast<base::Byte>(i * i / 1'000));
+        const base::ByteView packed = packer.pack(record);
+        EXPECT_EQ(packed[0] == static_cast<base::Byte>(JournalKind::packed_events), size >= 5'000) << size;
+        EXPECT_LE(packed.size(), record.size());
+        const auto plain = read_events(packed);
+        ASSERT_TRUE(plain) << size;
+        EXPECT_TRUE(std::ranges::equal(*plain, base::ByteView(record).subspan(1))) << size;
+        if (packed[0] != record[0]) {
+            EXPECT_FALSE(read_events(packed.first(packed.size() - 1))) << size;
+            base::Bytes longer(packed.begin(), packed.end());
+            longer.push_back(0);
+            EXPECT_FALSE(read_events(longer)) << size;
+        }
+    }
 }
 
 }  // namespace

@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "codec/zstd/zstd.hpp"
 #include "data/reading.hpp"
 
 namespace sluice::wire {
@@ -89,29 +89,18 @@ base::Result<Batch> parse_body(base::ByteView body);
 /// Decodes messages. One thread; holds a decompression context, so keep one and reuse it.
 class Decoder {
 public:
-    Decoder();
-    ~Decoder();
-    Decoder(Decoder&&) noexcept;
-    Decoder& operator=(Decoder&&) noexcept;
-
     /// Puts the body, with data::kReadablePadding zeros behind it, into `body` (replacing what it held) and returns a batch that borrows
     /// from it. Errors: malformed, version, too_large (declared size or an item over its limit; nothing was decompressed for the former).
     base::Result<Batch> decode(base::ByteView message, base::Bytes& body);
 
 private:
-    struct Context;
-    std::unique_ptr<Context> context_;
+    zstd::Decompressor zstd_;
 };
 
 /// Encodes one batch at a time: begin, then events and gaps in order of their sequence, then finish. One thread; reuses its buffers and
 /// compression context. Programmer errors (an empty batch, names over their limits) are checks.
 class Encoder {
 public:
-    Encoder();
-    ~Encoder();
-    Encoder(Encoder&&) noexcept;
-    Encoder& operator=(Encoder&&) noexcept;
-
     void begin(std::string_view class_name, data::Sequence first);
     /// False where the batch is full (bytes or items): nothing was added, finish it. An empty batch takes any event that keeps the limits.
     [[nodiscard]] bool add_event(std::string_view rule, std::int64_t ts_ms, base::ByteView json);
@@ -125,8 +114,7 @@ public:
     void finish(data::Epoch epoch, base::Bytes& out);
 
 private:
-    struct Context;
-    std::unique_ptr<Context> context_;
+    zstd::Compressor zstd_;
     base::Bytes body_;
     std::size_t items_ = 0;
     data::Sequence end_;

@@ -1,6 +1,3 @@
-#include <zstd.h>
-
-#include "base/check.hpp"
 #include "codec/wire/batch.hpp"
 #include "codec/wire/envelope.hpp"
 
@@ -9,19 +6,6 @@ namespace sluice::wire {
 using base::ByteView;
 using base::Errc;
 using base::Error;
-
-struct Decoder::Context {
-    ZSTD_DCtx* zstd = ZSTD_createDCtx();
-    Context() = default;
-    ~Context() { ZSTD_freeDCtx(zstd); }
-    Context(const Context&) = delete;
-    Context& operator=(const Context&) = delete;
-};
-
-Decoder::Decoder() : context_(std::make_unique<Context>()) { base::check(context_->zstd != nullptr, "wire: no memory for zstd"); }
-Decoder::~Decoder() = default;
-Decoder::Decoder(Decoder&&) noexcept = default;
-Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 
 base::Result<Batch> Decoder::decode(ByteView message, base::Bytes& body) {
     if (message.size() < kEnvelopeBytes || message[0] != kMagic[0] || message[1] != kMagic[1]) return Error{Errc::malformed};
@@ -39,12 +23,10 @@ base::Result<Batch> Decoder::decode(ByteView message, base::Bytes& body) {
         return parse_body(ByteView(body).first(size));
     }
     // The declared size decides how much memory there is; zstd writes no byte past it, whatever the frame holds.
-    if (size < kBodyHeaderBytes || ZSTD_getFrameContentSize(rest.data(), rest.size()) != size ||
-        ZSTD_findFrameCompressedSize(rest.data(), rest.size()) != rest.size())
-        return Error{Errc::malformed};
+    const auto frame = zstd::frame_info(rest);
+    if (size < kBodyHeaderBytes || !frame || frame->plain_bytes != size || frame->bytes != rest.size()) return Error{Errc::malformed};
     body.resize(size + data::kReadablePadding);
-    const auto written = ZSTD_decompressDCtx(context_->zstd, body.data(), size, rest.data(), rest.size());
-    if (ZSTD_isError(written) != 0 || written != size) return Error{Errc::malformed};
+    if (!zstd_.decompress(rest, std::span(body).first(size))) return Error{Errc::malformed};
     return parse_body(ByteView(body).first(size));
 }
 

@@ -57,6 +57,8 @@ struct ClassLog {
     std::deque<Segment> segments;  ///< in order; the last one is being written while `writer` is there
     std::unique_ptr<SegmentWriter> writer;
     std::vector<BlockBuilder> pending;  ///< durable_end … next − 1, without holes
+    /// Of these, from the front: their events have been acknowledged already (Spool::promise).
+    std::size_t promised = 0;
     std::vector<BlockBuilder> spare;    ///< at most one: keeps its memory from commit to commit
     std::uint64_t nothing_expires_before_ms = 0;
     /// DropPolicy::newest, and it was full: takes nothing until there is room for many, so that full and not full do not alternate with

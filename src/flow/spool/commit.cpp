@@ -33,6 +33,12 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
     if (bounded && pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {
         if (!degraded) (void)commit();  // remembered in `degraded`, and the caller's own commit reports it
         make_memory(log, needed);
+        if (log.promised != 0 && pending_bytes + needed > options.pending_bytes_max) {  // pending has no holes: this one gets no number
+            ++log.unnumbered;
+            ++log.dropped[static_cast<std::size_t>(DropReason::disk_full)];
+            losses_unsaved = true;
+            return Error{Errc::disk_full};
+        }
     }
     const data::Sequence sequence(log.next);
     ++log.next;
@@ -41,7 +47,7 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
         lose(log, sequence.value(), sequence.value(), DropReason::disk_full);
         return sequence;
     }
-    const bool fits = !log.pending.empty() && log.pending.back().plain().size() + bytes <= block_target_bytes();
+    const bool fits = log.pending.size() > log.promised && log.pending.back().plain().size() + bytes <= block_target_bytes();
     if (!fits) {
         if (log.spare.empty()) log.spare.emplace_back();
         log.pending.push_back(std::move(log.spare.back()));
@@ -91,9 +97,12 @@ Status Parts::commit_part(ClassLog& log) {
         if (auto started = start_segment(log); !started) return started;
         if (!log.writer) return {};  // no room: the pending events are gone and counted
     }
+    // Promised ones are synced before newer ones are written: whoever finds a newer one behind a hole knows that the medium has lost what
+    // was there.
+    const std::size_t together = log.promised != 0 ? log.promised : log.pending.size();
     std::size_t blocks = 0;
     std::uint64_t bytes = log.writer->bytes();
-    for (; blocks < log.pending.size(); ++blocks) {
+    for (; blocks < together; ++blocks) {
         const std::size_t more = size_on_disk(log.pending[blocks]);
         if (bytes + more > log.writer->reserved_bytes()) break;
         bytes += more;
@@ -194,6 +203,7 @@ void Parts::publish(ClassLog& log, std::size_t blocks) {
     }
     base::check(log.pending.front().first() == log.durable_end, "spool: a block that does not follow the last one");
     log.durable_end = log.pending[blocks - 1].end();
+    log.promised -= std::min(log.promised, blocks);
     segment.end = log.durable_end;
     segment.bytes = log.writer->durable_bytes();
     if (log.spare.empty()) log.spare.push_back(std::move(log.pending.front()));

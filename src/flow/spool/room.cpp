@@ -31,6 +31,7 @@ void Parts::lose_pending(ClassLog& log, std::size_t blocks, DropReason reason) {
     if (blocks == 0) return;
     const auto end = log.pending.begin() + static_cast<std::ptrdiff_t>(blocks);
     log.durable_end = log.pending[blocks - 1].end();
+    log.promised -= std::min(log.promised, blocks);
     lose(log, log.pending.front().first(), log.durable_end - 1, reason);
     for (auto block = log.pending.begin(); block != end; ++block) pending_bytes -= block->size_in_memory();
     log.pending.erase(log.pending.begin(), end);
@@ -150,7 +151,7 @@ void Parts::make_memory(const ClassLog& log, std::size_t bytes) {
     while (pending_bytes + bytes > options.pending_bytes_max) {
         ClassLog* lowest = nullptr;
         for (ClassLog& other : logs) {
-            if (other.pending.empty() || other.options.priority < log.options.priority) continue;
+            if (other.pending.empty() || other.promised != 0 || other.options.priority < log.options.priority) continue;
             if (lowest == nullptr || other.options.priority >= lowest->options.priority) lowest = &other;
         }
         if (lowest == nullptr) return;

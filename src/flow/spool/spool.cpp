@@ -95,14 +95,8 @@ void Spool::retract(data::ClassIndex event_class, data::Sequence sequence) { dro
 
 Status Spool::commit() { return parts_->commit(); }
 
-std::optional<Spool::FirstBlock> Spool::first_to_commit() const {
-    for (const std::size_t i : parts_->by_priority) {
-        const auto& pending = parts_->logs[i].pending;
-        if (pending.empty()) continue;
-        return FirstBlock{data::ClassIndex(static_cast<std::uint8_t>(i)), data::Sequence(pending.front().first()),
-                          data::Sequence(pending.front().end())};
-    }
-    return std::nullopt;
+void Spool::promise() {
+    for (ClassLog& log : parts_->logs) log.promised = log.pending.size();
 }
 
 Result<ReadResult> Spool::read(data::ClassIndex event_class, data::Sequence from, ReadLimits limits, EventVisitor& visitor) {

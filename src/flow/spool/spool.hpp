@@ -146,7 +146,8 @@ public:
 
     /// Takes one event into memory; commit() makes it durable. Always makes room: when the memory limit is reached because the disk fails,
     /// the oldest pending event of the lowest class goes and is counted as disk_full.
-    /// Errors: too_large (counted as created and dropped; no sequence number is used up).
+    /// Errors: too_large, and disk_full where events of the class that were promised fill it (counted as created and dropped; no sequence
+    /// number is used up).
     base::Result<data::Sequence> append(const data::Event& event);
 
     /// Counts an event of a class that was lost before it came here (a full mailbox): created and dropped.
@@ -165,13 +166,9 @@ public:
     /// finds at a start that the rest of a write is missing. Durable with the next commit().
     void retract(data::ClassIndex event_class, data::Sequence sequence);
 
-    /// The block that the next commit() writes first: on disk as a whole or not at all, and before everything else of that commit.
-    struct FirstBlock {
-        data::ClassIndex event_class;
-        data::Sequence first;
-        data::Sequence end;
-    };
-    [[nodiscard]] std::optional<FirstBlock> first_to_commit() const;
+    /// What is pending has been acknowledged, since it is safe elsewhere: it is not dropped for want of memory, and of its class nothing
+    /// newer is written before it is durable.
+    void promise();
 
     /// Reads durable events from a position on. Skips nothing: a hole is reported as a gap. A gap is reported only once it is durable.
     /// `from` below the acknowledged position counts as the position after it. Errors: io (try again later); with read_only not_found (the
