@@ -509,6 +509,38 @@ TEST(StateJournal, what_a_start_brings_into_the_spool_comes_once_wherever_the_po
     }
 }
 
+/// The same with more than a block of each class: a start's own write may be torn, too.
+TEST(StateJournal, a_start_that_dies_in_what_it_brings_is_finished_by_the_next) {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        bool died = true;
+        for (std::uint64_t operation = 1; died; ++operation) {
+            SCOPED_TRACE("seed " + std::to_string(seed) + ", operation " + std::to_string(operation));
+            Site site{.rig = SpoolRig(seed), .journal = {}};
+            site.rig.options.bytes_max = 1 << 20;
+            ASSERT_TRUE(site.start());
+            std::vector<std::string> expected;
+            for (const unsigned reading : {1U, 2U, 3U, 4U}) {
+                const std::string text = std::to_string(reading) + std::string(4'500, 'x');  // more than a block
+                const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes(text)};
+                site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+                expected.push_back(text);
+                site.take_turn(reading);
+            }
+            EXPECT_TRUE(site.commit_journal());
+            site.power_cut();
+            site.rig.disk.crash_at(operation);
+            died = !site.start();
+            site.rig.disk.crash_at(UINT64_MAX / 2);  // no more
+            if (died) {
+                site.power_cut();
+                ASSERT_TRUE(site.start());
+            }
+            ASSERT_EQ(site.rig.texts(kAlert), expected);
+            ASSERT_EQ(site.turns().size(), 4U);
+        }
+    }
+}
+
 /// One write of three blocks, of which a cut may leave any.
 struct TornWrite {
     TornWrite() {

@@ -27,7 +27,6 @@ enum class Defect : std::uint8_t {
     epoch_reused,
     reuse_sequences,
     // Rule state
-    starts_unmarked,
     events_before_journal,
     journal_lacks_events,
     takes_readings_before_settled,
@@ -80,8 +79,6 @@ inline constexpr std::array kDefects{
     DefectInfo{Defect::epoch_reused, "epoch-reused", Checker::acked, Family::rough, "a new data directory gets the epoch of the lost one"},
     DefectInfo{Defect::reuse_sequences, "reuse-sequences", Checker::acked, Family::mixed,
                "after a restart the gateway numbers its events from 1 again"},
-    DefectInfo{Defect::starts_unmarked, "starts-unmarked", Checker::order, Family::stateful,
-               "a start does not write down which commits of the journal of rule state count"},
     DefectInfo{Defect::events_before_journal, "events-before-journal", Checker::state, Family::stateful,
                "a commit writes the events first and the journal of rule state then"},
     DefectInfo{Defect::journal_lacks_events, "journal-lacks-events", Checker::acked, Family::stateful,

@@ -126,13 +126,42 @@ base::Result<std::unique_ptr<RuleState>> GatewayMachine::open_rule_state(spool::
         if (sequence) entry.sequence = *sequence;
         if (sequence) journal_.taken(entry);
     }
-    return RuleState::open({defect_files_, clock_, entropy_, sealer_}, disk_, defect_, checkpoint_, events);
+    auto state = RuleState::open({defect_files_, clock_, entropy_, sealer_}, defect_, checkpoint_, events);
+    if (state) look_for_events(events);
+    return state;
+}
+
+/// Which numbers events have got whose gateway died before its spool had them.
+void GatewayMachine::look_for_events(spool::Spool& events) {
+    class Finder final : public spool::EventVisitor {
+    public:
+        explicit Finder(Journal& journal) : journal_(journal) {}
+        void on_event(data::Sequence sequence, const data::Event& event) override {
+            constexpr std::string_view kBefore = "{\"id\":";
+            journal_.found(std::stoull(std::string(base::as_text(event.json).substr(kBefore.size()))), sequence);
+        }
+
+    private:
+        Journal& journal_;
+    };
+    Finder finder(journal_);
+    for (std::size_t i = 0; i < kClasses; ++i) {
+        const data::ClassIndex index(static_cast<std::uint8_t>(i));
+        for (auto at = events.first_waiting(index); at < events.durable_end(index);) {
+            const auto found = events.read(index, at, {}, finder);
+            if (!found || found->next <= at) break;
+            at = found->next;
+        }
+    }
+    if (!disk_.power_is_off()) journal_.numbered();
 }
 
 void GatewayMachine::boot() {
     if (process_) return;
     ++life_;
     if (plan_.medium_lies() && random_.chance(1, 2)) disk_.forget_cache();
+    // A start brings what is missing into the spool, and may die in that as well.
+    if (plan_.rule_state != 0 && plan_.gateway_deaths != 0 && !calm_ && random_.chance(1, 4)) disk_.crash_at(1 + random_.below(40));
     auto process = std::make_unique<Process>();
     auto spool = open_spool();
     if (spool && plan_.rule_state != 0) {
@@ -290,6 +319,7 @@ void GatewayMachine::commit() {
         return;
     }
     if (disk_.power_is_off()) return;  // it died before it could tell anyone
+    journal_.numbered();
     if (plan_.disk_slow_max.count() != 0) return be_busy();
     tell_committed();
 }

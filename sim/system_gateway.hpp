@@ -80,6 +80,7 @@ private:
 
     void take_event();
     base::Result<std::unique_ptr<RuleState>> open_rule_state(spool::Spool& events);
+    void look_for_events(spool::Spool& events);
     base::Status write();
     void save_rule_state();
     void commit();

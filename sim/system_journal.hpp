@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "data/reading.hpp"
@@ -29,7 +30,18 @@ public:
     explicit Journal(std::uint64_t ids_from = 0) : ids_(ids_from) {}
 
     std::uint64_t next_id() { return ++ids_; }
-    void taken(Entry entry) { pending_.push_back(entry); }
+    void taken(Entry entry) {
+        unnumbered_.insert(entry.id);
+        pending_.push_back(entry);
+    }
+    /// All that was taken is on disk under the number that it got.
+    void numbered() { unnumbered_.clear(); }
+    /// An event that a start has found in the spool: one that only the journal of rule state had may have got another number, which nobody
+    /// had seen before.
+    void found(std::uint64_t id, data::Sequence sequence) {
+        const auto entry = entries_.find(id);
+        if (entry != entries_.end() && unnumbered_.contains(id)) entry->second.sequence = sequence;
+    }
     /// The gateway says that all it has taken is safe.
     void ack_pending() {
         for (auto& entry : pending_) {
@@ -46,6 +58,7 @@ public:
     /// The data directory is gone with everything in it.
     void excuse_all() {
         lose_pending();
+        unnumbered_.clear();
         for (auto& [id, entry] : entries_) entry.excused = true;
     }
     [[nodiscard]] const std::map<std::uint64_t, Entry>& entries() const { return entries_; }
@@ -54,6 +67,7 @@ public:
 private:
     std::uint64_t ids_;
     std::vector<Entry> pending_;
+    std::set<std::uint64_t> unnumbered_;
     std::map<std::uint64_t, Entry> entries_;
 };
 

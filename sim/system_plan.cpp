@@ -149,6 +149,8 @@ SystemPlan stateful_plan(Random random) {
     if (random.chance(1, 2)) plan.network_cuts = up_to(random, 4);
     plan.outage_max = milliseconds(random.between(100, 10'000));
     if (random.chance(1, 4)) plan.disk_outages = up_to(random, 3);
+    if (random.chance(1, 4)) plan.disk.sync = static_cast<std::uint32_t>(random.between(1, 5'000));
+    if (random.chance(1, 4)) plan.disk.write = static_cast<std::uint32_t>(random.between(1, 1'000));
     return plan;
 }
 

@@ -1,40 +1,8 @@
 #include "sim/system_rule_state.hpp"
 
-#include <map>
-#include <optional>
-
 #include <fmt/format.h>
 
 namespace sluice::sim {
-
-namespace {
-
-constexpr const char* kFolder = "/data/state/journal";
-
-base::Result<std::unique_ptr<gateway::StateJournal>> open_journal(const spool::Spool::Environment& environment) {
-    return gateway::StateJournal::open(environment, {.directory = kFolder});
-}
-
-/// Defect::starts_unmarked: a folder as it was.
-class Before {
-public:
-    explicit Before(SimDisk& disk) : disk_(disk) {
-        for (const auto& path : disk_.paths())
-            if (path.starts_with(kFolder)) files_[path] = *disk_.contents(path);
-    }
-    void put_back() {
-        for (const auto& path : disk_.paths())
-            if (path.starts_with(kFolder) && !files_.contains(path)) (void)disk_.remove(path);
-        (void)disk_.sync_directory(kFolder);  // a disk that fails here fails the start
-        for (const auto& [path, bytes] : files_) disk_.overwrite(path, bytes);
-    }
-
-private:
-    SimDisk& disk_;
-    std::map<std::string, base::Bytes> files_;
-};
-
-}  // namespace
 
 /// Counts the readings of the journal that are not in the checkpoint.
 class RuleState::Replay final : public gateway::StateJournal::Visitor, private gateway::TurnVisitor {
@@ -53,23 +21,15 @@ private:
     std::uint64_t from_;
 };
 
-base::Result<std::unique_ptr<RuleState>> RuleState::open(const spool::Spool::Environment& environment, SimDisk& disk, Defect defect,
+base::Result<std::unique_ptr<RuleState>> RuleState::open(const spool::Spool::Environment& environment, Defect defect,
                                                          const Checkpoint& checkpoint, spool::Spool& events) {
     std::unique_ptr<RuleState> state(new RuleState(environment.clock, defect, checkpoint));
-    auto journal = open_journal(environment);
+    auto journal = gateway::StateJournal::open(environment, {.directory = "/data/state/journal"});
     if (!journal) return journal.error();
     state->journal_ = std::move(*journal);
-    std::optional<Before> before;
-    if (defect == Defect::starts_unmarked) before.emplace(disk);
     if (const auto settled = state->journal_->settle(events); !settled) return settled.error();
     Replay replay(*state, checkpoint.position);
     if (const auto read = state->journal_->read(replay); !read) return read.error();
-    if (!before) return state;
-    state->journal_.reset();
-    before->put_back();
-    journal = open_journal(environment);
-    if (!journal) return journal.error();
-    state->journal_ = std::move(*journal);
     return state;
 }
 

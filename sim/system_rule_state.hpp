@@ -9,7 +9,6 @@
 
 #include "env/clock.hpp"
 #include "gateway/state_journal.hpp"
-#include "sim/disk.hpp"
 #include "sim/system_defect.hpp"
 #include "sim/system_verdict.hpp"
 
@@ -25,7 +24,7 @@ struct Checkpoint {
 class RuleState {
 public:
     /// Errors: those of the journal; the process cannot start then.
-    static base::Result<std::unique_ptr<RuleState>> open(const spool::Spool::Environment& environment, SimDisk& disk, Defect defect,
+    static base::Result<std::unique_ptr<RuleState>> open(const spool::Spool::Environment& environment, Defect defect,
                                                          const Checkpoint& checkpoint, spool::Spool& events);
 
     /// A reading moves the state.

@@ -221,7 +221,8 @@ void Backbone::commit(base::Monotonic now) {
     if (rule_state_.recording) {
         const auto safe = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
         base::pass(base::FailPoint::journal_synced);
-        // One sync, and who waits for it is answered. Not while the spool's disk fails: its memory is bounded, so senders keep what they have.
+        // One sync, and who waits for it is answered. Not while the spool's disk fails: its memory is bounded, and senders keep what they
+        // have.
         if (safe && *safe && !failing_) {
             spool_->promise();
             acknowledge();

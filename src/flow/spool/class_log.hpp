@@ -59,7 +59,7 @@ struct ClassLog {
     std::vector<BlockBuilder> pending;  ///< durable_end … next − 1, without holes
     /// Of these, from the front: their events have been acknowledged already (Spool::promise).
     std::size_t promised = 0;
-    std::vector<BlockBuilder> spare;    ///< at most one: keeps its memory from commit to commit
+    std::vector<BlockBuilder> spare;  ///< at most one: keeps its memory from commit to commit
     std::uint64_t nothing_expires_before_ms = 0;
     /// DropPolicy::newest, and it was full: takes nothing until there is room for many, so that full and not full do not alternate with
     /// each segment that drains (each time is a gap, and those are few: GapList::kGapsMax).
