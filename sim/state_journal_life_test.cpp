@@ -90,7 +90,7 @@ private:
         const bool saves = random_() % 8 == 0;
         const std::uint64_t position = journal_->position();
         // As the gateway: Backbone::commit.
-        const auto safe = journal_->commit(*rig_.spool, {rig_.clock.now(), rig_.clock.wall().time});
+        const auto safe = journal_->commit(*rig_.spool, {rig_.clock.now(), rig_.clock.wall().time}, fault_random_() % 2 == 0);
         if (safe && *safe && !failing_) {
             rig_.spool->promise();
             group.durable = !rig_.disk.power_is_off();

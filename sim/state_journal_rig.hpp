@@ -65,7 +65,7 @@ struct Site {
     }
     /// Is what was taken safe with that?
     bool commit_journal() {
-        const auto safe = journal->commit(*rig.spool, {rig.clock.now(), rig.clock.wall().time});
+        const auto safe = journal->commit(*rig.spool, {rig.clock.now(), rig.clock.wall().time}, true);
         EXPECT_TRUE(safe);
         return safe && *safe;
     }

@@ -52,6 +52,27 @@ TEST(StateJournal, events_without_a_turn_are_for_the_spool_to_say) {
     EXPECT_EQ(site.journal->stats().syncs, before);
 }
 
+/// … unless it would need several syncs for it.
+TEST(StateJournal, one_sync_makes_urgent_events_of_several_classes_safe) {
+    Site site;
+    ASSERT_TRUE(site.start());
+    const auto take = [&site] {
+        for (const auto event_class : {kAlert, kAggregate, kSample}) {
+            const data::Event event{event_class, "rule", site.rig.clock.wall().time, base::as_bytes("1")};
+            site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+        }
+    };
+    take();
+    site.commit();
+    take();
+    const std::uint64_t before = site.journal->stats().syncs + site.rig.spool->stats().syncs;
+    EXPECT_TRUE(site.commit_journal());
+    EXPECT_EQ(site.journal->stats().syncs + site.rig.spool->stats().syncs - before, 1U);
+    site.power_cut();
+    ASSERT_TRUE(site.start());
+    for (const auto event_class : {kAlert, kAggregate, kSample}) EXPECT_EQ(site.rig.texts(event_class).size(), 2U);
+}
+
 TEST(StateJournal, more_events_than_are_kept_twice_are_in_the_spool_first) {
     constexpr unsigned kEvents = 60;
     Site site;

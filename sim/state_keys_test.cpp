@@ -100,7 +100,7 @@ TEST(StateKeys, TheJournalLetsAnOldKeyGoWithTheCheckpointThatMakesItSuperfluous)
     ASSERT_TRUE(journal);
     const auto commit_turn = [&] {
         (*journal)->append(base::Bytes{1, 2, 3});
-        ASSERT_TRUE((*journal)->commit(*rig.spool, {}));
+        ASSERT_TRUE((*journal)->commit(*rig.spool, {}, false));
     };
     const auto maintain = [&] {
         for (int i = 0; i < 3; ++i) {

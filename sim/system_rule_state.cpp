@@ -52,7 +52,7 @@ base::Status RuleState::commit(spool::Spool& events, const std::function<void()>
     base::Status done;
     if (defect_ == Defect::events_before_journal) done = events.commit();
     if (done) {
-        const auto safe = journal_->commit(events, now);
+        const auto safe = journal_->commit(events, now, true);
         if (safe && *safe && !failing_) {
             events.promise();
             on_safe();

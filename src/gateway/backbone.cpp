@@ -219,7 +219,7 @@ void Backbone::mind_journal() {
 void Backbone::commit(base::Monotonic now) {
     base::Status done;
     if (rule_state_.recording) {
-        const auto safe = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time});
+        const auto safe = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time}, urgent_);
         base::pass(base::FailPoint::journal_synced);
         // One sync, and who waits for it is answered. Not while the spool's disk fails: its memory is bounded, and senders keep what they
         // have.

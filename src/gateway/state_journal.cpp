@@ -1,7 +1,9 @@
 #include "gateway/state_journal.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <map>
+#include <utility>
 
 #include "flow/spool/block.hpp"
 
@@ -16,6 +18,8 @@ constexpr std::string_view kClassName = "state";
 constexpr std::size_t kEventsRecordBytes = 256 * 1024;
 /// While the disk fails events of one commit gather; beyond this they are not kept twice.
 constexpr std::size_t kNotedBytesMax = 4 * 1024 * 1024;
+/// Events without turns: more are not written twice to save a sync.
+constexpr std::size_t kUrgentBytesMax = 64 * 1024;
 constexpr spool::ReadLimits kReadLimits{.events = 4096, .bytes = 1 << 20};
 
 void append_name(base::Bytes& out, std::string_view name) {
@@ -359,6 +363,7 @@ void StateJournal::add_noted() {
 void StateJournal::forget_noted() {
     noted_.clear();
     noted_ends_.clear();
+    noted_classes_ = 0;
     too_much_ = false;
 }
 
@@ -384,6 +389,7 @@ void StateJournal::keep(const spool::Spool& events, data::Sequence sequence, con
     append_varint(noted_, event.json.size());
     base::append(noted_, event.json);
     noted_ends_.push_back(noted_.size());
+    noted_classes_ |= 1U << event.event_class.value();
     noted_until_.resize(events.classes().size());
     noted_until_[event.event_class.value()] = sequence.value() + 1;
 }
@@ -394,8 +400,10 @@ bool StateJournal::is_ahead_of(const spool::Spool& events) const {
     return false;
 }
 
-base::Result<bool> StateJournal::commit(spool::Spool& events, JournalMoment now) {
-    const bool carries = open_;
+bool StateJournal::saves_syncs() const { return std::popcount(noted_classes_) > 1 && noted_.size() <= kUrgentBytesMax && !too_much_; }
+
+base::Result<bool> StateJournal::commit(spool::Spool& events, JournalMoment now, bool urgent) {
+    const bool carries = open_ || (urgent && saves_syncs());
     if (carries) {
         // Events before turns can come twice when it dies in between: rather than never.
         if (too_much_) {
@@ -414,8 +422,8 @@ base::Result<bool> StateJournal::commit(spool::Spool& events, JournalMoment now)
     if (auto done = spool_->commit(); !done) return done.error();
     pending_ = false;
     // A journal that is full, or whose disk has failed for long, may have dropped some of it.
-    const bool whole = std::exchange(lost_known_, lost()) == lost_known_;
-    return carries && whole;
+    const std::uint64_t lost_before = std::exchange(lost_known_, lost());
+    return carries && lost_known_ == lost_before;
 }
 
 void StateJournal::release(std::uint64_t position) {

@@ -66,9 +66,10 @@ public:
     /// An event that the spool took with the turns since the last commit.
     void note(const spool::Spool& events, data::Sequence sequence, const data::Event& event);
     /// Before `events` commits. True: the turns and all that `events` took up to now are safe, whatever becomes of its commit. False: that
-    /// is for the commit of `events` to say (there were no turns). Commits `events` itself where it took more than is kept twice.
+    /// is for the commit of `events` to say (there were no turns). `urgent`: takes events of several classes without turns as well, if they
+    /// are not many: `events` needs a sync for each class. Commits `events` itself where it took more than is kept twice.
     /// Errors: as spool::Spool::commit; the next call tries again.
-    base::Result<bool> commit(spool::Spool& events, JournalMoment now);
+    base::Result<bool> commit(spool::Spool& events, JournalMoment now, bool urgent);
     /// Nothing below is needed any more.
     void release(std::uint64_t position);
     base::Status maintain() { return spool_->maintain(); }
@@ -85,6 +86,7 @@ private:
     void keep(const spool::Spool& events, data::Sequence sequence, const data::Event& event);
     void add_noted();
     void forget_noted();
+    [[nodiscard]] bool saves_syncs() const;
     /// Does `events` lack any of what earlier commits brought?
     [[nodiscard]] bool is_ahead_of(const spool::Spool& events) const;
     [[nodiscard]] std::uint64_t lost() const;
@@ -100,6 +102,7 @@ private:
     // The events since the last commit.
     base::Bytes noted_;
     std::vector<std::size_t> noted_ends_;
+    std::uint32_t noted_classes_ = 0;           // a bit each
     bool too_much_ = false;                     // not all are in noted_
     std::vector<std::uint64_t> noted_until_;    // by class: one past the last one that was ever noted …
     std::vector<std::uint64_t> carried_until_;  // … as of the last commit that had turns
