@@ -180,14 +180,16 @@ void GatewayMachine::boot() {
             complain(Checker::opens, fmt::format("the spool does not open: {} ({}:{})", base::describe(spool.error()),
                                                  spool.error().where.file, spool.error().where.line));
         process.reset();
+        Scheduler::Time pause = seconds(1);
         if (disk_.power_is_off()) {
+            pause = std::min<Scheduler::Time>(pause, plan_.gateway_pause_max);
             spool = base::Error{base::Errc::closed};
             journal_.lose_pending();
             disk_.crash();
         } else if (defect_ == Defect::wiped_when_unreadable) {
             disk_.replace_medium();
         }
-        scheduler_.after(seconds(1), [this, life = life_] {
+        scheduler_.after(pause, [this, life = life_] {
             if (life == life_) boot();
         });
         return;
