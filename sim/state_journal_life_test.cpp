@@ -91,7 +91,7 @@ private:
         const std::uint64_t position = journal_->position();
         // As the gateway: Backbone::commit.
         const auto safe = journal_->commit(*rig_.spool, {rig_.clock.now(), rig_.clock.wall().time}, fault_random_() % 2 == 0);
-        if (safe && *safe && !failing_) {
+        if (safe && *safe && !failing_ && !rig_.spool->has_unsaved_losses()) {
             rig_.spool->promise();
             group.durable = !rig_.disk.power_is_off();
         }

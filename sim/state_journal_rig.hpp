@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "flow/spool/block.hpp"
 #include "gateway/state_journal.hpp"
 #include "sim/spool_rig.hpp"
 
@@ -39,14 +40,18 @@ struct Site {
     bool start() {
         journal.reset();
         const bool opened = rig.open().has_value();
-        auto found = gateway::StateJournal::open({rig.disk, rig.clock, rig.entropy, rig.sealer}, {.directory = "/data/state/journal"});
-        if (!opened || !found) return false;
-        journal = std::move(*found);
-        return journal->settle(*rig.spool).has_value() && !rig.disk.power_is_off();
+        SimDisk& disk = journal_disk ? *journal_disk : rig.disk;
+        auto opened_journal = gateway::StateJournal::open({disk, rig.clock, rig.entropy, rig.sealer}, {.directory = "/data/state/journal"});
+        if (!opened || !opened_journal) return false;
+        journal = std::move(*opened_journal);
+        const auto settled = journal->settle(*rig.spool);
+        if (settled) found = *settled;
+        return settled && !rig.disk.power_is_off();
     }
     void power_cut() {
         journal.reset();
         rig.crash();
+        if (journal_disk) journal_disk->crash();
     }
     /// A reading that moves state and causes an event of each of two classes.
     void take(unsigned reading) {
@@ -56,6 +61,11 @@ struct Site {
             journal->note(*rig.spool, *rig.spool->append(event), event);
         }
         take_turn(reading);
+    }
+    /// An event alone.
+    void put(data::ClassIndex event_class, const std::string& text) {
+        const data::Event event{event_class, "rule", rig.clock.wall().time, base::as_bytes(text)};
+        if (const auto sequence = rig.spool->append(event)) journal->note(*rig.spool, *sequence, event);
     }
     void take_turn(unsigned reading) {
         const std::string text = std::to_string(reading);
@@ -79,8 +89,28 @@ struct Site {
         return turns.seen;
     }
 
-    SpoolRig rig;
-    std::unique_ptr<gateway::StateJournal> journal;
+    SpoolRig rig{};
+    std::unique_ptr<SimDisk> journal_disk{};  ///< nullptr: that of the spool
+    std::unique_ptr<gateway::StateJournal> journal{};
+    gateway::StateJournal::Found found{};  ///< by the last start
 };
+
+/// The n-th block of the spool, as if it had not been written.
+inline void tear_block(SpoolRig& rig, std::size_t n) {
+    for (const std::string& path : rig.segments()) {
+        if (!path.starts_with(rig.options.directory)) continue;
+        auto bytes = *rig.disk.contents(path);
+        for (std::size_t at = spool::kSegmentHeaderBytes; at + spool::kBlockHeaderBytes <= bytes.size(); --n) {
+            const auto header = spool::decode_block_header(base::ByteView(bytes).subspan(at));
+            if (!header) break;
+            if (n == 0) {
+                for (std::size_t i = 0; i < spool::kBlockHeaderBytes; ++i) bytes[at + i] ^= 0xff;
+                return rig.disk.overwrite(path, std::move(bytes));
+            }
+            at += header->size_on_disk();
+        }
+    }
+    ADD_FAILURE() << "there is no such block";
+}
 
 }  // namespace sluice::sim

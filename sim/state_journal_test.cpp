@@ -7,24 +7,6 @@
 namespace sluice::sim {
 namespace {
 
-/// The n-th block of the spool, as if it had not been written.
-void tear_block(SpoolRig& rig, std::size_t n) {
-    for (const std::string& path : rig.segments()) {
-        if (!path.starts_with(rig.options.directory)) continue;
-        auto bytes = *rig.disk.contents(path);
-        for (std::size_t at = spool::kSegmentHeaderBytes; at + spool::kBlockHeaderBytes <= bytes.size(); --n) {
-            const auto header = spool::decode_block_header(base::ByteView(bytes).subspan(at));
-            if (!header) break;
-            if (n == 0) {
-                for (std::size_t i = 0; i < spool::kBlockHeaderBytes; ++i) bytes[at + i] ^= 0xff;
-                return rig.disk.overwrite(path, std::move(bytes));
-            }
-            at += header->size_on_disk();
-        }
-    }
-    ADD_FAILURE() << "there is no such block";
-}
-
 TEST(StateJournal, one_sync_makes_a_reading_and_its_events_safe) {
     Site site;
     ASSERT_TRUE(site.start());
@@ -234,7 +216,7 @@ TEST(StateJournal, a_start_that_dies_in_what_it_brings_is_finished_by_the_next) 
         bool died = true;
         for (std::uint64_t operation = 1; died; ++operation) {
             SCOPED_TRACE("seed " + std::to_string(seed) + ", operation " + std::to_string(operation));
-            Site site{.rig = SpoolRig(seed), .journal = {}};
+            Site site{.rig = SpoolRig(seed)};
             site.rig.options.bytes_max = 1 << 20;
             ASSERT_TRUE(site.start());
             std::vector<std::string> expected;

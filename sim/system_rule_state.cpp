@@ -53,7 +53,7 @@ base::Status RuleState::commit(spool::Spool& events, const std::function<void()>
     if (defect_ == Defect::events_before_journal) done = events.commit();
     if (done) {
         const auto safe = journal_->commit(events, now, true);
-        if (safe && *safe && !failing_) {
+        if (safe && *safe && !failing_ && !events.has_unsaved_losses()) {
             events.promise();
             on_safe();
         }

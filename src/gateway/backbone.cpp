@@ -222,8 +222,8 @@ void Backbone::commit(base::Monotonic now) {
         const auto safe = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time}, urgent_);
         base::pass(base::FailPoint::journal_synced);
         // One sync, and who waits for it is answered. Not while the spool's disk fails: its memory is bounded, and senders keep what they
-        // have.
-        if (safe && *safe && !failing_) {
+        // have. Nor where the spool has to write down first that an event is gone.
+        if (safe && *safe && !failing_ && !spool_->has_unsaved_losses()) {
             spool_->promise();
             acknowledge();
         }

@@ -36,7 +36,7 @@ spool::Options spool_options(const config::GatewayConfig& config) {
     out.directory = config.gateway.data.value + "/spool";
     out.bytes_max = config.spool.max_bytes;
     out.compress = config.spool.compress;
-    out.commits_when_full = !config.state.journal;  // the journal of rule state is written first
+    out.commits_when_full = false;  // the journal of rule state is written first, and the backbone bounds what it takes
     for (const EventStream& stream : event_streams(config)) {
         const config::ClassConfig& each = config.uplink.classes[stream.event_class];
         out.classes.push_back({.name = stream.name,

@@ -16,7 +16,8 @@ using spool::take_varint;
 constexpr data::ClassIndex kClass{0};
 constexpr std::string_view kClassName = "state";
 constexpr std::size_t kEventsRecordBytes = 256 * 1024;
-/// While the disk fails events of one commit gather; beyond this they are not kept twice.
+/// Of one commit, and of all together while the spool is behind. Beyond this the spool has to have them first: a start that brings them has
+/// them in memory.
 constexpr std::size_t kNotedBytesMax = 4 * 1024 * 1024;
 /// Events without turns: more are not written twice to save a sync.
 constexpr std::size_t kUrgentBytesMax = 64 * 1024;
@@ -94,20 +95,22 @@ public:
 };
 
 /// Did the event reach the disk? One that was dropped since, or delivered, did.
-bool holds(spool::Spool& events, data::ClassIndex event_class, std::uint64_t sequence) {
+base::Result<bool> holds(spool::Spool& events, data::ClassIndex event_class, std::uint64_t sequence) {
     if (data::Sequence(sequence) >= events.durable_end(event_class)) return false;
     if (data::Sequence(sequence) < events.first_waiting(event_class)) return true;
     Nobody nobody;
     const auto found = events.read(event_class, data::Sequence(sequence), {.events = 1, .bytes = 1}, nobody);
-    return !found || !found->gap || found->gap->reason != base::DropReason::corrupt;
+    if (!found) return found.error();
+    return !found->gap || found->gap->reason != base::DropReason::corrupt;
 }
 
 /// Can anything of the class be read behind this number?
-bool goes_on_behind(spool::Spool& events, data::ClassIndex event_class, std::uint64_t sequence) {
+base::Result<bool> goes_on_behind(spool::Spool& events, data::ClassIndex event_class, std::uint64_t sequence) {
     for (data::Sequence at(sequence + 1); at < events.durable_end(event_class);) {
         Nobody nobody;
         const auto found = events.read(event_class, at, {.events = 1, .bytes = 1}, nobody);
-        if (!found || found->events != 0) return true;
+        if (!found) return found.error();
+        if (found->events != 0) return true;
         if (found->next <= at) break;
         at = found->next;
     }
@@ -123,38 +126,46 @@ struct Kept {
     base::Bytes json;
 };
 
-/// Appends those of a record of events.
-void take_kept(const spool::Spool& events, base::ByteView from, std::vector<Kept>& out) {
+/// Appends those of a record of events; how many are of a class that is not there.
+std::uint64_t take_kept(const spool::Spool& events, base::ByteView from, std::vector<Kept>& out) {
+    std::uint64_t unknown = 0;
     while (!from.empty()) {
         const auto name = take_name(from);
         const auto sequence = take_varint(from);
         const auto made = take_varint(from);
         const auto rule = take_bytes(from);
         const auto json = take_bytes(from);
-        if (!name || !sequence || !made || !rule || !json) return;
+        if (!name || !sequence || !made || !rule || !json) break;
         if (const auto event_class = class_of(events, *name))
             out.push_back({*event_class, *sequence, spool::unzigzag(*made), std::string(base::as_text(*rule)),
                            base::Bytes(json->begin(), json->end())});
+        else
+            ++unknown;
     }
+    return unknown;
 }
 
 /// Of the events that the spool may lack those that have to come again. A write can be torn in the middle: what it has left of a class
-/// behind the first one that is missing is taken back and comes again, too, or events would change their order. Nobody has seen it.
-std::vector<Kept> torn_off(spool::Spool& events, std::vector<Kept> last) {
+/// behind the first one that is missing is taken back and comes again, too, or events would change their order. Nobody has seen it: uplinks
+/// read what was synced.
+base::Result<std::vector<Kept>> torn_off(spool::Spool& events, std::vector<Kept> owed) {
     std::map<data::ClassIndex, std::uint64_t> ends;
-    for (const Kept& each : last) ends[each.event_class] = each.sequence;
+    for (const Kept& each : owed) ends[each.event_class] = each.sequence;
     std::map<data::ClassIndex, bool> torn;  // from the first one that is missing
     std::vector<Kept> out;
-    for (Kept& each : last) {
-        const bool there = holds(events, each.event_class, each.sequence);
+    for (Kept& each : owed) {
+        const auto there = holds(events, each.event_class, each.sequence);
+        if (!there) return there.error();
         auto known = torn.find(each.event_class);
         if (known == torn.end()) {
-            if (there) continue;
+            if (*there) continue;
             // Newer ones behind it: the write was whole once, and the medium has lost some of it. That is counted like any damage.
-            known = torn.emplace(each.event_class, !goes_on_behind(events, each.event_class, ends[each.event_class])).first;
+            const auto goes_on = goes_on_behind(events, each.event_class, ends[each.event_class]);
+            if (!goes_on) return goes_on.error();
+            known = torn.emplace(each.event_class, !*goes_on).first;
         }
         if (!known->second) continue;
-        if (there) events.retract(each.event_class, data::Sequence(each.sequence));
+        if (*there) events.retract(each.event_class, data::Sequence(each.sequence));
         out.push_back(std::move(each));
     }
     return out;
@@ -185,6 +196,7 @@ public:
             case JournalKind::again:
                 forget();
                 again = true;
+                if (event.json.size() >= 9) again_epoch = base::load_le<std::uint64_t>(event.json.data() + 1);
                 return;
             case JournalKind::start:
                 on_start(event.json);
@@ -196,9 +208,13 @@ public:
         lost += records;
         forget();
     }
+    /// Records that no commit ends: the next one must not take them for its own.
+    [[nodiscard]] bool has_loose_end() const { return again || !turns.empty() || !events.empty(); }
+
     std::vector<Turn> turns;
     std::vector<base::Bytes> events;
-    bool again = false;  ///< `events` are those that a start brings into the spool
+    bool again = false;                        ///< `events` are those that a start brings into the spool …
+    std::optional<std::uint64_t> again_epoch;  ///< … of this epoch
     std::uint64_t lost = 0;
 
 protected:
@@ -210,6 +226,7 @@ private:
         turns.clear();
         events.clear();
         again = false;
+        again_epoch.reset();
     }
 };
 
@@ -248,13 +265,15 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
         Settle(const spool::Spool& the_spool, std::set<std::uint64_t>& the_void) : spooled(the_spool), not_counting(the_void) {}
         void on_commit(std::uint64_t position, const Commit& commit) override {
             if (!commit.ahead) owed_are_there();
+            older.reset();
             const bool same = commit.epoch == spooled.epoch().value();
             const auto event_class = class_of(spooled, commit.event_class);
             if (same && event_class && spooled.durable_end(*event_class) <= data::Sequence(commit.first)) {
                 of_this_run.push_back(position);
                 return;
             }
-            if (same) take_events();
+            if (same && event_class) older = Older{position, *event_class, commit.first, turns.size(), found.last};
+            take_events(same);
             found.turns += turns.size();
             found.last = commit.at;
         }
@@ -263,7 +282,9 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
             of_this_run.clear();
             missing.clear();
             owed.clear();
-            if (again) take_events();
+            older.reset();
+            found.strange = 0;
+            if (again) take_events(!again_epoch || *again_epoch == spooled.epoch().value());
             base::ByteView from = record.subspan(1);
             while (const auto position = take_varint(from)) not_counting.insert(*position);
         }
@@ -273,47 +294,80 @@ base::Result<StateJournal::Found> StateJournal::settle(spool::Spool& events) {
             for (Kept& each : owed)
                 if (data::Sequence(each.sequence) >= spooled.durable_end(each.event_class)) missing.push_back(std::move(each));
             owed.clear();
+            found.strange = 0;
         }
-        void take_events() {
-            for (const base::Bytes& each : events) take_kept(spooled, each, owed);
+        void take_events(bool of_this_spool) {
+            std::vector<Kept> elsewhere;
+            for (const base::Bytes& each : events) found.strange += take_kept(spooled, each, of_this_spool ? owed : elsewhere);
+            found.strange += elsewhere.size();
         }
+        /// A commit as it was until December 2026.
+        struct Older {
+            std::uint64_t position;
+            data::ClassIndex event_class;
+            std::uint64_t first;
+            std::size_t turns;
+            std::optional<JournalMoment> before;
+        };
         const spool::Spool& spooled;
         std::set<std::uint64_t>& not_counting;
         Found found;
         std::vector<std::uint64_t> of_this_run;
-        std::vector<Kept> owed;  // perhaps not, or not all, in the spool
+        std::optional<Older> older;  // the last commit, if it is one
+        std::vector<Kept> owed;      // perhaps not, or not all, in the spool
         std::vector<Kept> missing;
     };
     Settle settle(events, void_);
     if (auto walked = walk(settle); !walked) return walked.error();
     settle.found.lost = settle.lost;
     settle.found.end = next_;
-    for (Kept& each : torn_off(events, std::move(settle.owed))) settle.missing.push_back(std::move(each));
+    if (const auto& older = settle.older) {
+        // A torn write leaves sequence numbers that nobody has: of an older last commit only what can be read is there.
+        const auto there = holds(events, older->event_class, older->first);
+        if (!there) return there.error();
+        if (!*there) {
+            settle.of_this_run.push_back(older->position);
+            settle.found.turns -= older->turns;
+            settle.found.last = older->before;
+            settle.owed.clear();
+        }
+    }
+    auto torn = torn_off(events, std::move(settle.owed));
+    if (!torn) return torn.error();
+    for (Kept& each : *torn) settle.missing.push_back(std::move(each));
+    settle.found.brought = settle.missing.size();
     // What was taken back first: whoever dies behind this finds that it is missing.
     if (auto done = events.commit(); !done) return done.error();
     for (const Kept& each : settle.missing) {
         const data::Event event{each.event_class, each.rule, base::from_ms(each.made_ms), each.json};
         if (const auto sequence = events.append(event)) keep(events, *sequence, event);
     }
-    if (auto started = start(settle.of_this_run); !started) return started.error();
+    if (auto started = start(events, settle.of_this_run, settle.has_loose_end()); !started) return started.error();
     if (auto done = events.commit(); !done) return done.error();
     return settle.found;
 }
 
-/// On disk before the spool has anything new: numbers that are given out from now on say nothing about the commits before.
-base::Status StateJournal::start(const std::vector<std::uint64_t>& not_counting) {
+/// What the start has decided, on disk before the spool has anything new. Where that is nothing the next start finds the same.
+base::Status StateJournal::start(spool::Spool& events, const std::vector<std::uint64_t>& not_counting, bool loose_end) {
     void_.insert(not_counting.begin(), not_counting.end());
-    if (spool_->first_waiting(kClass) == spool_->durable_end(kClass)) return {};
+    if (noted_.empty() && not_counting.empty() && !loose_end) return {};
     if (!noted_.empty()) {
         scratch_.assign(1, static_cast<base::Byte>(JournalKind::again));
+        base::append_le(scratch_, events.epoch().value());
         if (auto added = add(scratch_); !added) return added;
         add_noted();
-        if (auto done = spool_->commit(); !done) return done;
+        if (auto done = sync(events, false); !done) return done;
     }
     scratch_.assign(1, static_cast<base::Byte>(JournalKind::start));
     for (const std::uint64_t position : not_counting) append_varint(scratch_, position);
     if (auto added = add(scratch_); !added) return added;
-    const auto done = spool_->commit();
+    return sync(events, false);
+}
+
+base::Status StateJournal::sync(spool::Spool& events, bool complete) {
+    spool_->drop_on_full_disk(complete);
+    auto done = spool_->commit();
+    while (!done && done.error().code == base::Errc::disk_full && events.give_way()) done = spool_->commit();
     pending_ = !done;
     return done;
 }
@@ -368,8 +422,15 @@ void StateJournal::forget_noted() {
 }
 
 void StateJournal::append(base::ByteView turn) {
-    (void)add(packer_.pack(turn));  // too large for a small journal: counted as lost, and a checkpoint follows
     open_ = true;
+    const base::ByteView record = packer_.pack(turn);
+    // They wait for the spool to write again; nobody has had an acknowledgement. A checkpoint follows.
+    if (ahead_ && turn_bytes_ + record.size() > kNotedBytesMax) {
+        ++turns_dropped_;
+        return;
+    }
+    turn_bytes_ += record.size();
+    (void)add(record);  // too large for a small journal: counted as lost, and a checkpoint follows
 }
 
 void StateJournal::note(const spool::Spool& events, data::Sequence sequence, const data::Event& event) {
@@ -404,23 +465,28 @@ bool StateJournal::saves_syncs() const { return std::popcount(noted_classes_) > 
 
 base::Result<bool> StateJournal::commit(spool::Spool& events, JournalMoment now, bool urgent) {
     const bool carries = open_ || (urgent && saves_syncs());
+    ahead_ = is_ahead_of(events);
     if (carries) {
+        if (!ahead_) ahead_bytes_ = 0;
+        too_much_ = too_much_ || (ahead_ && ahead_bytes_ + noted_.size() + turn_bytes_ > kNotedBytesMax);
         // Events before turns can come twice when it dies in between: rather than never.
         if (too_much_) {
             if (auto done = events.commit(); !done) return done.error();
             forget_noted();
+            ahead_ = false;
         }
-        const Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0, .ahead = is_ahead_of(events)};
+        if (ahead_) ahead_bytes_ += noted_.size() + turn_bytes_;
+        const Commit commit{.at = now, .epoch = events.epoch().value(), .event_class = {}, .first = 0, .ahead = ahead_};
         add_noted();
         scratch_.clear();
         commit.encode(scratch_);
         if (auto added = add(scratch_); !added) return added.error();
         open_ = false;
+        turn_bytes_ = 0;
     }
     forget_noted();
     if (!pending_) return false;
-    if (auto done = spool_->commit(); !done) return done.error();
-    pending_ = false;
+    if (auto done = sync(events, !ahead_); !done) return done.error();
     // A journal that is full, or whose disk has failed for long, may have dropped some of it.
     const std::uint64_t lost_before = std::exchange(lost_known_, lost());
     return carries && lost_known_ == lost_before;
@@ -443,7 +509,7 @@ JournalStats StateJournal::stats() const {
 
 std::uint64_t StateJournal::lost() const {
     const std::uint64_t dropped = spool_->stats().classes[0].dropped_total();
-    return dropped - std::min(lost_before_, dropped);
+    return dropped - std::min(lost_before_, dropped) + turns_dropped_;
 }
 
 }  // namespace sluice::gateway

@@ -49,11 +49,14 @@ public:
     struct Found {
         std::uint64_t turns = 0;
         std::uint64_t lost = 0;             ///< records that are missing between those that are there
+        std::uint64_t brought = 0;          ///< events that the spool lacked
+        std::uint64_t strange = 0;          ///< events of another spool, or of a class that is gone: not brought, and perhaps nowhere
         std::optional<JournalMoment> last;  ///< of the last commit that counts
         std::uint64_t end = 1;              ///< one past the last record that earlier runs left
     };
     /// Looks which commits count, writes that down for later starts, and brings events of theirs that are missing into the spool
-    /// (committed). Once, and before anything else is appended to either. Errors: as spool::Spool::commit; too_large.
+    /// (committed). Once, and before anything else is appended to either; `events` does not commit when its memory is full. On a full disk
+    /// `events` gives way. Errors: as spool::Spool::commit and read.
     base::Result<Found> settle(spool::Spool& events);
     /// The turns that count, in their order. Errors: io.
     base::Status read(Visitor& visitor);
@@ -81,7 +84,9 @@ private:
     StateJournal(std::unique_ptr<spool::Spool> spool, std::size_t record_bytes_max);
     class Walk;
     base::Status walk(Walk& walk);
-    base::Status start(const std::vector<std::uint64_t>& not_counting);
+    base::Status start(spool::Spool& events, const std::vector<std::uint64_t>& not_counting, bool loose_end);
+    /// `complete`: the spool has all events of the commits before, so that records of those may go where the disk is full.
+    base::Status sync(spool::Spool& events, bool complete);
     base::Status add(base::ByteView record);
     void keep(const spool::Spool& events, data::Sequence sequence, const data::Event& event);
     void add_noted();
@@ -96,14 +101,18 @@ private:
     std::size_t event_bytes_max_;  // of one noted event
     std::uint64_t next_ = 1;
     std::uint64_t lost_before_ = 0;
-    std::set<std::uint64_t> void_;  // positions of commit records that do not count
+    std::set<std::uint64_t> void_;  // positions of commit records that do not count: there are none since December 2026
     bool open_ = false;             // turns since the last commit record
     bool pending_ = false;          // not synced
     // The events since the last commit.
     base::Bytes noted_;
     std::vector<std::size_t> noted_ends_;
-    std::uint32_t noted_classes_ = 0;           // a bit each
-    bool too_much_ = false;                     // not all are in noted_
+    std::uint32_t noted_classes_ = 0;  // a bit each
+    bool too_much_ = false;            // not all are in noted_
+    bool ahead_ = false;               // is_ahead_of() as of the last commit
+    std::size_t ahead_bytes_ = 0;      // of turns and events that were committed meanwhile
+    std::size_t turn_bytes_ = 0;       // since the last commit
+    std::uint64_t turns_dropped_ = 0;
     std::vector<std::uint64_t> noted_until_;    // by class: one past the last one that was ever noted …
     std::vector<std::uint64_t> carried_until_;  // … as of the last commit that had turns
     std::uint64_t lost_known_ = 0;

@@ -31,6 +31,14 @@ bool Gateway::open_rule_state(spool::Spool& events, config::StartError& error) {
         auto settled = journal_->settle(events);
         if (!settled) return fail(settled.error());
         found = *settled;
+        if (found.brought != 0)
+            spdlog::info("rule state: {} events came from its journal into the spool, which did not have them when the process ended",
+                         found.brought);
+        if (found.strange != 0)
+            spdlog::error(
+                "rule state: {} events of its journal belong to another spool, or to classes that are not configured any more; if "
+                "that spool does not have them they are lost",
+                found.strange);
     }
     std::vector<rules::Engine*> engines;
     engines.reserve(shards_.size());

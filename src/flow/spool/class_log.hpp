@@ -56,7 +56,7 @@ struct ClassLog {
 
     std::deque<Segment> segments;  ///< in order; the last one is being written while `writer` is there
     std::unique_ptr<SegmentWriter> writer;
-    std::vector<BlockBuilder> pending;  ///< durable_end … next − 1, without holes
+    std::vector<BlockBuilder> pending;  ///< durable_end … next − 1; holes only behind promised ones
     /// Of these, from the front: their events have been acknowledged already (Spool::promise).
     std::size_t promised = 0;
     std::vector<BlockBuilder> spare;  ///< at most one: keeps its memory from commit to commit

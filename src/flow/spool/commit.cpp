@@ -33,21 +33,16 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
     if (bounded && pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {
         if (!degraded) (void)commit();  // remembered in `degraded`, and the caller's own commit reports it
         make_memory(log, needed);
-        if (log.promised != 0 && pending_bytes + needed > options.pending_bytes_max) {  // pending has no holes: this one gets no number
-            ++log.unnumbered;
-            ++log.dropped[static_cast<std::size_t>(DropReason::disk_full)];
-            losses_unsaved = true;
-            return Error{Errc::disk_full};
-        }
     }
     const data::Sequence sequence(log.next);
     ++log.next;
-    if (bounded && pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {  // only more important classes are in memory
-        log.durable_end = log.next;
-        lose(log, sequence.value(), sequence.value(), DropReason::disk_full);
+    if (bounded && pending_bytes + needed > options.pending_bytes_max)
+        [[unlikely]] {  // more important classes, and what was promised, fill it
+        if (log.pending.empty()) pass_hole(log);
         return sequence;
     }
-    const bool fits = log.pending.size() > log.promised && log.pending.back().plain().size() + bytes <= block_target_bytes();
+    const bool fits = log.pending.size() > log.promised && log.pending.back().end() == sequence.value() &&
+                      log.pending.back().plain().size() + bytes <= block_target_bytes();
     if (!fits) {
         if (log.spare.empty()) log.spare.emplace_back();
         log.pending.push_back(std::move(log.spare.back()));
@@ -66,7 +61,10 @@ Status Parts::commit() {
     Status result;
     if (may_be_over) result = keep_limits();
     for (const std::size_t i : by_priority) {
-        if (logs[i].pending.empty()) continue;
+        if (logs[i].pending.empty()) {
+            pass_hole(logs[i]);
+            continue;
+        }
         if (auto done = commit_class(logs[i]); !done && result) result = done;
     }
     if (losses_unsaved) {
@@ -80,10 +78,11 @@ Status Parts::commit_class(ClassLog& log) {
     ++commits;
     unsigned failures = 0;
     while (!log.pending.empty()) {
+        pass_hole(log);
         const Status done = commit_part(log);
         if (done) continue;
         if (done.error().code == Errc::disk_full) {
-            if (!give_way(log)) return done;
+            if (!drops_on_full_disk || !give_way(log)) return done;
         } else if (++failures == 2) {  // once more in a new segment; then the disk is taken to be ill
             return done;
         }
@@ -103,6 +102,7 @@ Status Parts::commit_part(ClassLog& log) {
     std::size_t blocks = 0;
     std::uint64_t bytes = log.writer->bytes();
     for (; blocks < together; ++blocks) {
+        if (blocks != 0 && log.pending[blocks].first() != log.pending[blocks - 1].end()) break;  // a hole: pass_hole()
         const std::size_t more = size_on_disk(log.pending[blocks]);
         if (bytes + more > log.writer->reserved_bytes()) break;
         bytes += more;
@@ -208,6 +208,7 @@ void Parts::publish(ClassLog& log, std::size_t blocks) {
     segment.bytes = log.writer->durable_bytes();
     if (log.spare.empty()) log.spare.push_back(std::move(log.pending.front()));
     log.pending.erase(log.pending.begin(), log.pending.begin() + static_cast<std::ptrdiff_t>(blocks));
+    pass_hole(log);
 }
 
 }  // namespace sluice::spool

@@ -60,6 +60,7 @@ struct Parts {
     bool losses_unsaved = false;     ///< gaps or drop counts that the manifest on disk does not have
     bool positions_unsaved = false;  ///< only acknowledgements: may wait
     bool degraded = false;
+    bool drops_on_full_disk = true;
     bool manifest_rebuilt = false;
     std::uint64_t corrupt_at_open = 0;
     base::Monotonic saved_at{};
@@ -116,6 +117,7 @@ struct Parts {
     /// After the disk said that it is full. True: something was dropped, try again.
     bool give_way(ClassLog& log);
     void make_memory(const ClassLog& log, std::size_t bytes);
+    void pass_hole(ClassLog& log);
     /// Saves the manifest, then removes doomed files. Returns how many were removed. Errors: io, disk_full.
     /// On a disk without space for a manifest one file goes first, if recovery would see that it is missing.
     base::Result<std::size_t> remove_doomed();

@@ -151,12 +151,27 @@ void Parts::make_memory(const ClassLog& log, std::size_t bytes) {
     while (pending_bytes + bytes > options.pending_bytes_max) {
         ClassLog* lowest = nullptr;
         for (ClassLog& other : logs) {
-            if (other.pending.empty() || other.promised != 0 || other.options.priority < log.options.priority) continue;
+            if (other.pending.size() <= other.promised || other.options.priority < log.options.priority) continue;
             if (lowest == nullptr || other.options.priority >= lowest->options.priority) lowest = &other;
         }
         if (lowest == nullptr) return;
-        lose_pending(*lowest, 1, DropReason::disk_full);
+        if (lowest->promised == 0) {
+            lose_pending(*lowest, 1, DropReason::disk_full);
+            continue;
+        }
+        const auto oldest = lowest->pending.begin() + static_cast<std::ptrdiff_t>(lowest->promised);
+        pending_bytes -= oldest->size_in_memory();
+        lowest->pending.erase(oldest);
     }
+}
+
+/// What was dropped behind promised events is told when those are durable: numbers are settled in their order.
+void Parts::pass_hole(ClassLog& log) {
+    const std::uint64_t end = log.pending.empty() ? log.next : log.pending.front().first();
+    if (end == log.durable_end) return;
+    if (log.writer) close_segment(log);  // a segment has no holes but those that damage makes
+    lose(log, log.durable_end, end - 1, DropReason::disk_full);
+    log.durable_end = end;
 }
 
 Result<std::size_t> Parts::remove_doomed() {

@@ -99,6 +99,16 @@ void Spool::promise() {
     for (ClassLog& log : parts_->logs) log.promised = log.pending.size();
 }
 
+void Spool::drop_on_full_disk(bool drop) { parts_->drops_on_full_disk = drop; }
+
+bool Spool::has_unsaved_losses() const { return parts_->losses_unsaved; }
+
+bool Spool::give_way() {
+    // Of all classes, so as the most important one asks for it.
+    ClassLog& most_important = parts_->logs[parts_->by_priority.front()];
+    return parts_->victim(most_important) != nullptr && parts_->give_way(most_important);
+}
+
 Result<ReadResult> Spool::read(data::ClassIndex event_class, data::Sequence from, ReadLimits limits, EventVisitor& visitor) {
     return parts_->read(parts_->log_of(event_class), event_class, from.value(), limits, visitor);
 }

@@ -146,8 +146,7 @@ public:
 
     /// Takes one event into memory; commit() makes it durable. Always makes room: when the memory limit is reached because the disk fails,
     /// the oldest pending event of the lowest class goes and is counted as disk_full.
-    /// Errors: too_large, and disk_full where events of the class that were promised fill it (counted as created and dropped; no sequence
-    /// number is used up).
+    /// Errors: too_large (counted as created and dropped; no sequence number is used up).
     base::Result<data::Sequence> append(const data::Event& event);
 
     /// Counts an event of a class that was lost before it came here (a full mailbox): created and dropped.
@@ -169,6 +168,13 @@ public:
     /// What is pending has been acknowledged, since it is safe elsewhere: it is not dropped for want of memory, and of its class nothing
     /// newer is written before it is durable.
     void promise();
+    /// Are there losses that only memory has counted yet? The next commit() saves them.
+    [[nodiscard]] bool has_unsaved_losses() const;
+    /// For who shares the disk and finds it full: drops the oldest segment of the least important class (disk_full), durably. False: there
+    /// is none, or it did not help.
+    bool give_way();
+    /// False: on a full disk commit() fails and nothing is dropped, since something else has to give way.
+    void drop_on_full_disk(bool drop);
 
     /// Reads durable events from a position on. Skips nothing: a hole is reported as a gap. A gap is reported only once it is durable.
     /// `from` below the acknowledged position counts as the position after it. Errors: io (try again later); with read_only not_found (the
