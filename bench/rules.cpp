@@ -113,6 +113,11 @@ std::string average(std::size_t i) {
     return "SELECT device, avg(vibration) AS a, count(*) AS n FROM 'sensors/+/vibration' GROUP BY device, COUNTWINDOW(" +
            std::to_string(1000 + i) + ")";
 }
+/// One window for all of them; each looks at it when it is complete: as often as the readings that instructions are counted for go around.
+std::string alike(std::size_t i) {
+    return "SELECT device, avg(vibration) AS a FROM 'sensors/+/vibration' GROUP BY device, COUNTWINDOW(20) HAVING avg(vibration) > " +
+           std::to_string(100 + i);
+}
 std::string tumbling(std::size_t i) {
     return "SELECT device, avg(vibration) AS a FROM 'sensors/+/vibration' GROUP BY device, TUMBLINGWINDOW(ss, " + std::to_string(60 + i) +
            ")";
@@ -175,6 +180,8 @@ int main(int argc, char** argv) {
         run_rules(readings, many(rules_count, zscore), count);
     } else if (what == "average") {
         run_rules(readings, many(rules_count, average), count);
+    } else if (what == "alike") {
+        run_rules(readings, many(rules_count, alike), count);
     } else if (what == "tumbling") {
         run_rules(readings, many(rules_count, tumbling), count);
     } else if (what == "forgetful") {
@@ -187,8 +194,8 @@ int main(int argc, char** argv) {
         load_rules(rules_count, own_topic);
     } else {
         std::fprintf(stderr,
-                     "usage: sluice_rules_bench scan|filter|join|zscore|average|tumbling|forgetful|forgetting|load-filter|load-topics "
-                     "[RULES [READINGS]]\n");
+                     "usage: sluice_rules_bench scan|filter|join|zscore|average|alike|tumbling|forgetful|forgetting|load-filter|"
+                     "load-topics [RULES [READINGS]]\n");
         return 2;
     }
     return 0;

@@ -54,7 +54,9 @@ void print_text(const rules::ExplainedRule& rule) {
     for (const rules::ExplainedState& state : rule.states) {
         line("state", fmt::format("{}: {} bytes {}", state.what, state.bytes_a_key,
                                   state.key.empty() ? "for the whole stream" : "for each " + state.key));
-        if (!state.shared_with.empty()) line("", "shared with " + few(state.shared_with));
+        if (state.shared_with.empty()) continue;
+        line("", "shared with " + few(state.shared_with) +
+                     (state.accumulators == 0 ? "" : fmt::format("; {} accumulators do for all", state.accumulators)));
     }
     if (!rule.where.empty()) line("where", rule.where);
     if (rule.found_with != 0) line("", fmt::format("decided at once for {} rules that compare the same", rule.found_with));
@@ -78,8 +80,9 @@ std::string list_json(const std::vector<std::string>& texts) {
 std::string to_json(const rules::ExplainedRule& rule) {
     std::string states;
     for (const rules::ExplainedState& state : rule.states)
-        states += fmt::format(R"({}{{"what":{},"key":{},"bytes_a_key":{},"shared_with":{}}})", states.empty() ? "" : ",",
-                              json_text(state.what), json_text(state.key), state.bytes_a_key, list_json(state.shared_with));
+        states +=
+            fmt::format(R"({}{{"what":{},"key":{},"bytes_a_key":{},"shared_with":{},"accumulators":{}}})", states.empty() ? "" : ",",
+                        json_text(state.what), json_text(state.key), state.bytes_a_key, list_json(state.shared_with), state.accumulators);
     return fmt::format(
         R"({{"id":{},"from":{},"reads":{},"scan_with":{},"joins":{},"runs":{},"states":[{}],"where":{},"decided_with":{},"having":{},"gives":{},"bytes_a_key":{},"state_bytes_max":{},"when_full":{},"bounded_with":{}}})",
         json_text(rule.id), list_json(rule.filters), list_json(rule.fields), list_json(rule.scan_with), list_json(rule.joins),

@@ -87,6 +87,16 @@ base::Result<RecoveredState> recover_state(StateStore& store, StateJournal* jour
         out.shift = last->at + away - now;
     }
     Replay replay(engines, out.shift);
+    const auto is_for = [&](const SavedRules& each, std::size_t shard) {
+        return !each.head || each.head->origin.shards != engines.size() || each.head->origin.shard == shard;
+    };
+    for (std::size_t i = 0; i < engines.size(); ++i) {
+        std::vector<base::ByteView> all;
+        for (const SavedRules& each : saved) {
+            if (is_for(each, i)) all.emplace_back(each.state);
+        }
+        engines[i]->expect(all);
+    }
     for (const SavedRules& each : saved) {
         const bool journaled = each.head && journal != nullptr && each.head->position != 0 && each.head->position <= found.end;
         const auto restore = [&](rules::Engine& engine) {
@@ -96,10 +106,9 @@ base::Result<RecoveredState> recover_state(StateStore& store, StateJournal* jour
             if (!done) ++out.unreadable;
         };
         if (each.head) replay.have(each.head->origin, journaled ? each.head->position : std::numeric_limits<std::uint64_t>::max());
-        if (each.head && each.head->origin.shards == engines.size())
-            restore(*engines[each.head->origin.shard]);
-        else
-            for (rules::Engine* engine : engines) restore(*engine);
+        for (std::size_t i = 0; i < engines.size(); ++i) {
+            if (is_for(each, i)) restore(*engines[i]);
+        }
     }
     if (journal != nullptr && found.turns != 0) {
         spdlog::info("rule state: replaying what came since it was saved");

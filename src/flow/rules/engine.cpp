@@ -37,53 +37,27 @@ Engine::Impl::Impl(std::shared_ptr<const Plan> the_plan, const Options& the_opti
       regs(data.ops.size()),
       counters(data.rules.size()) {
     base::check(options.shards >= 1 && options.shard < options.shards, "rules: shard index out of range");
-    tables.reserve(data.tables.size());
-    for (std::size_t i = 0; i < data.groups.size(); ++i) {
-        const StateGroup& group = data.groups[i];
-        const std::size_t bytes = group.bytes_max != 0 ? group.bytes_max : options.rule_state_bytes_max * group.rules.size();
-        group_budgets[i] = {.bytes = 0, .bytes_max = group.whole ? bytes : bytes / options.shards, .whole = &budget};
-    }
+    for (StateBudget& budget_of : group_budgets) budget_of.whole = &budget;
     rooms.reserve(data.tables.size());
     for (std::uint32_t i = 0; i < data.tables.size(); ++i) {
         const TablePlan& table = data.tables[i];
-        StateBudget& of_group = group_budgets[table.group];
-        table_budgets.push_back(&of_group);
-        if (table.forgets) {
-            rooms.emplace_back(*this, i);
-            own_budgets.push_back(std::make_unique<StateBudget>(StateBudget{
-                .bytes = 0, .bytes_max = of_group.bytes_max / data.groups[table.group].tables, .whole = &of_group, .room = &rooms.back()}));
-            table_budgets.back() = own_budgets.back().get();
-        }
-        tables.emplace_back(table.row_bytes, options.keys_max, options.hash_seed, *table_budgets[i], table.forgets);
+        table_budgets.push_back(&group_budgets[table.group]);
+        if (!table.forgets) continue;
+        rooms.emplace_back(*this, i);
+        own_budgets.push_back(std::make_unique<StateBudget>(
+            StateBudget{.bytes = 0, .bytes_max = 0, .whole = &group_budgets[table.group], .room = &rooms.back()}));
+        table_budgets.back() = own_budgets.back().get();
     }
-    for (const PartitionPlan& partition : data.partitions) gates.emplace_back(data, partition.rules);
     for (const PartitionPlan& partition : data.partitions) whole_owners.push_back(owner_of_whole(partition, options.shards));
     for (const StateOp& op : data.ops) table_ops[op.table].push_back(op.reg);
-    for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
-        std::vector<std::uint32_t> its_tables = data.rules[i].tables;
-        if (const auto& window = data.rules[i].window; window && std::ranges::find(its_tables, window->table) == its_tables.end())
-            its_tables.push_back(window->table);
-        for (const std::uint32_t table : its_tables) {
-            if (data.tables[table].forgets) table_users[table].push_back(i);
-        }
-    }
-    for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
-        const RulePlan& rule = data.rules[i];
+    for (const RulePlan& rule : data.rules) {
         columns.resize(std::max(columns.size(), rule.items.size()));
         elements.resize(std::max(elements.size(), rule.unnests.size()));
-        if (!rule.window) continue;
-        aggregates.resize(std::max(aggregates.size(), rule.window->aggregates.size()));
-        table_rules[rule.window->table].push_back(i);
-        blank.resize(std::max(blank.size(), rule.window->state_bytes / sizeof(std::uint64_t)));
-        if (rule.window->form == WindowForm::timed)
-            timed[i] = std::make_unique<TimedRun>(rule.window->state_bytes, *table_budgets[rule.window->table]);
-        if (rule.window->form == WindowForm::session)
-            sessions[i] = std::make_unique<SessionRun>(rule.window->state_bytes, *table_budgets[rule.window->table]);
-        if (rule.window->form == WindowForm::sliding) slidings[i] = std::make_unique<SlidingRun>();
-        const bool by_time = timed[i] != nullptr || sessions[i] != nullptr || (slidings[i] != nullptr && rule.window->event_time);
-        if (by_time && !rule.paused) timed_rules.push_back(i);
+        if (rule.window) aggregates.resize(std::max(aggregates.size(), rule.window->aggregates.size()));
     }
     for (const KeyPlan& key : data.keys) components.resize(std::max(components.size(), key.nodes.size()));
+    entries.here.resize(data.rules.size());
+    share_windows(groups_here());
     scope.program = &data.program;
     scope.slots = slots.data();
     scope.regs = regs.data();
@@ -227,7 +201,7 @@ void Engine::Impl::run_ops(const PartitionPlan& partition, const data::Reading& 
 
 void Engine::Impl::run_rule(std::uint32_t index, const data::Reading& reading, Output& out) {
     const RulePlan& rule = data.rules[index];
-    RuleCounters& count = counters[index];
+    RuleCounters& count = *charged[index];
     if (!json_good && rule.needs_json()) return;
     if (std::any_of(rule.tables.begin(), rule.tables.end(), [this](std::uint32_t table) { return row_of(table).row == nullptr; })) {
         ++count.state_full;
@@ -239,13 +213,13 @@ void Engine::Impl::run_rule(std::uint32_t index, const data::Reading& reading, O
     }
     ++count.evaluated;
     scope.bad_values = 0;
-    if (rule.window && rule.window->event_time && !advance(index, *rule.window, out)) {
+    if (rule.window && rule.window->event_time && !advance(index, *windows[index], out)) {
         ++count.bad_value;
         return;
     }
     if (!rule.where || evaluate(scope, *rule.where).is_true()) {
         if (rule.window)
-            take(index, rule, reading, out);
+            take(index, reading, out);
         else if (!rule.unnests.empty())
             emit_elements(index, reading, out);
         else
@@ -265,7 +239,8 @@ void Engine::use_tables(std::span<const NamedTable> tables) { impl_->lookups.use
 
 std::span<const RuleCounters> Engine::counters() const {
     impl_->dispatch.flush(impl_->counters);
-    for (RuleGates& gates : impl_->gates) gates.flush(impl_->counters);
+    for (RuleGates& gates : impl_->gates) gates.flush(impl_->charged);
+    impl_->flush_shared();
     return impl_->counters;
 }
 
@@ -279,13 +254,14 @@ EngineCounters Engine::totals() const {
 RuleState Engine::state_of(std::size_t rule) const {
     const RulePlan& plan = impl_->data.rules[rule];
     if (!plan.group) return {};
-    const StateGroup& group = impl_->data.groups[*plan.group];
-    const StateBudget& budget = impl_->group_budgets[*plan.group];
-    RuleState result{.bytes = budget.bytes, .bytes_max = budget.bytes_max, .rules = group.rules.size()};
+    const std::uint32_t holder = *impl_->data.rules[impl_->leaders[rule]].group;
+    const StateGroup& group = impl_->data.groups[holder];
+    const StateBudget& budget = impl_->group_budgets[holder];
+    RuleState result{.bytes = budget.bytes, .bytes_max = budget.bytes_max, .rules = impl_->group_rules[holder]};
     // Of a whole stream there is one owner, and its bound is the whole of it.
     if (group.whole && impl_->whole_owners[*plan.partition] != impl_->options.shard) result.bytes_max = 0;
     for (const std::uint32_t table : plan.tables) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[table].size());
-    if (plan.window) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[plan.window->table].size());
+    if (plan.window) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[impl_->windows[rule]->table].size());
     return result;
 }
 

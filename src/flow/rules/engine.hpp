@@ -156,6 +156,9 @@ public:
     /// Readings may be processed between two calls: what is saved is the state at the first call, whose times count. A save that begins
     /// ends the one under way.
     [[nodiscard]] bool save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic now, base::WallTime wall, base::Bytes& out);
+    /// Before the first restore(), where there will be several: all that it will be given, and stays in place until the last. Without it
+    /// each restore() must be the only one. Rules share a window only where what was saved of them is equal.
+    void expect(std::span<const base::ByteView> saved);
     /// Takes over what was saved, by any number of shards, for keys that this shard owns and operators whose SQL is unchanged; the rest is
     /// passed over. Errors: corrupt, version (the records before the bad one are restored); limit (all but keys for which there is no
     /// room). `interrupted`: the run that saved did not end cleanly, so it may have emitted windows since: those whose end has passed are

@@ -1,11 +1,13 @@
 // The inside of an Engine: engine.cpp evaluates readings, engine_output.cpp makes rows, engine_windows.cpp and *_windows.cpp windows,
-// engine_state.cpp saves and restores.
+// window_sharing.cpp decides which rules have one window together, shared_output.cpp runs it for them, engine_state.cpp saves and restores.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,8 @@
 #include "flow/rules/lookups.hpp"
 #include "flow/rules/plan_data.hpp"
 #include "flow/rules/rule_gates.hpp"
+#include "flow/rules/saved_windows.hpp"
+#include "flow/rules/shared_windows.hpp"
 #include "flow/rules/state_bytes.hpp"
 #include "flow/rules/topic_dispatch.hpp"
 #include "flow/rules/window_runs.hpp"
@@ -61,7 +65,7 @@ struct Engine::Impl {
     const RowMemo& row_of(std::uint32_t table);
 
     // engine_windows.cpp
-    void take(std::uint32_t index, const RulePlan& rule, const data::Reading& reading, Output& out);
+    void take(std::uint32_t index, const data::Reading& reading, Output& out);
     void take_counted(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
     void take_hopping(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
     void accumulate(std::uint32_t index, const WindowPlan& window, std::byte* state);
@@ -81,6 +85,39 @@ struct Engine::Impl {
     void close_due(base::Monotonic now);
     void note_due(base::Monotonic at) { next_due = std::min(next_due, at); }
     void find_next_due();
+
+    struct RestoreMoment {
+        base::Monotonic now;
+        base::WallTime wall;
+        std::int64_t away_ms;  ///< by the wall clock, since the save; 0 where it went back
+        bool interrupted;
+        bool same_moment;  ///< the times are those of the save
+        std::uint16_t version;
+        [[nodiscard]] StateClock clock() const { return {now, away_ms * 1'000'000, version >= 3}; }
+    };
+
+    // shared_output.cpp: of a window that several rules share
+    void accumulate_shared(SharedWindow& shared, std::byte* state);
+    void keep_shared_values(SharedWindow& shared, StoredValue* values);
+    void emit_shared(SharedWindow& shared, std::uint32_t series, const std::byte* state, const WindowSpan* span,
+                     const data::Reading* reading, Output& out);
+    /// An accumulator of this rule's window, shared or not, could not take all that another had.
+    void note_merge(std::uint32_t index, std::size_t accumulator, Taken taken);
+    /// Tells the members what was counted once for all of them.
+    void flush_shared();
+
+    // window_sharing.cpp
+    /// Rules that have one window together, the first of them leads: before there are any keys.
+    void share_windows(const std::vector<std::vector<std::uint32_t>>& shares);
+    [[nodiscard]] std::vector<std::vector<std::uint32_t>> groups_here() const;
+    void bound_states();
+    void make_tables();
+    void put_bounds_together(const SharedWindow& shared);
+    /// Shares by what was saved.
+    void expect(std::span<const base::ByteView> saved);
+    /// What the members' own tables would have had of this key.
+    void save_for_members(const SharedWindow& shared, std::uint32_t series, base::Bytes& out) const;
+    [[nodiscard]] bool restore_shared(SharedWindow& shared, std::uint32_t series, std::string_view key, const RestoreMoment& moment);
 
     // timed_windows.cpp
     void take_timed(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
@@ -153,22 +190,18 @@ struct Engine::Impl {
     void save_early(std::uint32_t table, std::uint32_t series);
     void save_windows(base::Monotonic now, base::Bytes& out) const;
     void save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const;
-    struct RestoreMoment {
-        base::Monotonic now;
-        base::WallTime wall;
-        std::int64_t away_ms;  ///< by the wall clock, since the save; 0 where it went back
-        bool interrupted;
-        bool same_moment;  ///< the times are those of the save
-        std::uint16_t version;
-        [[nodiscard]] StateClock clock() const { return {now, away_ms * 1'000'000, version >= 3}; }
-    };
+    /// Of a table that forgets: when the key was seen.
+    void save_seen(std::uint32_t table, std::uint32_t series, base::Bytes& out) const;
+    /// Entries of a stream that belong to keys of another table: of shared windows.
+    void find_entries_elsewhere(base::ByteView saved);
     base::Status restore_windows(base::ByteView record, const RestoreMoment& moment);
     base::Status restore_key(base::ByteView record, const RestoreMoment& moment);
     /// How many turns ago the key of a record was seen, where that matters: its table forgets.
     [[nodiscard]] std::optional<std::uint64_t> turns_since_seen(base::ByteView record) const;
 
     // window_state.cpp
-    void save_window(std::uint32_t rule, std::uint32_t series, base::Monotonic now, base::Bytes& out) const;
+    /// `member`: of a window that is shared, as that rule alone would have saved it; else nullptr.
+    void save_window(std::uint32_t rule, const WindowMember* member, std::uint32_t series, base::Monotonic now, base::Bytes& out) const;
     [[nodiscard]] bool restore_window(std::uint32_t rule, std::uint32_t series, base::ByteView in, const RestoreMoment& moment);
     void save_panes(std::uint32_t rule, base::Monotonic now, base::Bytes& out) const;
     [[nodiscard]] bool restore_panes(std::uint32_t rule, StateReader& reader, const RestoreMoment& moment);
@@ -201,7 +234,21 @@ struct Engine::Impl {
     std::vector<std::unique_ptr<TimedRun>> timed;
     std::vector<std::unique_ptr<SessionRun>> sessions;
     std::vector<std::unique_ptr<SlidingRun>> slidings;
-    std::vector<std::uint32_t> timed_rules;             ///< rows of theirs can come without a reading
+    std::vector<std::uint32_t> timed_rules;  ///< rows of theirs can come without a reading
+    // Of each rule. A window that is shared runs as that of its first rule, the leader; the others have no runs of their own.
+    std::vector<std::uint32_t> leaders;                    ///< whose window it is: almost always its own
+    std::vector<const WindowPlan*> windows;                ///< as it lies in the rows; nullptr: none
+    std::vector<SharedWindow*> shared_of;                  ///< of a leader; nullptr: not shared
+    std::vector<RuleCounters*> charged;                    ///< its counters; of a leader those that its members will be told of
+    std::vector<std::unique_ptr<WindowPlan>> own_windows;  ///< those that could be shared, and are not
+    std::vector<std::unique_ptr<SharedWindow>> shared_windows;
+    std::vector<bool> stands_empty;         ///< of each table: its rule's window is kept in another
+    std::vector<std::size_t> row_bytes_of;  ///< of each table, with the windows that lie in it here
+    std::vector<std::size_t> group_rules;   ///< how many rules have put their bounds together, by the group that has them
+    std::unordered_map<std::uint64_t, std::uint32_t> grouped_windows;  ///< by fingerprint: rules that may share
+    std::size_t expected = 0;                                          ///< streams that restore() will still be given
+    bool restored = false;
+    SavedEntries entries;                               ///< of the stream that is being restored
     base::Monotonic next_due = base::Monotonic::max();  ///< no window closes before
     bool any_draining = false;                          ///< some rows of closed windows are not out yet
     std::uint64_t windows_closed = 0;                   ///< or rows put out that replayed readings alone leave waiting
@@ -221,7 +268,7 @@ struct Engine::Impl {
     std::vector<std::uint32_t> asked;                     ///< rules of the present reading that a gate let through
     std::vector<unsigned> whole_owners;                   ///< shard of each partition that is a whole stream
     std::vector<std::vector<std::uint32_t>> table_ops;    ///< state operators of each table
-    std::vector<std::vector<std::uint32_t>> table_rules;  ///< rules whose window lies in the table
+    std::vector<std::vector<std::uint32_t>> table_rules;  ///< rules whose window lies in the table, of several that share it the leader
     std::vector<std::vector<std::uint32_t>> table_users;  ///< of tables that forget: the rules with state in them
 
     std::uint64_t turn = 0;  ///< of readings, for the memos

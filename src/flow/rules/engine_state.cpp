@@ -9,39 +9,10 @@
 namespace sluice::rules {
 namespace {
 
-constexpr std::string_view kMagic = "SLRS";
 constexpr std::uint16_t kVersion = 3;
 constexpr std::uint16_t kVersionOldest = 2;
 /// Readings of a shard, ever.
 constexpr std::uint64_t kTurnsMax = std::uint64_t{1} << 62;
-enum Record : base::Byte { kWindow = 1, kKey = 2 };
-/// The entry of a key that says when it was seen last, in place of an operator's fingerprint.
-std::uint64_t seen_entry() { return base::hash64("seen"); }
-
-/// A record's length is known when its end is.
-class RecordWriter {
-public:
-    RecordWriter(base::Bytes& out, Record kind) : out_(out) {
-        out.push_back(kind);
-        start_ = out.size();
-        base::append_le(out, std::uint32_t{0});
-    }
-    void close() { base::store_le(out_.data() + start_, static_cast<std::uint32_t>(out_.size() - start_ - sizeof(std::uint32_t))); }
-
-private:
-    base::Bytes& out_;
-    std::size_t start_ = 0;
-};
-
-/// Fingerprint, size, bytes.
-template <class Write>
-void append_entry(base::Bytes& out, std::uint64_t fingerprint, Write write) {
-    base::append_le(out, fingerprint);
-    const std::size_t at = out.size();
-    base::append_le(out, std::uint32_t{0});
-    write();
-    base::store_le(out.data() + at, static_cast<std::uint32_t>(out.size() - at - sizeof(std::uint32_t)));
-}
 
 }  // namespace
 
@@ -57,38 +28,51 @@ void Engine::Impl::save_early(std::uint32_t table, std::uint32_t series) {
 /// What windows keep for all keys together.
 void Engine::Impl::save_windows(base::Monotonic now, base::Bytes& out) const {
     for (std::uint32_t rule = 0; rule < data.rules.size(); ++rule) {
+        const std::uint32_t leader = leaders[rule];
         std::int64_t watermark = kNoWatermark;
-        if (timed[rule] != nullptr) watermark = timed[rule]->watermark;
-        if (sessions[rule] != nullptr) watermark = sessions[rule]->watermark;
-        if (slidings[rule] != nullptr) watermark = slidings[rule]->watermark;
-        if (watermark == kNoWatermark && (timed[rule] == nullptr || timed[rule]->next_ms == kNoWatermark)) continue;
-        RecordWriter record(out, kWindow);
+        if (timed[leader] != nullptr) watermark = timed[leader]->watermark;
+        if (sessions[leader] != nullptr) watermark = sessions[leader]->watermark;
+        if (slidings[leader] != nullptr) watermark = slidings[leader]->watermark;
+        if (watermark == kNoWatermark && (timed[leader] == nullptr || timed[leader]->next_ms == kNoWatermark)) continue;
+        RecordWriter record(out, StateRecord::window);
         base::append_le(out, data.rules[rule].window->fingerprint);
         base::append_le(out, static_cast<std::uint64_t>(watermark));
-        if (timed[rule] != nullptr) save_panes(rule, now, out);
+        if (timed[leader] != nullptr) save_panes(leader, now, out);
         record.close();
     }
+}
+
+void Engine::Impl::save_seen(std::uint32_t table, std::uint32_t series, base::Bytes& out) const {
+    if (!tables[table].forgets()) return;
+    const std::int64_t turns = save.turn - tables[table].order(series).seen;
+    append_entry(out, seen_entry(), [&] { base::append_le(out, static_cast<std::uint64_t>(turns)); });
 }
 
 void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const {
     const base::Monotonic now = save.now;
     const std::string_view key = tables[table].key(series);
     const std::byte* row = tables[table].row(series);
-    RecordWriter record(out, kKey);
+    RecordWriter record(out, StateRecord::key);
     base::append_le(out, data.tables[table].fingerprint);
     base::append_le(out, static_cast<std::uint16_t>(key.size()));
     base::append(out, key);
-    if (tables[table].forgets()) {
-        const std::int64_t turns = save.turn - tables[table].order(series).seen;
-        append_entry(out, seen_entry(), [&] { base::append_le(out, static_cast<std::uint64_t>(turns)); });
-    }
+    save_seen(table, series, out);
     for (const std::uint32_t op : table_ops[table])
         append_entry(out, data.ops[op].fingerprint, [&] { runner.save(data.ops[op], row, now, out); });
     for (const std::uint32_t rule : table_rules[table]) {
-        const WindowPlan& window = *data.rules[rule].window;
-        append_entry(out, window.fingerprint, [&] { save_window(rule, series, now, out); });
+        if (shared_of[rule] == nullptr) {
+            append_entry(out, windows[rule]->fingerprint, [&] { save_window(rule, nullptr, series, now, out); });
+            continue;
+        }
+        for (const WindowMember& member : shared_of[rule]->members) {
+            if (member.own->table == table)
+                append_entry(out, member.own->fingerprint, [&] { save_window(rule, &member, series, now, out); });
+        }
     }
     record.close();
+    for (const std::uint32_t rule : table_rules[table]) {
+        if (shared_of[rule] != nullptr) save_for_members(*shared_of[rule], series, out);
+    }
 }
 
 base::Status Engine::Impl::restore_windows(base::ByteView record, const RestoreMoment& moment) {
@@ -100,6 +84,7 @@ base::Status Engine::Impl::restore_windows(base::ByteView record, const RestoreM
                                     [&](const RulePlan& rule) { return rule.window && rule.window->fingerprint == fingerprint; });
     if (found == data.rules.end()) return {};
     const auto rule = static_cast<std::uint32_t>(found - data.rules.begin());
+    if (leaders[rule] != rule) return {};  // the leader has the same
     // Of a whole stream only its owner: another shard would never close these windows.
     const PartitionPlan& partition = data.partitions[*found->partition];
     if (!partition.whole.empty() && whole_owners[*found->partition] != options.shard) return {};
@@ -134,6 +119,7 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
     if (found == data.tables.end()) return {};
     const auto table = static_cast<std::uint32_t>(found - data.tables.begin());
     if (!owns(data.partitions[found->owner], found->owner, key)) return {};
+    if (stands_empty[table]) return {};  // the leader's table has the key, and takes what belongs to it
     std::vector<Value> values(data.keys[found->key].nodes.size());
     if (!decode_key(key, values)) return base::Error{base::Errc::corrupt};
     const auto series = tables[table].add(key);
@@ -141,7 +127,7 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
         for (const std::uint32_t op : table_ops[table]) {
             for (const std::uint32_t rule : data.ops[op].rules) ++counters[rule].state_full;
         }
-        for (const std::uint32_t rule : table_rules[table]) ++counters[rule].state_full;
+        for (const std::uint32_t rule : table_rules[table]) ++charged[rule]->state_full;
         return base::Error{base::Errc::limit};
     };
     if (!series && tables[table].forgets()) {  // it is older than those that there was room for
@@ -150,6 +136,10 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
     }
     if (!series) return no_room();
     charge(table);
+    for (const std::uint32_t rule : table_rules[table]) {
+        for (std::size_t i = 0; shared_of[rule] != nullptr && i < shared_of[rule]->members.size(); ++i)
+            entries.here[shared_of[rule]->members[i].rule] = {};
+    }
     const std::uint64_t refused = pool.charged().refused;
     // What cannot be taken over is damaged, or there was no room for all of it.
     const auto wrong = [&] { return pool.charged().refused != refused ? no_room() : base::Error{base::Errc::corrupt}; };
@@ -170,8 +160,13 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
                 return wrong();
         }
         for (const std::uint32_t rule : table_rules[table]) {
-            if (data.rules[rule].window->fingerprint == entry && !restore_window(rule, *series, bytes, moment)) return wrong();
+            if (shared_of[rule] == nullptr && windows[rule]->fingerprint == entry && !restore_window(rule, *series, bytes, moment))
+                return wrong();
         }
+        if (const auto shares = grouped_windows.find(entry); shares != grouped_windows.end()) entries.here[shares->second] = bytes;
+    }
+    for (const std::uint32_t rule : table_rules[table]) {
+        if (shared_of[rule] != nullptr && !restore_shared(*shared_of[rule], *series, key, moment)) return wrong();
     }
     return {};
 }
@@ -181,7 +176,7 @@ bool Engine::save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic n
     const std::size_t start = out.size();
     if (!cursor.started) {
         cursor = {.started = true};
-        base::append(out, kMagic);
+        base::append(out, kStateMagic);
         base::append_le(out, kVersion);
         base::append_le(out, static_cast<std::uint64_t>(base::to_ms(wall)));
         impl_->save_windows(now, out);
@@ -212,12 +207,16 @@ bool Engine::save_some(SaveCursor& cursor, std::size_t budget, base::Monotonic n
 
 base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::WallTime wall, bool interrupted) {
     StateReader reader(saved);
-    if (base::as_text(reader.bytes(kMagic.size())) != kMagic) return base::Error{base::Errc::corrupt};
+    if (base::as_text(reader.bytes(kStateMagic.size())) != kStateMagic) return base::Error{base::Errc::corrupt};
     const auto version = reader.number<std::uint16_t>();
     if (!reader.ok()) return base::Error{base::Errc::corrupt};
     if (version < kVersionOldest || version > kVersion) return base::Error{base::Errc::version};
     const auto saved_ms = static_cast<std::int64_t>(reader.number<std::uint64_t>());
     if (!reader.ok()) return base::Error{base::Errc::corrupt};
+    if (impl_->expected == 0) impl_->expect({&saved, 1});
+    --impl_->expected;
+    impl_->restored = true;
+    impl_->find_entries_elsewhere(saved);
     const std::int64_t wall_ms = base::to_ms(wall);
     const Impl::RestoreMoment moment{.now = now,
                                      .wall = wall,
@@ -236,18 +235,18 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
         if (!restored && (all || all.error().code == base::Errc::limit)) all = restored;
     };
     while (!reader.empty()) {
-        const auto kind = reader.number<base::Byte>();
+        const auto kind = static_cast<StateRecord>(reader.number<base::Byte>());
         const auto size = reader.number<std::uint32_t>();
         const base::ByteView record = reader.bytes(size);
-        if (!reader.ok() || (kind != kWindow && kind != kKey)) {
+        if (!reader.ok() || (kind != StateRecord::window && kind != StateRecord::key)) {
             take(base::Error{base::Errc::corrupt});
             break;
         }
-        const auto turns = kind == kKey && !impl_->rooms.empty() ? impl_->turns_since_seen(record) : std::nullopt;
+        const auto turns = kind == StateRecord::key && !impl_->rooms.empty() ? impl_->turns_since_seen(record) : std::nullopt;
         if (turns)
             aged.push_back({*turns, record});
         else
-            take(kind == kWindow ? impl_->restore_windows(record, moment) : impl_->restore_key(record, moment));
+            take(kind == StateRecord::window ? impl_->restore_windows(record, moment) : impl_->restore_key(record, moment));
         if (!all && all.error().code != base::Errc::limit) break;
     }
     std::ranges::stable_sort(aged, {}, &Aged::turns);
@@ -255,8 +254,11 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
     for (KeyTable& table : impl_->tables) {
         if (table.forgets()) table.sort_by_seen();
     }
+    impl_->entries.elsewhere.clear();
     impl_->find_next_due();
     return all;
 }
+
+void Engine::expect(std::span<const base::ByteView> saved) { impl_->expect(saved); }
 
 }  // namespace sluice::rules

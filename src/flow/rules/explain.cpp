@@ -7,6 +7,7 @@
 #include "flow/rules/key_table.hpp"
 #include "flow/rules/pattern.hpp"
 #include "flow/rules/rule_gates.hpp"
+#include "flow/rules/shared_windows.hpp"
 
 namespace sluice::rules {
 namespace {
@@ -256,17 +257,23 @@ std::vector<ExplainedRule> explain(const Plan& plan) {
             add_table(op.table);
         }
         if (rule.window) {
-            row.states.push_back({.what = window_text(*rule.window),
-                                  .key = key_text(data, rule.window->table),
-                                  .bytes_a_key = window_bytes(*rule.window),
-                                  .shared_with = {}});
-            row.bytes_a_key += row.states.back().bytes_a_key;
-            add_table(rule.window->table);
+            const WindowGroup* group = rule.window_group ? &data.window_groups[*rule.window_group] : nullptr;
+            const WindowPlan window = group == nullptr ? *rule.window : unite(data, group->rules).window;
+            row.states.push_back({.what = window_text(window),
+                                  .key = key_text(data, window.table),
+                                  .bytes_a_key = window_bytes(window),
+                                  .shared_with = group == nullptr ? std::vector<std::string>{} : others(data, group->rules, i),
+                                  .accumulators = window.accumulators.size()});
+            if (group == nullptr || group->rules[0] == i) row.bytes_a_key += row.states.back().bytes_a_key;
+            add_table(window.table);
         }
         if (rule.group) {
             row.state_bytes_max = data.groups[*rule.group].bytes_max;
             row.forgets = data.groups[*rule.group].forgets;
             row.bounded_with = others(data, data.groups[*rule.group].rules, i);
+            // Whole streams have tables of their own, and put their bounds together for a window.
+            if (rule.window_group && data.window_groups[*rule.window_group].whole)
+                row.bounded_with = others(data, data.window_groups[*rule.window_group].rules, i);
         }
         for (std::size_t k = 0; k < rule.prefixes.size(); ++k) {
             const std::string name = name_text(data.infos[i].columns[k]);
@@ -281,7 +288,16 @@ std::vector<ExplainedRule> explain(const Plan& plan) {
             for (const std::uint32_t rule : gate) all[rule].found_with = gate.size();
         }
     };
-    for (const PartitionPlan& partition : data.partitions) find_gates(partition.rules);
+    const auto leader = [&](std::uint32_t rule) {
+        return data.rules[rule].window_group ? data.window_groups[*data.rules[rule].window_group].rules[0] : rule;
+    };
+    for (const PartitionPlan& partition : data.partitions) {
+        std::vector<std::uint32_t> asked;
+        std::copy_if(partition.rules.begin(), partition.rules.end(), std::back_inserter(asked),
+                     [&](std::uint32_t rule) { return leader(rule) == rule; });
+        find_gates(asked);
+        for (const std::uint32_t rule : partition.rules) all[rule].found_with = all[leader(rule)].found_with;
+    }
     for (const auto& rules : by_filters) {
         std::vector<std::uint32_t> stateless;
         std::copy_if(rules.begin(), rules.end(), std::back_inserter(stateless),

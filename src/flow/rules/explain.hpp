@@ -15,6 +15,7 @@ struct ExplainedState {
     std::string key;                       ///< expressions of its key; empty: the whole stream
     std::size_t bytes_a_key = 0;           ///< at least: texts and lists that it keeps come on top
     std::vector<std::string> shared_with;  ///< ids of other rules that use the same state
+    std::size_t accumulators = 0;          ///< of a window: what it adds up, for all rules that share it
 };
 
 struct ExplainedRule {

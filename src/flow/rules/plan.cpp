@@ -7,23 +7,26 @@
 #include "flow/rules/parser.hpp"
 #include "flow/rules/plan_data.hpp"
 #include "flow/rules/rule_compiler.hpp"
+#include "flow/rules/shared_windows.hpp"
 
 namespace sluice::rules {
 namespace {
 
-/// Behind the small, hot states of a row come the long rings of values.
-void place_rings(PlanData& data) {
+/// Behind the small, hot states of a row come the long rings of values. Windows that rules may share are placed by the engine.
+void place_states(PlanData& data) {
     const auto reserve = [&data](std::uint32_t table, std::size_t bytes) {
         const std::size_t at = data.tables[table].row_bytes;
         data.tables[table].row_bytes += (bytes + 7) / 8 * 8;
         return static_cast<std::uint32_t>(at);
     };
+    const auto each_window = [&data](auto place) {
+        for (RulePlan& rule : data.rules) {
+            if (rule.window && !rule.window_group) place(*rule.window);
+        }
+    };
+    each_window([&](WindowPlan& window) { window.offset = reserve(window.table, row_bytes(window)); });
     for (StateOp& op : data.ops) op.ring = reserve(op.table, ring_bytes(op));
-    for (RulePlan& rule : data.rules) {
-        if (!rule.window || rule.window->form != WindowForm::hopping_count) continue;
-        WindowPlan& window = *rule.window;
-        window.ring = reserve(window.table, std::size_t{window.length} * window.accumulators.size() * sizeof(StoredValue));
-    }
+    each_window([&](WindowPlan& window) { window.ring = reserve(window.table, ring_bytes(window)); });
 }
 
 /// Tables of one rule belong together, and so do rules with a table in common.
@@ -110,7 +113,8 @@ Compiled compile(std::span<const RuleSpec> specs, const Limits& limits, const Ca
         result.rules.push_back(std::move(info));
     }
     if (!good) return result;
-    place_rings(*data);
+    group_windows(*data, specs);
+    place_states(*data);
     group_states(*data, specs);
     rest(*data, specs);
     data->infos = result.rules;

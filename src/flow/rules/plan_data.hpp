@@ -123,6 +123,12 @@ struct WindowPlan {
     [[nodiscard]] std::int64_t run_ms(std::int64_t time) const { return event_time ? time : time / 1'000'000; }
 };
 
+/// Rules that may keep one window together: shared_windows.hpp.
+struct WindowGroup {
+    std::vector<std::uint32_t> rules;
+    bool whole = false;  ///< each of them is a whole stream of its own: its window lies in its own table, on one shard
+};
+
 struct RulePlan {
     std::uint32_t filter_set = 0;
     std::optional<std::uint32_t> partition;  ///< none: stateless
@@ -140,6 +146,7 @@ struct RulePlan {
     std::vector<NodeId> items;          ///< output columns
     std::vector<std::string> prefixes;  ///< `"name":` before each column; beside * of those that are written
     std::optional<WindowPlan> window;
+    std::optional<std::uint32_t> window_group;  ///< then engines place the window in the row: they decide who shares it
     [[nodiscard]] bool needs_json() const { return star || !slots.empty(); }
 };
 
@@ -152,6 +159,7 @@ struct PlanData {
     std::vector<KeyPlan> keys;
     std::vector<TablePlan> tables;
     std::vector<StateGroup> groups;
+    std::vector<WindowGroup> window_groups;
     std::vector<PartitionPlan> partitions;
     std::vector<StateOp> ops;  ///< reg = index
     std::vector<RulePlan> rules;

@@ -86,7 +86,9 @@ void Rehearsal::restart() {
         }
     }
     make_engines();
+    const std::vector<base::ByteView> all(saved.begin(), saved.end());
     for (const auto& engine : engines_) {
+        engine->expect(all);
         for (const base::Bytes& state : saved) {
             const base::Status restored = engine->restore(state, now_, wall_);
             base::check(restored.has_value(), "rules: an engine cannot read the state that another one saved");

@@ -170,7 +170,7 @@ void RuleCompiler::run(RuleInfo& info) {
         else
             rule_.having = compile_condition(*query_.having, Place::having, "HAVING");
     }
-    if (rule_.window) place_window();
+    if (rule_.window) finish_window();
     warn_about_aliases();
     info.windowed = query_.grouped;
     info.keyed = rule_.partition.has_value();
@@ -340,7 +340,7 @@ void RuleCompiler::compile_event_time(WindowPlan& window) {
     window.lateness_ms = lateness.value_or(0);
 }
 
-void RuleCompiler::place_window() {
+void RuleCompiler::finish_window() {
     WindowPlan& window = *rule_.window;
     window.table = table(group_);
     const bool in_blocks = window.form == WindowForm::timed || window.form == WindowForm::session;
@@ -362,7 +362,6 @@ void RuleCompiler::place_window() {
     }
     window.fingerprint = mix({fingerprint, base::hash64(spec_.id)});
     window.state_bytes = bytes;
-    window.offset = plan_.reserve(window.table, window.form == WindowForm::count ? bytes : sizeof(WindowHead));
 }
 
 void RuleCompiler::warn_about_aliases() {

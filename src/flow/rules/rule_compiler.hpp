@@ -80,7 +80,8 @@ private:
     void count_window(const WindowCall& call, WindowPlan& window);
     void time_window(const WindowCall& call, WindowPlan& window);
     void compile_event_time(WindowPlan& window);
-    void place_window();
+    /// Its table, its state's layout and its fingerprint. Where it lies in the row is decided when all rules are known.
+    void finish_window();
     void warn_about_aliases();
 
     // join_compiler.cpp

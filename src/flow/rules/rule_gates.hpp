@@ -29,14 +29,20 @@ public:
     void all(std::vector<std::uint32_t>& rules) const;
     /// The rules of each gate.
     [[nodiscard]] std::vector<std::vector<std::uint32_t>> groups() const;
-    /// Hands over what was counted.
+    /// Hands over what was counted; the counters of each rule, or pointers to them.
     template <class Counters>
     void flush(Counters& counters) {
+        const auto of = [](auto& counter) -> auto& {
+            if constexpr (requires { *counter; })
+                return *counter;
+            else
+                return counter;
+        };
         for (Gate& gate : gates_) {
             for (Entry& entry : gate.entries) {
                 const std::uint64_t spared = gate.decided - std::exchange(entry.asked, 0);
-                counters[entry.rule].evaluated += spared;
-                counters[entry.rule].gated += spared;
+                of(counters[entry.rule]).evaluated += spared;
+                of(counters[entry.rule]).gated += spared;
             }
             gate.decided = 0;
         }

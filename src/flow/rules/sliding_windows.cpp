@@ -17,7 +17,7 @@ void Engine::Impl::take_sliding(std::uint32_t index, const WindowPlan& window, c
     SlidingRun& run = *slidings[index];
     const std::int64_t now = window.event_time ? event_ms : reading.at.time_since_epoch().count();
     if (window.event_time && now < run.watermark) {
-        ++counters[index].late;
+        ++charged[index]->late;
         return;
     }
     SlidingRun::Buffer* buffer = buffer_of(window, run, row.series);
@@ -28,12 +28,12 @@ void Engine::Impl::take_sliding(std::uint32_t index, const WindowPlan& window, c
     while (buffer->count > 0 && buffer->entries[buffer->head].at <= passed && !buffer->entries[buffer->head].waits)
         drop_oldest(*buffer, width);
     if (buffer->count == data.limits.window_rows_max) {
-        ++counters[index].state_full;
+        ++charged[index]->state_full;
         if (buffer->entries[buffer->head].waits) return;  // its row is owed: the new one goes
         drop_oldest(*buffer, width);
     }
     if (buffer->count == buffer->entries.size() && !make_room(*buffer, width)) {
-        ++counters[index].state_full;
+        ++charged[index]->state_full;
         return;
     }
     // A row that the watermark has reached, but is not out, does not see it.
@@ -95,7 +95,7 @@ void Engine::Impl::drop_oldest(SlidingRun::Buffer& buffer, std::size_t width) {
 
 /// The row of a key at a time `end`: over all that came after end - length, up to and with `end`.
 void Engine::Impl::emit_sliding(std::uint32_t index, std::uint32_t series, std::int64_t end, const WindowSpan& span, Output& out) {
-    const WindowPlan& window = *data.rules[index].window;
+    const WindowPlan& window = *windows[index];
     const SlidingRun::Buffer& buffer = slidings[index]->buffers[head_of(window, series).chain - 1];
     const std::size_t width = window.accumulators.size();
     std::byte* state = blank_state(window);
@@ -112,7 +112,7 @@ void Engine::Impl::emit_sliding(std::uint32_t index, std::uint32_t series, std::
 bool Engine::Impl::pass_sliding(std::uint32_t index, std::int64_t watermark, std::size_t rows_max, Output& out) {
     SlidingRun& run = *slidings[index];
     const Walk walk(*this);
-    charge(data.rules[index].window->table);
+    charge(windows[index]->table);
     for (; !run.due.empty() && run.due.front().at <= watermark; --rows_max) {
         if (rows_max == 0) return false;
         const Due next = run.due.front();
@@ -125,7 +125,7 @@ bool Engine::Impl::pass_sliding(std::uint32_t index, std::int64_t watermark, std
 
 /// The rows of a key at a time that are not out. (One of several readings at that time each: what is due later finds none.)
 void Engine::Impl::emit_waiting(std::uint32_t index, std::uint32_t series, std::int64_t at, Output& out) {
-    const WindowPlan& window = *data.rules[index].window;
+    const WindowPlan& window = *windows[index];
     const std::uint32_t number = head_of(window, series).chain;
     if (number == 0) return;  // the key that it was noted for is forgotten
     SlidingRun::Buffer& buffer = slidings[index]->buffers[number - 1];

@@ -27,7 +27,7 @@ void Engine::Impl::take_timed(std::uint32_t index, const WindowPlan& window, con
     TimedRun& run = *timed[index];
     TimedRun::Pane* pane = window.event_time ? event_pane(index, window, run, out) : &arrival_pane(window, run, reading);
     if (pane == nullptr) {
-        ++counters[index].late;
+        ++charged[index]->late;
         return;
     }
     std::uint32_t& chain = head_of(window, row.series).chain;
@@ -35,7 +35,7 @@ void Engine::Impl::take_timed(std::uint32_t index, const WindowPlan& window, con
     if (handle == 0) {
         handle = run.blocks.take();
         if (handle == 0) {
-            ++counters[index].state_full;
+            ++charged[index]->state_full;
             return;
         }
         run.blocks.head(handle).order = pane->order;
@@ -114,7 +114,7 @@ void Engine::Impl::begin_close(std::uint32_t index) {
     ++windows_closed;
     run.closing = run.open.front();
     run.open.pop_front();
-    if (data.rules[index].window->event_time) run.closing.span.at = reading_at;
+    if (windows[index]->event_time) run.closing.span.at = reading_at;
     run.pane = run.series = 0;
     run.draining = any_draining = true;
 }
@@ -123,7 +123,7 @@ bool Engine::Impl::drain(std::uint32_t index, std::size_t rows_max, Output& out)
     TimedRun& run = *timed[index];
     if (!run.draining) return true;
     const Walk walk(*this);
-    charge(data.rules[index].window->table);
+    charge(windows[index]->table);
     for (; run.pane < run.panes.size() && run.panes[run.pane].order < run.closing.until; ++run.pane, run.series = 0) {
         const TimedRun::Pane& pane = run.panes[run.pane];
         if (pane.order < run.closing.from) continue;
@@ -138,7 +138,7 @@ bool Engine::Impl::drain(std::uint32_t index, std::size_t rows_max, Output& out)
 
 /// The row of a key, with the first pane that the key has in the window.
 void Engine::Impl::emit_closing(std::uint32_t index, const TimedRun::Pane& pane, std::uint32_t series, Output& out) {
-    const WindowPlan& window = *data.rules[index].window;
+    const WindowPlan& window = *windows[index];
     const TimedRun& run = *timed[index];
     parts.clear();
     for (std::uint32_t at = head_of(window, series).chain; at != 0; at = run.blocks.head(at).next) {
@@ -150,11 +150,11 @@ void Engine::Impl::emit_closing(std::uint32_t index, const TimedRun::Pane& pane,
     if (parts.size() == 1) return emit_window(index, window, series, run.blocks.state(parts[0]), &run.closing.span, nullptr, out);
     std::byte* state = blank_state(window);
     for (auto at = parts.rbegin(); at != parts.rend(); ++at) {
-        for (const AccumulatorPlan& accumulator : window.accumulators) {
+        for (std::size_t i = 0; i < window.accumulators.size(); ++i) {
+            const AccumulatorPlan& accumulator = window.accumulators[i];
             const Taken taken =
                 runner.accumulators().merge(accumulator.kind, state + accumulator.offset, run.blocks.state(*at) + accumulator.offset);
-            if (taken == Taken::full) ++counters[index].state_full;
-            if (taken == Taken::bad) ++counters[index].bad_value;
+            note_merge(index, i, taken);
         }
     }
     emit_window(index, window, series, state, &run.closing.span, nullptr, out);
@@ -163,7 +163,7 @@ void Engine::Impl::emit_closing(std::uint32_t index, const TimedRun::Pane& pane,
 
 /// Panes that no open window needs go, block by block.
 bool Engine::Impl::empty_panes(std::uint32_t index, std::size_t rows_max) {
-    const WindowPlan& window = *data.rules[index].window;
+    const WindowPlan& window = *windows[index];
     TimedRun& run = *timed[index];
     std::int64_t needed = std::numeric_limits<std::int64_t>::max();
     for (const TimedRun::Window& open : run.open) needed = std::min(needed, open.from);

@@ -33,8 +33,15 @@ TopicDispatch::TopicDispatch(const PlanData& plan, std::uint64_t seed)
         else
             for (const std::string& filter : filters) exact_[filter].push_back(i);
     }
-    for (std::uint32_t i = 0; i < plan.partitions.size(); ++i) {
-        if (!plan.partitions[i].rules.empty()) partitions_[plan.partitions[i].filter_set].push_back(i);
+    pass_over({});
+}
+
+void TopicDispatch::pass_over(const std::vector<bool>& partitions) {
+    forget();
+    for (auto& of_set : partitions_) of_set.clear();
+    for (std::uint32_t i = 0; i < plan_.partitions.size(); ++i) {
+        const bool idle = i < partitions.size() && partitions[i];
+        if (!plan_.partitions[i].rules.empty() && !idle) partitions_[plan_.partitions[i].filter_set].push_back(i);
     }
 }
 

@@ -43,6 +43,9 @@ public:
         if (found_ != nullptr) found_->row = row;
     }
 
+    /// These partitions have nothing to do here.
+    void pass_over(const std::vector<bool>& partitions);
+
     /// Hands over what the sets have counted.
     template <class Counters>
     void flush(Counters& counters) {

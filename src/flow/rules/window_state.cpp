@@ -31,7 +31,7 @@ std::int64_t to_saved(const WindowPlan& window, std::int64_t time, base::Monoton
 
 void Engine::Impl::save_panes(std::uint32_t rule, base::Monotonic now, base::Bytes& out) const {
     const TimedRun& run = *timed[rule];
-    const bool event_time = data.rules[rule].window->event_time.has_value();
+    const bool event_time = windows[rule]->event_time.has_value();
     const auto save_bounds = [&](std::int64_t start_ms, std::int64_t end_ms, base::Monotonic deadline) {
         append_signed(out, start_ms);
         append_signed(out, end_ms);
@@ -46,7 +46,7 @@ void Engine::Impl::save_panes(std::uint32_t rule, base::Monotonic now, base::Byt
 }
 
 bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const RestoreMoment& moment) {
-    const WindowPlan& window = *data.rules[rule].window;
+    const WindowPlan& window = *windows[rule];
     TimedRun& run = *timed[rule];
     const std::int64_t wall_ms = base::to_ms(moment.wall);
     struct Bounds {
@@ -108,7 +108,7 @@ bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const 
 
 /// Keys are saved while readings come: a pane that opened since the windows were saved is known from its blocks alone.
 TimedRun::Pane* Engine::Impl::restored_pane(std::uint32_t rule, std::int64_t start_ms, const RestoreMoment& moment) {
-    const WindowPlan& window = *data.rules[rule].window;
+    const WindowPlan& window = *windows[rule];
     TimedRun& run = *timed[rule];
     const std::int64_t order = restored_order(window, start_ms);
     const auto place = std::find_if(run.panes.begin(), run.panes.end(), [&](const TimedRun::Pane& known) { return known.order >= order; });
@@ -136,16 +136,21 @@ TimedRun::Pane* Engine::Impl::restored_pane(std::uint32_t rule, std::int64_t sta
     return &*run.panes.insert(place, std::move(pane));
 }
 
-void Engine::Impl::save_window(std::uint32_t rule, std::uint32_t series, base::Monotonic now, base::Bytes& out) const {
-    const WindowPlan& window = *data.rules[rule].window;
+void Engine::Impl::save_window(std::uint32_t rule, const WindowMember* member, std::uint32_t series, base::Monotonic now,
+                               base::Bytes& out) const {
+    const WindowPlan& window = *windows[rule];
     const std::byte* row = tables[window.table].row(series);
     const auto& head = *reinterpret_cast<const WindowHead*>(row + window.offset);
+    const std::size_t width = member == nullptr ? window.accumulators.size() : member->accumulators.size();
+    const auto place = [&](std::size_t i) { return member == nullptr ? i : member->accumulators[i]; };
     const auto save_accumulators = [&](const std::byte* state) {
-        for (const AccumulatorPlan& accumulator : window.accumulators)
+        for (std::size_t i = 0; i < width; ++i) {
+            const AccumulatorPlan& accumulator = window.accumulators[place(i)];
             runner.accumulators().save(accumulator.kind, state + accumulator.offset, out);
+        }
     };
     const auto save_values = [&](const StoredValue* values) {
-        for (std::size_t i = 0; i < window.accumulators.size(); ++i) save_value(out, pool.load(values[i]));
+        for (std::size_t i = 0; i < width; ++i) save_value(out, pool.load(values[place(i)]));
     };
     switch (window.form) {
         case WindowForm::count:
@@ -204,7 +209,7 @@ bool Engine::Impl::restore_accumulators(const WindowPlan& window, StateReader& r
 }
 
 bool Engine::Impl::restore_window(std::uint32_t rule, std::uint32_t series, base::ByteView in, const RestoreMoment& moment) {
-    const WindowPlan& window = *data.rules[rule].window;
+    const WindowPlan& window = *windows[rule];
     std::byte* row = tables[window.table].row(series);
     WindowHead& head = head_of(window, series);
     StateReader reader(in);
@@ -241,7 +246,7 @@ bool Engine::Impl::restore_window(std::uint32_t rule, std::uint32_t series, base
 }
 
 bool Engine::Impl::restore_blocks(std::uint32_t rule, std::uint32_t series, StateReader& reader, const RestoreMoment& moment) {
-    const WindowPlan& window = *data.rules[rule].window;
+    const WindowPlan& window = *windows[rule];
     BlockPool& blocks = window.form == WindowForm::timed ? timed[rule]->blocks : sessions[rule]->blocks;
     std::uint32_t& chain = head_of(window, series).chain;
     const std::int64_t now = moment.now.time_since_epoch().count();
@@ -270,7 +275,7 @@ bool Engine::Impl::restore_blocks(std::uint32_t rule, std::uint32_t series, Stat
         const bool known = handle != 0;
         if (needed && !known) {
             handle = blocks.take();
-            if (handle == 0) ++counters[rule].state_full;
+            if (handle == 0) ++charged[rule]->state_full;
         }
         if (handle == 0 || known) {
             // Its window is out, or there is no room; or the wall clock was set back, and two panes of the key have one start.
@@ -301,7 +306,7 @@ bool Engine::Impl::restore_blocks(std::uint32_t rule, std::uint32_t series, Stat
 }
 
 bool Engine::Impl::restore_buffer(std::uint32_t rule, std::uint32_t series, StateReader& reader, const RestoreMoment& moment) {
-    const WindowPlan& window = *data.rules[rule].window;
+    const WindowPlan& window = *windows[rule];
     SlidingRun& run = *slidings[rule];
     const std::int64_t now = moment.now.time_since_epoch().count();
     const std::size_t width = window.accumulators.size();
@@ -318,7 +323,7 @@ bool Engine::Impl::restore_buffer(std::uint32_t rule, std::uint32_t series, Stat
         if (entry.at < before || buffer.count == data.limits.window_rows_max) return false;
         before = entry.at;
         if (buffer.count == buffer.entries.size() && !make_room(buffer, width)) {
-            ++counters[rule].state_full;
+            ++charged[rule]->state_full;
             return true;
         }
         for (std::size_t k = 0; k < width; ++k) {
