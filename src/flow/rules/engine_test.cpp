@@ -410,6 +410,34 @@ TEST(Engine, state_saved_in_slices_is_that_of_the_first_whatever_comes_between) 
     EXPECT_NE(std::find(after.rows.begin(), after.rows.end(), R"(1 {"d":99,"n":1})"), after.rows.end());
 }
 
+/// What a stateful function makes of another one's result was another expression in each plan: its state was lost with any rule before it.
+TEST(Engine, state_of_functions_inside_functions_and_of_windows_over_them_outlives_other_rules) {
+    const std::vector<RuleSpec> rules{
+        {"nested", "SELECT lag(ewma(v, 0.5) OVER (PARTITION BY d), 2) OVER (PARTITION BY d) AS l FROM 't'", {}},
+        {"window", "SELECT sum(v) AS s FROM 't' WHERE lag(v) OVER (PARTITION BY d) > 0 GROUP BY d, COUNTWINDOW(4)", {}}};
+    std::vector<RuleSpec> more = rules;
+    more.insert(more.begin(),
+                {"other", "SELECT zscore(v, 5) OVER (PARTITION BY d) AS z, delta(v) OVER (PARTITION BY d) AS x FROM 't'", {}});
+    Engine before(plan_of(rules), {});
+    Bench bench(before);
+    for (int v = 1; v <= 4; ++v) bench.give("t", "{\"d\":1,\"v\":" + std::to_string(v) + "}");
+    base::Bytes saved;
+    SaveCursor cursor;
+    while (before.save_some(cursor, SIZE_MAX, bench.now, bench.wall, saved)) {
+    }
+    Engine after(plan_of(more), {});
+    ASSERT_TRUE(after.restore(saved, bench.now, bench.wall));
+    Bench other(after);
+    bench.take();
+    bench.give("t", R"({"d":1,"v":5})");
+    other.give("t", R"({"d":1,"v":5})");
+    EXPECT_EQ(bench.take(), (Rows{R"(0 {"l":2.25})", R"(1 {"s":14})"}));
+    const Rows rows = other.take();
+    ASSERT_EQ(rows.size(), 3U);
+    EXPECT_EQ(rows[1], R"(1 {"l":2.25})");
+    EXPECT_EQ(rows[2], R"(2 {"s":14})");
+}
+
 TEST(Engine, a_reading_of_another_shard_may_be_older_than_the_session) {
     Engine engine(
         plan_of({{"s", "SELECT count(*) AS n, window_start() AS ws, window_end() AS we FROM 't' GROUP BY SESSIONWINDOW(ss, 60, 5)", {}}}),

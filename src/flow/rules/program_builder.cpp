@@ -43,9 +43,11 @@ std::string path_text(const json::Path& path) {
     return text;
 }
 
-NodeId ProgramBuilder::add(const Node& node, Type type, const std::string& identity, std::span<const NodeId> children, bool foldable) {
+NodeId ProgramBuilder::add(const Node& node, Type type, const std::string& identity, std::span<const NodeId> children, bool foldable,
+                           std::string_view apart) {
     std::string key = std::to_string(static_cast<int>(node.op)) + (node.negated ? "!" : ":") + identity;
     std::string canonical = key;
+    key += apart;
     bool constant = foldable;
     bool of_table = node.op == Op::joined || node.op == Op::matched;
     for (const NodeId child : children) {
@@ -114,6 +116,8 @@ NodeId ProgramBuilder::pattern(std::string_view text, std::shared_ptr<const Patt
 }
 
 NodeId ProgramBuilder::indexed(Op op, Type type, std::uint32_t index, std::uint64_t identity) {
+    // Registers are numbered through the plan: another rule before this one must not make it another expression.
+    if (op == Op::reg) return add({.op = op, .a = index}, type, std::to_string(identity), {}, false, "@" + std::to_string(index));
     return add({.op = op, .a = index}, type, std::to_string(index) + "#" + std::to_string(identity), {}, false);
 }
 

@@ -45,7 +45,9 @@ public:
     [[nodiscard]] std::uint64_t fingerprint(NodeId id) const { return fingerprints_[id]; }
 
 private:
-    NodeId add(const Node& node, Type type, const std::string& identity, std::span<const NodeId> children, bool foldable);
+    /// `apart`: what tells nodes of this plan apart beyond their identity.
+    NodeId add(const Node& node, Type type, const std::string& identity, std::span<const NodeId> children, bool foldable,
+               std::string_view apart = {});
     NodeId folded(NodeId id);
 
     PlanData& data_;
