@@ -18,6 +18,8 @@ constexpr std::string_view kCleanMark = "clean";
 constexpr std::string_view kOwner = "gateway";
 constexpr std::size_t kTotalsBytes = 24;
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{2} << 30;
+/// OpenSSL seals no more at once.
+constexpr std::size_t kPlainBytesMax = (std::size_t{1} << 31) - 4096;
 
 /// "SLCP", version u16, shard u16, shards u16, two zero bytes, time i64, wall clock i64, journal position u64.
 constexpr std::size_t kHeadBytes = 36;
@@ -72,6 +74,7 @@ StateStore::StateStore(env::FileSystem& files, identity::DocumentSealer& sealer,
 base::Status StateStore::open() { return files_.make_directory(directory_); }
 
 base::Status StateStore::replace(const std::string& name, base::ByteView plain) {
+    if (plain.size() > kPlainBytesMax) return base::Error{base::Errc::too_large};
     const base::Bytes sealed = sealer_.seal(plain, base::as_bytes(name));
     const std::string path = directory_ + "/" + name;
     const std::string draft = path + ".new";

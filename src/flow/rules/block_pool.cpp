@@ -7,7 +7,7 @@ namespace sluice::rules {
 std::uint32_t BlockPool::take() {
     std::uint32_t handle = 0;
     const bool charged = !free_.empty() && budget_.room == nullptr;
-    if (!charged && !budget_.take(bytes_)) return 0;  // which may give blocks back
+    if (!charged && !budget_.take(counted_)) return 0;  // which may give blocks back
     if (!free_.empty()) {
         handle = free_.back();
         free_.pop_back();
@@ -21,7 +21,7 @@ std::uint32_t BlockPool::take() {
 
 void BlockPool::give(std::uint32_t handle) {
     free_.push_back(handle);
-    if (budget_.room != nullptr) budget_.give(bytes_);
+    if (budget_.room != nullptr) budget_.give(counted_);
 }
 
 std::uint32_t BlockPool::find(std::uint32_t chain, std::int64_t order) const {

@@ -26,7 +26,8 @@ static_assert(sizeof(BlockHead) == 40);
 class BlockPool {
 public:
     /// `bytes` of a block, its head included; a multiple of 8.
-    BlockPool(std::size_t bytes, StateBudget& budget) : bytes_(bytes), budget_(budget) {}
+    /// `counted`: what a block counts in the budget.
+    BlockPool(std::size_t bytes, StateBudget& budget, std::size_t counted) : bytes_(bytes), counted_(counted), budget_(budget) {}
 
     /// A zeroed block; 0: no room.
     [[nodiscard]] std::uint32_t take();
@@ -49,6 +50,7 @@ private:
     static constexpr std::size_t kBlocksPerChunk = 16;
 
     std::size_t bytes_;
+    std::size_t counted_;
     StateBudget& budget_;
     std::size_t made_ = 0;
     std::vector<std::unique_ptr<std::byte[]>> chunks_;

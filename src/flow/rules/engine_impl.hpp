@@ -214,6 +214,11 @@ struct Engine::Impl {
 
     /// From here on the state of this table's rules is at work.
     void charge(std::uint32_t table) { pool.charge(*table_budgets[table]); }
+    /// Of a rule that leads its window: that of the window, if it is shared.
+    [[nodiscard]] StateBudget& budget_of_window(std::uint32_t rule) {
+        return shared_of[rule] != nullptr ? shared_of[rule]->budget : *table_budgets[windows[rule]->table];
+    }
+    void charge_window(std::uint32_t rule) { pool.charge(budget_of_window(rule)); }
 
     std::shared_ptr<const Plan> plan;
     const PlanData& data;

@@ -166,7 +166,11 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
         if (const auto shares = grouped_windows.find(entry); shares != grouped_windows.end()) entries.here[shares->second] = bytes;
     }
     for (const std::uint32_t rule : table_rules[table]) {
-        if (shared_of[rule] != nullptr && !restore_shared(*shared_of[rule], *series, key, moment)) return wrong();
+        if (shared_of[rule] == nullptr) continue;
+        charge_window(rule);
+        const bool taken = restore_shared(*shared_of[rule], *series, key, moment);
+        charge(table);
+        if (!taken) return wrong();
     }
     return {};
 }

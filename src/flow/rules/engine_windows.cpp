@@ -22,7 +22,7 @@ WindowHead& Engine::Impl::head_of(const WindowPlan& window, std::uint32_t series
 void Engine::Impl::take(std::uint32_t index, const data::Reading& reading, Output& out) {
     const WindowPlan& window = *windows[index];
     const RowMemo& row = row_of(window.table);
-    charge(window.table);
+    charge_window(index);
     if (row.row == nullptr) {
         ++charged[index]->state_full;
         return;

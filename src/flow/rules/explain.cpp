@@ -227,6 +227,7 @@ std::vector<std::string> others(const PlanData& data, const std::vector<std::uin
 std::vector<ExplainedRule> explain(const Plan& plan) {
     const PlanData& data = plan.data();
     std::vector<ExplainedRule> all(data.rules.size());
+    std::vector<std::optional<WindowPlan>> united;  // of window groups
     std::vector<std::vector<std::uint32_t>> by_filters(data.filter_sets.size());
     for (std::uint32_t i = 0; i < data.rules.size(); ++i) by_filters[data.rules[i].filter_set].push_back(i);
     std::vector<bool> table_seen(data.tables.size());
@@ -258,7 +259,9 @@ std::vector<ExplainedRule> explain(const Plan& plan) {
         }
         if (rule.window) {
             const WindowGroup* group = rule.window_group ? &data.window_groups[*rule.window_group] : nullptr;
-            const WindowPlan window = group == nullptr ? *rule.window : unite(data, group->rules).window;
+            if (group != nullptr && united.size() <= *rule.window_group) united.resize(*rule.window_group + 1);
+            if (group != nullptr && !united[*rule.window_group]) united[*rule.window_group] = unite(data, group->rules).window;
+            const WindowPlan& window = group == nullptr ? *rule.window : *united[*rule.window_group];
             row.states.push_back({.what = window_text(window),
                                   .key = key_text(data, window.table),
                                   .bytes_a_key = window_bytes(window),

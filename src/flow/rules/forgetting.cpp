@@ -21,7 +21,10 @@ bool Engine::Impl::forget_oldest(std::uint32_t table) {
     StateBudget& at_work = pool.charged();
     charge(table);
     for (const std::uint32_t op : table_ops[table]) runner.release(data.ops[op], keys_of.row(*series));
-    for (const std::uint32_t rule : table_rules[table]) charged[rule]->windows_forgotten += forget_window(rule, *series);
+    for (const std::uint32_t rule : table_rules[table]) {
+        charge_window(rule);
+        charged[rule]->windows_forgotten += forget_window(rule, *series);
+    }
     keys_of.forget(*series);
     pool.charge(at_work);
     for (const std::uint32_t rule : table_rules[table]) tidy_due(rule);

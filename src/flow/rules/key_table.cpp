@@ -122,11 +122,12 @@ bool decode_key(std::string_view key, std::span<Value> components) {
     return key.empty();
 }
 
-KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget, bool forgets)
+KeyTable::KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget, bool forgets, std::size_t also)
     : stride_(state_bytes + sizeof(Head)),
       keys_max_(std::min<std::size_t>(keys_max, UINT32_MAX / 2)),
       seed_(seed),
       budget_(budget),
+      also_(also),
       forgets_(forgets),
       slots_(kSlotsMin) {
     rows_per_chunk_ = static_cast<std::uint32_t>(std::bit_floor(std::max<std::size_t>(1, kChunkBytes / stride_)));
@@ -164,7 +165,7 @@ std::optional<std::uint32_t> KeyTable::add(std::string_view wanted) {
     if (wanted.size() > kKeyBytesMax) return std::nullopt;
     if (size_ >= keys_max_ && (budget_.room == nullptr || !budget_.room->forget_oldest())) return std::nullopt;
     const bool is_long = wanted.size() > Head::kInlineBytes;
-    if (!budget_.take(stride_ + (is_long ? wanted.size() : 0) + kSlotBytes)) return std::nullopt;
+    if (!budget_.take(stride_ + (is_long ? wanted.size() : 0) + kSlotBytes + also_)) return std::nullopt;
     if ((size_ + 1) * 2 > slots_.size()) grow();
     std::uint32_t series = 0;
     if (!free_rows_.empty()) {
@@ -261,7 +262,7 @@ void KeyTable::forget(std::uint32_t series) {
     free_slot(series);
     unlink(series);
     auto* head_of = reinterpret_cast<Head*>(head(series));
-    std::size_t freed = stride_ + kSlotBytes;
+    std::size_t freed = stride_ + kSlotBytes + also_;
     if (head_of->size > Head::kInlineBytes) {
         freed += head_of->size;
         const std::uint32_t index = long_key(series).index;

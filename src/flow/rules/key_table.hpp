@@ -42,7 +42,9 @@ public:
     /// `state_bytes`: size of a row without its key, a multiple of 8. `seed`: a secret, because devices choose the keys: who could compute
     /// the hash could make a chain of all of them.
     /// `forgets`: rows begin with a KeyOrder, and a full table asks the budget's RoomMaker for room.
-    KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget, bool forgets = false);
+    /// `also`: bytes that a key counts beyond what it takes, for rules that keep what others have as well.
+    KeyTable(std::size_t state_bytes, std::size_t keys_max, std::uint64_t seed, StateBudget& budget, bool forgets = false,
+             std::size_t also = 0);
 
     [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key) const { return find(key, hash(key)); }
     /// Finds or adds; nothing when the table or the budget is full, or the key is too long.
@@ -110,6 +112,7 @@ private:
     std::size_t keys_max_;
     std::uint64_t seed_;
     StateBudget& budget_;
+    std::size_t also_;
     unsigned shift_ = 0;
     std::uint32_t rows_per_chunk_ = 1;
     bool forgets_ = false;

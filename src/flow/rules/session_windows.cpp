@@ -126,7 +126,7 @@ bool Engine::Impl::end_sessions(std::uint32_t index, std::int64_t now, std::size
     const WindowPlan& window = *windows[index];
     SessionRun& run = *sessions[index];
     const Walk walk(*this);
-    charge(window.table);
+    charge_window(index);
     while (!run.due.empty() && run.due.front().at <= now) {
         if (rows_max-- == 0) return false;
         const std::int64_t looked_at = run.due.front().at;

@@ -12,6 +12,9 @@ namespace {
 
 std::size_t round_up(std::size_t bytes) { return (bytes + 7) / 8 * 8; }
 
+/// Of whole streams each rule has a table of its own: a slice of a checkpoint has a key of all of them.
+constexpr std::size_t kWholeMembersMax = 64;
+
 bool in_blocks(const WindowPlan& window) { return window.form == WindowForm::timed || window.form == WindowForm::session; }
 
 }  // namespace
@@ -30,7 +33,9 @@ void group_windows(PlanData& data, std::span<const RuleSpec> specs) {
     using Place = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, bool>;  // key, topics, partition, what is done when it is full
     using Times = std::tuple<WindowForm, std::uint32_t, std::uint32_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
     using Readings = std::tuple<NodeId, NodeId, bool, std::vector<std::uint32_t>>;  // time, WHERE, needs JSON, tables of its functions
-    std::map<std::tuple<Place, Times, Readings>, std::vector<std::uint32_t>> groups;
+    // What grows must be the same as well: it counts for each member, so each has to have it.
+    using Kept = std::vector<std::pair<Accumulator, NodeId>>;
+    std::map<std::tuple<Place, Times, Readings, Kept>, std::vector<std::uint32_t>> groups;
     std::set<std::uint64_t> known;
     for (std::uint32_t i = 0; i < data.rules.size(); ++i) {
         const RulePlan& rule = data.rules[i];
@@ -44,16 +49,28 @@ void group_windows(PlanData& data, std::span<const RuleSpec> specs) {
         if (whole && (!rule.tables.empty() || specs[i].state_bytes_max != 0)) continue;
         std::vector<std::uint32_t> tables = rule.tables;
         std::ranges::sort(tables);
+        Kept kept;
+        const bool keeps_readings = window.form == WindowForm::sliding || window.form == WindowForm::hopping_count;
+        for (const AccumulatorPlan& accumulator : window.accumulators) {
+            if (keeps_readings || accumulator.kind == Accumulator::numbers || accumulator.kind == Accumulator::list)
+                kept.emplace_back(accumulator.kind, accumulator.argument);
+        }
+        std::ranges::sort(kept);
         groups[{{table.key, rule.filter_set, whole ? kNone : window.table, table.forgets},
                 {window.form, window.length, window.hop, window.span_ms, window.hop_ms, window.gap_ms, window.lateness_ms},
-                {window.event_time.value_or(kNone), rule.where.value_or(kNone), rule.needs_json(), std::move(tables)}}]
+                {window.event_time.value_or(kNone), rule.where.value_or(kNone), rule.needs_json(), std::move(tables)},
+                std::move(kept)}]
             .push_back(i);
     }
     for (auto& [what, rules] : groups) {
-        if (rules.size() < 2) continue;
-        for (const std::uint32_t rule : rules) data.rules[rule].window_group = static_cast<std::uint32_t>(data.window_groups.size());
         const bool whole = !data.partitions[*data.rules[rules[0]].partition].whole.empty();
-        data.window_groups.push_back({.rules = std::move(rules), .whole = whole});
+        const std::size_t most = whole ? kWholeMembersMax : rules.size();
+        for (std::size_t at = 0; at + 1 < rules.size(); at += most) {
+            const auto from = rules.begin() + static_cast<std::ptrdiff_t>(at);
+            std::vector<std::uint32_t> together(from, from + static_cast<std::ptrdiff_t>(std::min(most, rules.size() - at)));
+            for (const std::uint32_t rule : together) data.rules[rule].window_group = static_cast<std::uint32_t>(data.window_groups.size());
+            data.window_groups.push_back({.rules = std::move(together), .whole = whole});
+        }
     }
 }
 

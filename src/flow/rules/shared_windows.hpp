@@ -9,6 +9,7 @@
 
 #include "flow/rules/engine.hpp"
 #include "flow/rules/plan_data.hpp"
+#include "flow/rules/stored_value.hpp"
 
 namespace sluice::rules {
 
@@ -30,6 +31,8 @@ struct WindowMember {
 /// One window of several rules, in an engine.
 struct SharedWindow {
     WindowPlan window;  ///< with the accumulators of all
+    /// What it keeps counts for each member, as if each kept it alone: so it is saved, and what is saved must be bounded.
+    StateBudget budget;
     std::vector<WindowMember> members;
     // Counted once, for the members to be told: what happened to all of them, and to those with an accumulator.
     RuleCounters common;

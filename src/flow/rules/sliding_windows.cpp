@@ -112,7 +112,7 @@ void Engine::Impl::emit_sliding(std::uint32_t index, std::uint32_t series, std::
 bool Engine::Impl::pass_sliding(std::uint32_t index, std::int64_t watermark, std::size_t rows_max, Output& out) {
     SlidingRun& run = *slidings[index];
     const Walk walk(*this);
-    charge(windows[index]->table);
+    charge_window(index);
     for (; !run.due.empty() && run.due.front().at <= watermark; --rows_max) {
         if (rows_max == 0) return false;
         const Due next = run.due.front();

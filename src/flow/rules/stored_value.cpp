@@ -83,7 +83,7 @@ Value ValuePool::load(const StoredValue& value) const {
 /// A text's memory is kept for the next text. Where keys are forgotten what is charged must follow from what is kept: a restart knows no
 /// more.
 void ValuePool::drop_text(StoredValue& value) {
-    if (budget_->room != nullptr) free(value);
+    if (budget_->counts_what_is_kept()) free(value);
 }
 
 void ValuePool::free(StoredValue& value) {

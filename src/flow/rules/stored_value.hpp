@@ -38,18 +38,21 @@ struct StateBudget {
 
     std::size_t bytes = 0;
     std::size_t bytes_max = 0;
-    StateBudget* whole = nullptr;  ///< of which this is a part: what is taken here is taken there, too
+    StateBudget* whole = nullptr;  ///< of which this is a part: what is taken here is taken there, too …
+    std::size_t times = 1;         ///< … so often: what several rules keep together counts for each of them
     std::uint64_t refused = 0;     ///< how often there was no room
-    RoomMaker* room = nullptr;     ///< of rules that forget: what is free again counts as given back, though its memory is kept
+    RoomMaker* room = nullptr;     ///< of rules that forget
+    /// What is free again counts as given back, though its memory is kept: of rules that forget.
+    [[nodiscard]] bool counts_what_is_kept() const { return room != nullptr || (times != 1 && whole->room != nullptr); }
     [[nodiscard]] bool take(std::size_t more) { return fits(more) || take_from_others(more); }
     void give(std::size_t less) {
         bytes -= less;
-        if (whole != nullptr) whole->give(less);
+        if (whole != nullptr) whole->give(less * times);
     }
 
 private:
     [[nodiscard]] bool fits(std::size_t more) {
-        if (more > bytes_max - (bytes < bytes_max ? bytes : bytes_max) || (whole != nullptr && !whole->take(more))) return false;
+        if (more > bytes_max - (bytes < bytes_max ? bytes : bytes_max) || (whole != nullptr && !whole->take(more * times))) return false;
         bytes += more;
         return true;
     }

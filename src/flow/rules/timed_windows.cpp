@@ -123,7 +123,7 @@ bool Engine::Impl::drain(std::uint32_t index, std::size_t rows_max, Output& out)
     TimedRun& run = *timed[index];
     if (!run.draining) return true;
     const Walk walk(*this);
-    charge(windows[index]->table);
+    charge_window(index);
     for (; run.pane < run.panes.size() && run.panes[run.pane].order < run.closing.until; ++run.pane, run.series = 0) {
         const TimedRun::Pane& pane = run.panes[run.pane];
         if (pane.order < run.closing.from) continue;

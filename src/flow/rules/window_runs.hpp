@@ -43,7 +43,7 @@ struct TimedRun {
         std::int64_t until = 0;
     };
 
-    TimedRun(std::size_t block_bytes, StateBudget& budget) : blocks(block_bytes, budget) {}
+    TimedRun(std::size_t block_bytes, StateBudget& budget, std::size_t counted) : blocks(block_bytes, budget, counted) {}
 
     /// Adds to `open`; false: there is one with that start.
     bool add(const Window& window);
@@ -71,7 +71,7 @@ struct Due {
 };
 
 struct SessionRun {
-    SessionRun(std::size_t block_bytes, StateBudget& budget) : blocks(block_bytes, budget) {}
+    SessionRun(std::size_t block_bytes, StateBudget& budget, std::size_t counted) : blocks(block_bytes, budget, counted) {}
 
     BlockPool blocks;
     std::vector<Due> due;   ///< a heap: when each open session should be looked at; not later than its end

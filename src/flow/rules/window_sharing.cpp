@@ -46,6 +46,7 @@ void Engine::Impl::share_windows(const std::vector<std::vector<std::uint32_t>>& 
             if (data.rules[rule].window->table != shared.window.table) stands_empty[data.rules[rule].window->table] = true;
         }
         put_bounds_together(shared);
+        shared.budget = {.bytes_max = SIZE_MAX, .whole = table_budgets[shared.window.table], .times = shared.members.size()};
     }
     std::vector<WindowPlan*> to_place;
     for (const auto& shared : shared_windows) to_place.push_back(&shared->window);
@@ -104,8 +105,17 @@ void Engine::Impl::put_bounds_together(const SharedWindow& shared) {
 void Engine::Impl::make_tables() {
     tables.clear();
     tables.reserve(data.tables.size());
+    std::vector<std::size_t> also(data.tables.size());
+    for (const auto& shared : shared_windows) {
+        for (const WindowMember& member : shared->members) {
+            also[shared->window.table] += row_bytes(*member.own) + ring_bytes(*member.own);
+            if (member.own->table != shared->window.table)
+                also[shared->window.table] += data.tables[member.own->table].row_bytes + KeyTable::kHeadBytes + KeyTable::kSlotBytes;
+        }
+        also[shared->window.table] -= row_bytes(shared->window) + ring_bytes(shared->window);
+    }
     for (std::size_t i = 0; i < data.tables.size(); ++i) {
-        tables.emplace_back(row_bytes_of[i], options.keys_max, options.hash_seed, *table_budgets[i], data.tables[i].forgets);
+        tables.emplace_back(row_bytes_of[i], options.keys_max, options.hash_seed, *table_budgets[i], data.tables[i].forgets, also[i]);
     }
     for (auto& rules : table_rules) rules.clear();
     for (auto& rules : table_users) rules.clear();
@@ -124,10 +134,15 @@ void Engine::Impl::make_tables() {
         if (windows[i] == nullptr || leaders[i] != i) continue;
         const WindowPlan& window = *windows[i];
         table_rules[window.table].push_back(i);
+        StateBudget& budget_of_blocks = *table_budgets[window.table];
+        std::size_t counted = window.state_bytes;
+        if (const SharedWindow* shared = shared_of[i]) {
+            counted = 0;
+            for (const WindowMember& member : shared->members) counted += member.own->state_bytes;
+        }
         blank.resize(std::max(blank.size(), window.state_bytes / sizeof(std::uint64_t)));
-        if (window.form == WindowForm::timed) timed[i] = std::make_unique<TimedRun>(window.state_bytes, *table_budgets[window.table]);
-        if (window.form == WindowForm::session)
-            sessions[i] = std::make_unique<SessionRun>(window.state_bytes, *table_budgets[window.table]);
+        if (window.form == WindowForm::timed) timed[i] = std::make_unique<TimedRun>(window.state_bytes, budget_of_blocks, counted);
+        if (window.form == WindowForm::session) sessions[i] = std::make_unique<SessionRun>(window.state_bytes, budget_of_blocks, counted);
         if (window.form == WindowForm::sliding) slidings[i] = std::make_unique<SlidingRun>();
         const bool by_time = timed[i] != nullptr || sessions[i] != nullptr || (slidings[i] != nullptr && window.event_time);
         if (by_time && !rule.paused) timed_rules.push_back(i);
