@@ -220,6 +220,7 @@ base::Status Engine::restore(base::ByteView saved, base::Monotonic now, base::Wa
     if (impl_->expected == 0) impl_->expect({&saved, 1});
     --impl_->expected;
     impl_->restored = true;
+    impl_->reading_at = std::max(impl_->reading_at, now);  // what is put out before the next one came no earlier
     impl_->find_entries_elsewhere(saved);
     const std::int64_t wall_ms = base::to_ms(wall);
     const Impl::RestoreMoment moment{.now = now,

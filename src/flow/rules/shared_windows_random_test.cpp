@@ -58,7 +58,10 @@ public:
             }
             const bool at_once = !many_keys_ || below(3) == 0;
             all([&](Life& run) { run.end_turn(now_, wall_, at_once); });
-            compare(together, alone);
+            bool goes_on = false;
+            all([&](Life& run) { goes_on = goes_on || run.engine().draining(); });
+            // In the middle of a window's rows each may have come to another key, if their order differs.
+            if (ordered_ || !goes_on) compare(together, alone);
             if (testing::Test::HasFailure()) return;
             const std::size_t budget = 1 + below(500);
             all([&](Life& run) { run.go_on_saving(budget); });

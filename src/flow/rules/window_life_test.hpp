@@ -169,7 +169,10 @@ public:
         engine_->end_replay();
         closed_ = engine_->windows_closed();
     }
-    void finish() { engine_->finish(*this); }
+    void finish() {
+        finishing_ = true;
+        engine_->finish(*this);
+    }
     [[nodiscard]] Engine& engine() { return *engine_; }
     [[nodiscard]] std::vector<std::string> rows_of(const std::string& id) { return std::exchange(rows_[id], {}); }
     [[nodiscard]] std::string counters_of(const std::string& id) {
@@ -194,7 +197,10 @@ public:
     void emit(const OutputRow& row) override {
         rows_[plan_->rules()[row.rule].id].push_back(
             std::string(base::as_text(row.json)) + " " + std::to_string(row.made.time_since_epoch().count()) + " " +
-            std::to_string((row.at + shift_).time_since_epoch().count()) + (row.reading == nullptr ? " by time" : ""));
+            (row.reading == nullptr ? "by time " : "") +
+            // What is put out at the end belongs to the last reading that this engine has seen: after a replay, its checkpoint's age
+            // decides.
+            (finishing_ && row.reading == nullptr ? "" : std::to_string((row.at + shift_).time_since_epoch().count())));
     }
     void forward(data::ShardIndex, PartitionMask, const data::Reading&) override { ADD_FAILURE() << "one shard"; }
 
@@ -223,6 +229,7 @@ private:
     std::shared_ptr<const Plan> plan_;
     Engine::Options options_;
     nanoseconds shift_;
+    bool finishing_ = false;
     std::unique_ptr<Engine> engine_;
     std::vector<Entry> journal_;
     std::uint64_t closed_ = 0;
