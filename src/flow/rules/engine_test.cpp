@@ -272,10 +272,10 @@ TEST(Engine, saved_state_follows_its_keys_to_another_number_of_shards) {
     const auto plan = plan_of({{"z", "SELECT d, zscore(v, 20) OVER (PARTITION BY d) AS z FROM 't'", {}},
                                {"w", "SELECT d, sum(v) AS s, count(*) AS n FROM 't' GROUP BY d, TUMBLINGWINDOW(ss, 10)", {}}});
     std::mt19937 random(11);
-    std::vector<std::string> payloads;
-    for (int i = 0; i < 400; ++i)
-        payloads.push_back(R"({"d":"dev)" + std::to_string(random() % 7) + R"(","v":)" + std::to_string(random() % 100) + "}");
-    const auto run = [&](std::vector<unsigned> shard_counts) {
+    std::vector<std::string> payloads(400);
+    for (std::string& payload : payloads)
+        payload = R"({"d":"dev)" + std::to_string(random() % 7) + R"(","v":)" + std::to_string(random() % 100) + "}";
+    const auto run = [&](const std::vector<unsigned>& shard_counts) {
         Rows rows;
         std::vector<std::unique_ptr<Engine>> engines;
         std::vector<base::Bytes> saved;
@@ -511,8 +511,7 @@ TEST(Compile, what_a_configuration_may_ask_for_is_bounded) {
         const RuleSpec spec{"r", sql, {}};
         return compile({&spec, 1}).plan == nullptr;
     };
-    std::string deep = "v";
-    for (int i = 0; i < 100; ++i) deep = "(" + deep + ")";
+    const std::string deep = std::string(100, '(') + "v" + std::string(100, ')');
     EXPECT_TRUE(fails("SELECT " + deep + " AS x FROM 't'"));
     std::string chain = "v";
     for (int i = 0; i < 20'000; ++i) chain += "+v";

@@ -58,8 +58,8 @@ void group_windows(PlanData& data, std::span<const RuleSpec> specs) {
         std::ranges::sort(kept);
         groups[{{table.key, rule.filter_set, whole ? kNone : window.table, table.forgets},
                 {window.form, window.length, window.hop, window.span_ms, window.hop_ms, window.gap_ms, window.lateness_ms},
-                {window.event_time.value_or(kNone), rule.where.value_or(kNone), rule.needs_json(), std::move(tables)},
-                std::move(kept)}]
+                {window.event_time.value_or(kNone), rule.where.value_or(kNone), rule.needs_json(), tables},
+                kept}]
             .push_back(i);
     }
     for (auto& [what, rules] : groups) {

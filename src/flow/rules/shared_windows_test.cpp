@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "flow/rules/explain.hpp"
 #include "flow/rules/plan_data.hpp"
 #include "flow/rules/rehearsal.hpp"
@@ -85,10 +87,9 @@ std::uint64_t bytes_with(const std::shared_ptr<const Plan>& plan, const base::By
 TEST(SharedWindows, count_for_each_rule_as_what_each_would_keep_alone) {
     for (const std::string window : {"COUNTWINDOW(10)", "COUNTWINDOW(10, 5)", "TUMBLINGWINDOW(ss, 1)", "SESSIONWINDOW(ss, 10, 1)",
                                      "SLIDINGWINDOW(ss, 1)", "TUMBLINGWINDOW(ss, 1) WITH (timestamp = ts)"}) {
-        std::vector<RuleSpec> specs;
-        for (int i = 0; i < 50; ++i)
-            specs.push_back(
-                spec("r" + std::to_string(i), "SELECT d, avg(v) + " + std::to_string(i) + " AS a FROM 't' GROUP BY d, " + window));
+        std::vector<RuleSpec> specs(50);
+        for (std::size_t i = 0; i < specs.size(); ++i)
+            specs[i] = spec("r" + std::to_string(i), fmt::format("SELECT d, avg(v) + {} AS a FROM 't' GROUP BY d, {}", i, window));
         const std::uint64_t one = bytes_with(plan_of({specs[0]}));
         const std::uint64_t two = bytes_with(plan_of({specs[0], specs[1]}));
         EXPECT_GT(two, one) << window;
@@ -198,7 +199,7 @@ TEST(SharedWindows, survive_restarts_with_another_number_of_shards) {
          {"d, COUNTWINDOW(3)", "d, COUNTWINDOW(4, 1)", "d, TUMBLINGWINDOW(ss, 2)", "d, SESSIONWINDOW(ss, 9, 1)", "TUMBLINGWINDOW(ss, 3)",
           "d, HOPPINGWINDOW(ss, 2, 1) WITH (timestamp = at)", "d, SLIDINGWINDOW(ss, 2) WITH (timestamp = at)"}) {
         for (const std::string what : {"sum(v) AS s", "count(*) AS n, max(v) AS m", "median(v) AS s, sum(v) AS t"})
-            specs.push_back(spec("r" + std::to_string(specs.size()), "SELECT " + what + " FROM 't' GROUP BY " + window));
+            specs.push_back(spec("r" + std::to_string(specs.size()), fmt::format("SELECT {} FROM 't' GROUP BY {}", what, window)));
     }
     const auto rows_with = [&](const std::vector<RuleSpec>& rules, unsigned shards, bool restarts) {
         Rows out;

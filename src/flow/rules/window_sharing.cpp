@@ -49,6 +49,7 @@ void Engine::Impl::share_windows(const std::vector<std::vector<std::uint32_t>>& 
         shared.budget = {.bytes_max = SIZE_MAX, .whole = table_budgets[shared.window.table], .times = shared.members.size()};
     }
     std::vector<WindowPlan*> to_place;
+    to_place.reserve(count);
     for (const auto& shared : shared_windows) to_place.push_back(&shared->window);
     for (std::uint32_t i = 0; i < count; ++i) {
         if (windows[i] != nullptr || !data.rules[i].window) continue;
