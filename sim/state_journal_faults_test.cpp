@@ -163,5 +163,21 @@ TEST(StateJournalFaults, turns_without_a_commit_never_count) {
     EXPECT_EQ(site.turns(), (std::map<unsigned, unsigned>{{1, 1}, {3, 1}}));
 }
 
+/// An event that is too large is lost, and only memory knows: whoever acknowledges has to ask.
+TEST(StateJournalFaults, a_loss_is_unsaved_until_the_spool_has_written_it_down) {
+    Site site;
+    ASSERT_TRUE(site.start());
+    EXPECT_FALSE(site.rig.spool->has_unsaved_losses());
+    EXPECT_FALSE(site.rig.append(kAlert, std::string(1U << 20, 'x')));
+    site.take(1);
+    EXPECT_TRUE(site.commit_journal());
+    EXPECT_TRUE(site.rig.spool->has_unsaved_losses());
+    ASSERT_TRUE(site.rig.spool->commit());
+    EXPECT_FALSE(site.rig.spool->has_unsaved_losses());
+    site.power_cut();
+    ASSERT_TRUE(site.start());
+    EXPECT_EQ(SpoolRig::dropped(site.rig.stats(kAlert), base::DropReason::too_large), 1U);
+}
+
 }  // namespace
 }  // namespace sluice::sim

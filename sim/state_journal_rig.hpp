@@ -56,10 +56,7 @@ struct Site {
     /// A reading that moves state and causes an event of each of two classes.
     void take(unsigned reading) {
         const std::string text = std::to_string(reading);
-        for (const auto event_class : {kAlert, kAggregate}) {
-            const data::Event event{event_class, "rule", rig.clock.wall().time, base::as_bytes(text)};
-            journal->note(*rig.spool, *rig.spool->append(event), event);
-        }
+        for (const auto event_class : {kAlert, kAggregate}) put(event_class, text);
         take_turn(reading);
     }
     /// An event alone.

@@ -27,8 +27,7 @@ TEST(StateJournal, one_sync_makes_a_reading_and_its_events_safe) {
 TEST(StateJournal, events_without_a_turn_are_for_the_spool_to_say) {
     Site site;
     ASSERT_TRUE(site.start());
-    const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes("1")};
-    site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+    site.put(kAlert, "1");
     const std::uint64_t before = site.journal->stats().syncs;
     EXPECT_FALSE(site.commit_journal());
     EXPECT_EQ(site.journal->stats().syncs, before);
@@ -40,8 +39,7 @@ TEST(StateJournal, one_sync_makes_urgent_events_of_several_classes_safe) {
     ASSERT_TRUE(site.start());
     const auto take = [&site] {
         for (const auto event_class : {kAlert, kAggregate, kSample}) {
-            const data::Event event{event_class, "rule", site.rig.clock.wall().time, base::as_bytes("1")};
-            site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+            site.put(event_class, "1");
         }
     };
     take();
@@ -63,8 +61,7 @@ TEST(StateJournal, more_events_than_are_kept_twice_are_in_the_spool_first) {
     ASSERT_TRUE(site.start());
     for (unsigned i = 0; i < kEvents; ++i) {
         const std::string text = std::to_string(i) + std::string(100'000, 'x');
-        const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes(text)};
-        site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+        site.put(kAlert, text);
     }
     site.take_turn(1);
     EXPECT_TRUE(site.commit_journal());
@@ -84,8 +81,7 @@ TEST(StateJournal, what_was_acknowledged_before_the_disk_failed_comes_again_in_i
         std::vector<std::string> expected;
         for (const unsigned reading : {1U, 2U, 3U}) {
             const std::string text = std::to_string(reading) + std::string(6'000, 'x');  // more than a block
-            const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes(text)};
-            site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+            site.put(kAlert, text);
             expected.push_back(text);
             site.take_turn(reading);
             EXPECT_TRUE(site.commit_journal());
@@ -222,8 +218,7 @@ TEST(StateJournal, a_start_that_dies_in_what_it_brings_is_finished_by_the_next) 
             std::vector<std::string> expected;
             for (const unsigned reading : {1U, 2U, 3U, 4U}) {
                 const std::string text = std::to_string(reading) + std::string(4'500, 'x');  // more than a block
-                const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes(text)};
-                site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+                site.put(kAlert, text);
                 expected.push_back(text);
                 site.take_turn(reading);
             }
@@ -250,8 +245,7 @@ struct TornWrite {
         EXPECT_TRUE(site.start());
         for (const auto size : {std::size_t{10}, kMoreThanABlock, std::size_t{10}}) {
             const std::string text = std::to_string(++events) + std::string(size, 'x');
-            const data::Event event{kAlert, "rule", site.rig.clock.wall().time, base::as_bytes(text)};
-            site.journal->note(*site.rig.spool, *site.rig.spool->append(event), event);
+            site.put(kAlert, text);
             expected.push_back(text);
         }
         site.take_turn(1);

@@ -36,8 +36,8 @@ Result<data::Sequence> Parts::append(const data::Event& event) {
     }
     const data::Sequence sequence(log.next);
     ++log.next;
-    if (bounded && pending_bytes + needed > options.pending_bytes_max)
-        [[unlikely]] {  // more important classes, and what was promised, fill it
+    // More important classes, and what was promised, fill it.
+    if (bounded && pending_bytes + needed > options.pending_bytes_max) [[unlikely]] {
         if (log.pending.empty()) pass_hole(log);
         return sequence;
     }
