@@ -25,7 +25,7 @@ EXTRA = ["-Wno-unknown-warning-option", "-Wno-unused-command-line-argument"]
 
 
 def commands(build: pathlib.Path) -> dict:
-    """Compile commands by absolute file name, without compiler, launcher, -o and -c."""
+    """Compile commands by absolute file name, without compiler, launcher, -o, -c and -include."""
     found = {}
     for row in json.loads((build / "compile_commands.json").read_text()):
         words = shlex.split(row["command"])
@@ -35,7 +35,7 @@ def commands(build: pathlib.Path) -> dict:
         for word in words:
             if skip:
                 skip = False
-            elif word == "-o":
+            elif word in ("-o", "-include"):  # GCC's precompiled headers; without them a file that forgets an #include is found
                 skip = True
             elif word != "-c" and word != row["file"]:
                 arguments.append(word)

@@ -119,9 +119,9 @@ void Shard::go_on_from(std::chrono::nanoseconds shift, bool save_soon) {
 }
 
 base::WallTime Shard::wall() {
-    if (!wall_known_) {
-        wall_ = clock_.wall().time;
-        wall_known_ = true;
+    if (wall_of_ != now_) {
+        wall_ = clock_.wall().time - (clock_.now() - now_);  // of that moment, not of this
+        wall_of_ = now_;
     }
     return wall_;
 }
@@ -220,7 +220,6 @@ bool Shard::to_shard(data::ShardIndex shard, hub::ShardMessage&& message) {
 
 void Shard::on_turn(base::Monotonic now) {
     now_ = now;
-    wall_known_ = false;
     // Quiet: between two versions of the rules nothing may be evaluated; but what others still have under way here is answered, or they
     // would never be quiet. Saving: what is saved must not be emitted, too.
     if (phase_ != Phase::quiet || !peers_quiet()) take_mail(now);
@@ -330,10 +329,11 @@ unsigned Shard::send_forwards(std::uint64_t turn, bool awaited) {
     return sent;
 }
 
-/// Windows that have closed are out once all of their rows are.
+/// What has closed is out once nothing is due any more: a replay lets go of all that was due by then.
 void Shard::record_closed() {
     const std::uint64_t closed = engine_->windows_closed();
-    if (closed == closed_seen_ || engine_->draining()) return;
+    if (closed == closed_seen_) return;
+    if (const auto due = engine_->next_deadline(); due && *due <= now_) return;
     closed_seen_ = closed;
     if (options_.journal) journal_.add_time(now_, wall());
 }

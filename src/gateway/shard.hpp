@@ -257,7 +257,7 @@ private:
 
     base::Monotonic now_{};
     base::WallTime wall_{};
-    bool wall_known_ = false;
+    base::Monotonic wall_of_ = base::Monotonic::min();  ///< the moment of wall_
     std::uint64_t durable_seen_ = 0;
     std::uint64_t session_seen_ = 0;
     std::uint64_t readings_seen_ = 0;

@@ -1,6 +1,7 @@
 #include "cli/load/resources.hpp"
 
 #include <cerrno>
+#include <ctime>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -11,6 +12,7 @@
 namespace sluice::load {
 namespace {
 
+constexpr pid_t kProcessMax = 1 << 22;   // of Linux; a clock's name has no room for more
 constexpr std::uint64_t kOwnFiles = 64;  // standard streams, epoll, wake-up, data files, listeners
 
 }  // namespace
@@ -33,21 +35,15 @@ base::Status allow_connections(std::uint32_t connections) {
 }
 
 base::Result<ProcessUse> process_use(pid_t process) {
-    const std::string folder = "/proc/" + std::to_string(process);
-    std::ifstream stat_file(folder + "/stat");
-    std::string stat;
-    if (!std::getline(stat_file, stat)) return base::Error{base::Errc::not_found};
-    // The name in field 2 may hold spaces and brackets: fields are counted from the last ')'. utime and stime are 14 and 15 (proc(5)).
-    std::istringstream fields(stat.substr(stat.rfind(')') + 2));
-    std::string skipped;
-    for (int field = 3; field < 14; ++field) fields >> skipped;
-    std::uint64_t user = 0, system = 0;
-    fields >> user >> system;
+    // The process's CPU clock, not /proc/PID/stat: that counts in steps of 10 ms, in which a short run can cost nothing.
+    clockid_t clock{};
+    if (process < 0 || process > kProcessMax || ::clock_getcpuclockid(process, &clock) != 0) return base::Error{base::Errc::not_found};
+    timespec spent{};
+    if (::clock_gettime(clock, &spent) != 0) return base::Error{base::Errc::not_found};
     ProcessUse use;
-    const auto ticks_per_second = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-    use.cpu = std::chrono::nanoseconds((user + system) * 1'000'000'000U / ticks_per_second);
+    use.cpu = std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
 
-    std::ifstream status_file(folder + "/status");
+    std::ifstream status_file("/proc/" + std::to_string(process) + "/status");
     for (std::string line; std::getline(status_file, line);) {
         std::istringstream words(line);
         std::string key;

@@ -17,12 +17,12 @@ namespace sluice::load {
 [[nodiscard]] std::uint64_t open_files_max();
 
 struct ProcessUse {
-    std::chrono::nanoseconds cpu{};  ///< user and system, all threads, ended ones too; 10 ms steps (/proc/PID/stat)
+    std::chrono::nanoseconds cpu{};  ///< user and system, all threads, ended ones too (CPU clock of the process)
     std::uint64_t memory_peak = 0;   ///< bytes (VmHWM)
     std::uint64_t memory = 0;        ///< bytes now (VmRSS)
     std::uint32_t threads = 0;
 };
-/// Errors: not_found (no such process, or no /proc).
+/// Errors: not_found (no such process). Without /proc memory and threads stay 0.
 [[nodiscard]] base::Result<ProcessUse> process_use(pid_t process);
 /// Of all of them together; one that is gone counts as nothing.
 [[nodiscard]] ProcessUse process_use(std::span<const pid_t> processes);

@@ -213,7 +213,7 @@ void Engine::Impl::run_rule(std::uint32_t index, const data::Reading& reading, O
     }
     ++count.evaluated;
     scope.bad_values = 0;
-    if (rule.window && rule.window->event_time && !advance(index, *windows[index], out)) {
+    if (rule.window && rule.window->event_time && !advance(index, *windows[index].plan, out)) {
         ++count.bad_value;
         return;
     }
@@ -254,14 +254,14 @@ EngineCounters Engine::totals() const {
 RuleState Engine::state_of(std::size_t rule) const {
     const RulePlan& plan = impl_->data.rules[rule];
     if (!plan.group) return {};
-    const std::uint32_t holder = *impl_->data.rules[impl_->leaders[rule]].group;
+    const std::uint32_t holder = *impl_->data.rules[impl_->windows[rule].leader].group;
     const StateGroup& group = impl_->data.groups[holder];
     const StateBudget& budget = impl_->group_budgets[holder];
     RuleState result{.bytes = budget.bytes, .bytes_max = budget.bytes_max, .rules = impl_->group_rules[holder]};
     // Of a whole stream there is one owner, and its bound is the whole of it.
     if (group.whole && impl_->whole_owners[*plan.partition] != impl_->options.shard) result.bytes_max = 0;
     for (const std::uint32_t table : plan.tables) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[table].size());
-    if (plan.window) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[impl_->windows[rule]->table].size());
+    if (plan.window) result.keys = std::max<std::uint64_t>(result.keys, impl_->tables[impl_->windows[rule].plan->table].size());
     return result;
 }
 

@@ -1,5 +1,6 @@
 // The inside of an Engine: engine.cpp evaluates readings, engine_output.cpp makes rows, engine_windows.cpp and *_windows.cpp windows,
-// window_sharing.cpp decides which rules have one window together, shared_output.cpp runs it for them, engine_state.cpp saves and restores.
+// equal_windows.cpp decides which rules have one window together, window_sharing.cpp where windows lie, shared_output.cpp runs those of
+// several rules, shared_state.cpp saves and restores those, engine_state.cpp all.
 #pragma once
 
 #include <cstdint>
@@ -109,15 +110,22 @@ struct Engine::Impl {
     // window_sharing.cpp
     /// Rules that have one window together, the first of them leads: before there are any keys.
     void share_windows(const std::vector<std::vector<std::uint32_t>>& shares);
-    [[nodiscard]] std::vector<std::vector<std::uint32_t>> groups_here() const;
     void bound_states();
     void make_tables();
     void put_bounds_together(const SharedWindow& shared);
+
+    // equal_windows.cpp
     /// Shares by what was saved.
     void expect(std::span<const base::ByteView> saved);
+    [[nodiscard]] std::vector<std::vector<std::uint32_t>> groups_here() const;
+    [[nodiscard]] std::vector<std::optional<WindowTrace>> trace_windows(std::span<const base::ByteView> saved) const;
+
+    // shared_state.cpp
     /// What the members' own tables would have had of this key.
     void save_for_members(const SharedWindow& shared, std::uint32_t series, base::Bytes& out) const;
     [[nodiscard]] bool restore_shared(SharedWindow& shared, std::uint32_t series, std::string_view key, const RestoreMoment& moment);
+    /// Entries of a stream that belong to keys of another table.
+    void find_entries_elsewhere(base::ByteView saved);
 
     // timed_windows.cpp
     void take_timed(std::uint32_t index, const WindowPlan& window, const RowMemo& at, const data::Reading& reading, Output& out);
@@ -125,8 +133,11 @@ struct Engine::Impl {
     /// nullptr: all windows that it would belong to have closed.
     [[nodiscard]] TimedRun::Pane* event_pane(std::uint32_t index, const WindowPlan& window, TimedRun& run, Output& out);
     void begin_close(std::uint32_t index);
-    /// Puts out up to `rows` of a closing window and empties panes; true: done.
-    bool drain(std::uint32_t index, std::size_t rows, Output& out);
+    /// Puts out up to `rows` of a closing window, which become fewer, and empties panes; true: done.
+    bool drain(std::uint32_t index, std::size_t& rows, Output& out);
+    void drain_all(std::uint32_t index, Output& out);
+    /// Puts out up to `rows` of the windows that have ended by `now` (of event time: by the watermark).
+    void close_ended(std::uint32_t index, base::Monotonic now, std::size_t rows, Output& out);
     void emit_closing(std::uint32_t index, const TimedRun::Pane& pane, std::uint32_t series, Output& out);
     [[nodiscard]] bool empty_panes(std::uint32_t index, std::size_t rows);
     void pass_timed(std::uint32_t index, Output& out);
@@ -192,8 +203,6 @@ struct Engine::Impl {
     void save_key(std::uint32_t table, std::uint32_t series, base::Bytes& out) const;
     /// Of a table that forgets: when the key was seen.
     void save_seen(std::uint32_t table, std::uint32_t series, base::Bytes& out) const;
-    /// Entries of a stream that belong to keys of another table: of shared windows.
-    void find_entries_elsewhere(base::ByteView saved);
     base::Status restore_windows(base::ByteView record, const RestoreMoment& moment);
     base::Status restore_key(base::ByteView record, const RestoreMoment& moment);
     /// How many turns ago the key of a record was seen, where that matters: its table forgets.
@@ -216,7 +225,7 @@ struct Engine::Impl {
     void charge(std::uint32_t table) { pool.charge(*table_budgets[table]); }
     /// Of a rule that leads its window: that of the window, if it is shared.
     [[nodiscard]] StateBudget& budget_of_window(std::uint32_t rule) {
-        return shared_of[rule] != nullptr ? shared_of[rule]->budget : *table_budgets[windows[rule]->table];
+        return windows[rule].shared != nullptr ? windows[rule].shared->budget : *table_budgets[windows[rule].plan->table];
     }
     void charge_window(std::uint32_t rule) { pool.charge(budget_of_window(rule)); }
 
@@ -240,12 +249,15 @@ struct Engine::Impl {
     std::vector<std::unique_ptr<SessionRun>> sessions;
     std::vector<std::unique_ptr<SlidingRun>> slidings;
     std::vector<std::uint32_t> timed_rules;  ///< rows of theirs can come without a reading
-    // Of each rule. A window that is shared runs as that of its first rule, the leader; the others have no runs of their own.
-    std::vector<std::uint32_t> leaders;                    ///< whose window it is: almost always its own
-    std::vector<const WindowPlan*> windows;                ///< as it lies in the rows; nullptr: none
-    std::vector<SharedWindow*> shared_of;                  ///< of a leader; nullptr: not shared
-    std::vector<RuleCounters*> charged;                    ///< its counters; of a leader those that its members will be told of
-    std::vector<std::unique_ptr<WindowPlan>> own_windows;  ///< those that could be shared, and are not
+    /// A window of a rule. One that is shared runs as that of its first rule, the leader; the others have no runs of their own.
+    struct RuleWindow {
+        std::uint32_t leader = 0;          ///< whose window it is: almost always its own
+        const WindowPlan* plan = nullptr;  ///< as it lies in the rows; nullptr: none
+        SharedWindow* shared = nullptr;    ///< of a leader; nullptr: not shared
+        std::unique_ptr<WindowPlan> own;   ///< one that could be shared, and is not
+    };
+    std::vector<RuleWindow> windows;     ///< of each rule
+    std::vector<RuleCounters*> charged;  ///< of each rule its counters; of a leader those that its members will be told of
     std::vector<std::unique_ptr<SharedWindow>> shared_windows;
     std::vector<bool> stands_empty;         ///< of each table: its rule's window is kept in another
     std::vector<std::size_t> row_bytes_of;  ///< of each table, with the windows that lie in it here

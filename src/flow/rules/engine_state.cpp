@@ -9,7 +9,7 @@
 namespace sluice::rules {
 namespace {
 
-constexpr std::uint16_t kVersion = 3;
+constexpr std::uint16_t kVersion = 4;
 constexpr std::uint16_t kVersionOldest = 2;
 /// Readings of a shard, ever.
 constexpr std::uint64_t kTurnsMax = std::uint64_t{1} << 62;
@@ -28,7 +28,7 @@ void Engine::Impl::save_early(std::uint32_t table, std::uint32_t series) {
 /// What windows keep for all keys together.
 void Engine::Impl::save_windows(base::Monotonic now, base::Bytes& out) const {
     for (std::uint32_t rule = 0; rule < data.rules.size(); ++rule) {
-        const std::uint32_t leader = leaders[rule];
+        const std::uint32_t leader = windows[rule].leader;
         std::int64_t watermark = kNoWatermark;
         if (timed[leader] != nullptr) watermark = timed[leader]->watermark;
         if (sessions[leader] != nullptr) watermark = sessions[leader]->watermark;
@@ -60,18 +60,18 @@ void Engine::Impl::save_key(std::uint32_t table, std::uint32_t series, base::Byt
     for (const std::uint32_t op : table_ops[table])
         append_entry(out, data.ops[op].fingerprint, [&] { runner.save(data.ops[op], row, now, out); });
     for (const std::uint32_t rule : table_rules[table]) {
-        if (shared_of[rule] == nullptr) {
-            append_entry(out, windows[rule]->fingerprint, [&] { save_window(rule, nullptr, series, now, out); });
+        if (windows[rule].shared == nullptr) {
+            append_entry(out, windows[rule].plan->fingerprint, [&] { save_window(rule, nullptr, series, now, out); });
             continue;
         }
-        for (const WindowMember& member : shared_of[rule]->members) {
+        for (const WindowMember& member : windows[rule].shared->members) {
             if (member.own->table == table)
                 append_entry(out, member.own->fingerprint, [&] { save_window(rule, &member, series, now, out); });
         }
     }
     record.close();
     for (const std::uint32_t rule : table_rules[table]) {
-        if (shared_of[rule] != nullptr) save_for_members(*shared_of[rule], series, out);
+        if (windows[rule].shared != nullptr) save_for_members(*windows[rule].shared, series, out);
     }
 }
 
@@ -84,7 +84,7 @@ base::Status Engine::Impl::restore_windows(base::ByteView record, const RestoreM
                                     [&](const RulePlan& rule) { return rule.window && rule.window->fingerprint == fingerprint; });
     if (found == data.rules.end()) return {};
     const auto rule = static_cast<std::uint32_t>(found - data.rules.begin());
-    if (leaders[rule] != rule) return {};  // the leader has the same
+    if (windows[rule].leader != rule) return {};  // the leader has the same
     // Of a whole stream only its owner: another shard would never close these windows.
     const PartitionPlan& partition = data.partitions[*found->partition];
     if (!partition.whole.empty() && whole_owners[*found->partition] != options.shard) return {};
@@ -137,8 +137,8 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
     if (!series) return no_room();
     charge(table);
     for (const std::uint32_t rule : table_rules[table]) {
-        for (std::size_t i = 0; shared_of[rule] != nullptr && i < shared_of[rule]->members.size(); ++i)
-            entries.here[shared_of[rule]->members[i].rule] = {};
+        for (std::size_t i = 0; windows[rule].shared != nullptr && i < windows[rule].shared->members.size(); ++i)
+            entries.here[windows[rule].shared->members[i].rule] = {};
     }
     const std::uint64_t refused = pool.charged().refused;
     // What cannot be taken over is damaged, or there was no room for all of it.
@@ -160,15 +160,16 @@ base::Status Engine::Impl::restore_key(base::ByteView record, const RestoreMomen
                 return wrong();
         }
         for (const std::uint32_t rule : table_rules[table]) {
-            if (shared_of[rule] == nullptr && windows[rule]->fingerprint == entry && !restore_window(rule, *series, bytes, moment))
+            if (windows[rule].shared == nullptr && windows[rule].plan->fingerprint == entry &&
+                !restore_window(rule, *series, bytes, moment))
                 return wrong();
         }
         if (const auto shares = grouped_windows.find(entry); shares != grouped_windows.end()) entries.here[shares->second] = bytes;
     }
     for (const std::uint32_t rule : table_rules[table]) {
-        if (shared_of[rule] == nullptr) continue;
+        if (windows[rule].shared == nullptr) continue;
         charge_window(rule);
-        const bool taken = restore_shared(*shared_of[rule], *series, key, moment);
+        const bool taken = restore_shared(*windows[rule].shared, *series, key, moment);
         charge(table);
         if (!taken) return wrong();
     }

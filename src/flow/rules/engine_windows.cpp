@@ -20,7 +20,7 @@ WindowHead& Engine::Impl::head_of(const WindowPlan& window, std::uint32_t series
 }
 
 void Engine::Impl::take(std::uint32_t index, const data::Reading& reading, Output& out) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     const RowMemo& row = row_of(window.table);
     charge_window(index);
     if (row.row == nullptr) {
@@ -42,7 +42,7 @@ void Engine::Impl::take(std::uint32_t index, const data::Reading& reading, Outpu
 }
 
 void Engine::Impl::accumulate(std::uint32_t index, const WindowPlan& window, std::byte* state) {
-    if (SharedWindow* shared = shared_of[index]; shared != nullptr) return accumulate_shared(*shared, state);
+    if (SharedWindow* shared = windows[index].shared; shared != nullptr) return accumulate_shared(*shared, state);
     for (const AccumulatorPlan& accumulator : window.accumulators) {
         const Value value = accumulator.kind == Accumulator::rows ? Value::null() : evaluate(scope, accumulator.argument);
         const Taken taken = runner.accumulators().accept(accumulator.kind, state + accumulator.offset, value, event_ms);
@@ -52,7 +52,7 @@ void Engine::Impl::accumulate(std::uint32_t index, const WindowPlan& window, std
 }
 
 void Engine::Impl::keep_values(std::uint32_t index, const WindowPlan& window, StoredValue* values) {
-    if (SharedWindow* shared = shared_of[index]; shared != nullptr) return keep_shared_values(*shared, values);
+    if (SharedWindow* shared = windows[index].shared; shared != nullptr) return keep_shared_values(*shared, values);
     for (const AccumulatorPlan& accumulator : window.accumulators) {
         StoredValue& kept = *values++;
         const Value value = accumulator.kind == Accumulator::rows ? Value::null() : evaluate(scope, accumulator.argument);
@@ -121,7 +121,7 @@ void Engine::Impl::take_hopping(std::uint32_t index, const WindowPlan& window, c
 
 void Engine::Impl::emit_window(std::uint32_t index, const WindowPlan& window, std::uint32_t series, const std::byte* state,
                                const WindowSpan* span, const data::Reading* reading, Output& out) {
-    if (SharedWindow* shared = shared_of[index]; shared != nullptr) return emit_shared(*shared, series, state, span, reading, out);
+    if (SharedWindow* shared = windows[index].shared; shared != nullptr) return emit_shared(*shared, series, state, span, reading, out);
     // The present reading may be in the middle of its evaluation.
     const data::Reading* present = std::exchange(scope.reading, reading);
     const std::uint64_t bad_before = std::exchange(scope.bad_values, 0);
@@ -180,7 +180,7 @@ bool Engine::Impl::advance(std::uint32_t index, const WindowPlan& window, Output
 void Engine::Impl::close_due(base::Monotonic now) {
     for (const std::uint32_t index : timed_rules) {
         TimedRun* run = timed[index].get();
-        if (run == nullptr || windows[index]->event_time) continue;
+        if (run == nullptr || windows[index].plan->event_time) continue;
         if (!run->draining && !run->open.empty() && run->open.front().span.at <= now) begin_close(index);
     }
     find_next_due();
@@ -190,7 +190,7 @@ void Engine::Impl::find_next_due() {
     next_due = base::Monotonic::max();
     any_draining = false;
     for (const std::uint32_t index : timed_rules) {
-        const bool event_time = windows[index]->event_time.has_value();
+        const bool event_time = windows[index].plan->event_time.has_value();
         if (timed[index] != nullptr) {
             const TimedRun& run = *timed[index];
             any_draining = any_draining || run.draining || (event_time && run.has_ended());
@@ -209,7 +209,7 @@ void Engine::on_time(base::Monotonic now, base::WallTime, Output& out) {
     Impl& engine = *impl_;
     ++engine.turn;
     for (const std::uint32_t index : engine.timed_rules) {
-        const bool event_time = engine.windows[index]->event_time.has_value();
+        const bool event_time = engine.windows[index].plan->event_time.has_value();
         if (const SessionRun* run = engine.sessions[index].get(); run != nullptr) {
             (void)engine.end_sessions(index, event_time ? run->watermark : now.time_since_epoch().count(), kSliceRows, out);
             continue;
@@ -218,11 +218,7 @@ void Engine::on_time(base::Monotonic now, base::WallTime, Output& out) {
             (void)engine.pass_sliding(index, run->watermark, kSliceRows, out);
             continue;
         }
-        TimedRun& run = *engine.timed[index];
-        if (run.draining && !engine.drain(index, kSliceRows, out)) continue;
-        if (event_time ? !run.has_ended() : run.open.empty() || run.open.front().span.at > now) continue;
-        engine.begin_close(index);
-        (void)engine.drain(index, kSliceRows, out);  // what is left comes with the next call
+        engine.close_ended(index, now, kSliceRows, out);
     }
     engine.find_next_due();
 }
@@ -242,10 +238,10 @@ void Engine::finish(Output& out) {
     for (std::uint32_t index = 0; index < engine.data.rules.size(); ++index) {
         if (engine.data.rules[index].paused) continue;
         if (engine.timed[index] != nullptr) {
-            (void)engine.drain(index, SIZE_MAX, out);
+            engine.drain_all(index, out);
             while (!engine.timed[index]->open.empty()) {
                 engine.begin_close(index);
-                (void)engine.drain(index, SIZE_MAX, out);
+                engine.drain_all(index, out);
             }
         }
         if (engine.sessions[index] != nullptr) (void)engine.end_sessions(index, kEnd, SIZE_MAX, out);

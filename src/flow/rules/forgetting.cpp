@@ -33,7 +33,7 @@ bool Engine::Impl::forget_oldest(std::uint32_t table) {
 }
 
 std::uint64_t Engine::Impl::forget_window(std::uint32_t rule, std::uint32_t series) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     const WindowHead& head = head_of(window, series);
     std::byte* row = tables[window.table].row(series);
     switch (window.form) {
@@ -56,7 +56,7 @@ std::uint64_t Engine::Impl::forget_window(std::uint32_t rule, std::uint32_t seri
 }
 
 std::uint64_t Engine::Impl::forget_panes(std::uint32_t rule, std::uint32_t series) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     TimedRun& run = *timed[rule];
     std::uint64_t open = 0;
     for (std::uint32_t at = head_of(window, series).chain; at != 0;) {
@@ -80,7 +80,7 @@ std::uint64_t Engine::Impl::forget_panes(std::uint32_t rule, std::uint32_t serie
 
 /// The last of the pane's keys takes the place; those whose rows of a closing window are out stay before those whose rows are not.
 void Engine::Impl::leave_pane(std::uint32_t rule, std::size_t pane, std::uint32_t place) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     TimedRun& run = *timed[rule];
     std::vector<std::uint32_t>& keys_of = run.panes[pane].series;
     std::size_t hole = place;
@@ -97,7 +97,7 @@ void Engine::Impl::leave_pane(std::uint32_t rule, std::size_t pane, std::uint32_
 }
 
 std::uint64_t Engine::Impl::forget_sessions(std::uint32_t rule, std::uint32_t series) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     SessionRun& run = *sessions[rule];
     std::uint64_t open = 0;
     for (std::uint32_t at = head_of(window, series).chain; at != 0; ++open) {
@@ -111,7 +111,7 @@ std::uint64_t Engine::Impl::forget_sessions(std::uint32_t rule, std::uint32_t se
 }
 
 std::uint64_t Engine::Impl::forget_buffer(std::uint32_t rule, std::uint32_t series) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     SlidingRun& run = *slidings[rule];
     const std::uint32_t number = head_of(window, series).chain;
     if (number == 0) return 0;
@@ -139,7 +139,7 @@ void Engine::Impl::tidy_due(std::uint32_t rule) {
     if (stale < kStaleKept || stale * 2 < due.size()) return;
     stale = 0;
     due.clear();
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     for (std::uint32_t series = 0; series < tables[window.table].rows(); ++series) {
         const std::uint32_t chain = head_of(window, series).chain;  // none in a row that is free
         if (session != nullptr) {

@@ -90,7 +90,7 @@ void Engine::Impl::join_sessions(const WindowPlan& window, SessionRun& run, std:
 }
 
 void Engine::Impl::end_session(std::uint32_t index, std::uint32_t series, std::uint32_t handle, Output& out) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     SessionRun& run = *sessions[index];
     ++windows_closed;
     const BlockHead& session = run.blocks.head(handle);
@@ -107,7 +107,7 @@ void Engine::Impl::end_session(std::uint32_t index, std::uint32_t series, std::u
 
 /// Ahead of the others, whose rows wait for their turn: a reading must not join what has ended.
 void Engine::Impl::end_sessions_of(std::uint32_t index, std::uint32_t series, std::int64_t now, Output& out) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     SessionRun& run = *sessions[index];
     parts.clear();
     for (std::uint32_t at = head_of(window, series).chain; at != 0; at = run.blocks.head(at).next) parts.push_back(at);
@@ -123,7 +123,7 @@ void Engine::Impl::look_at_session(SessionRun& run, BlockHead& session, std::int
 }
 
 bool Engine::Impl::end_sessions(std::uint32_t index, std::int64_t now, std::size_t rows_max, Output& out) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     SessionRun& run = *sessions[index];
     const Walk walk(*this);
     charge_window(index);

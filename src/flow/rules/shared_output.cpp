@@ -37,7 +37,7 @@ void Engine::Impl::keep_shared_values(SharedWindow& shared, StoredValue* values)
 
 void Engine::Impl::note_merge(std::uint32_t index, std::size_t accumulator, Taken taken) {
     if (taken == Taken::yes) return;
-    SharedWindow* shared = shared_of[index];
+    SharedWindow* shared = windows[index].shared;
     RuleCounters& count = shared == nullptr ? counters[index] : shared->by_accumulator[accumulator];
     ++(taken == Taken::full ? count.state_full : count.bad_value);
 }

@@ -95,7 +95,7 @@ void Engine::Impl::drop_oldest(SlidingRun::Buffer& buffer, std::size_t width) {
 
 /// The row of a key at a time `end`: over all that came after end - length, up to and with `end`.
 void Engine::Impl::emit_sliding(std::uint32_t index, std::uint32_t series, std::int64_t end, const WindowSpan& span, Output& out) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     const SlidingRun::Buffer& buffer = slidings[index]->buffers[head_of(window, series).chain - 1];
     const std::size_t width = window.accumulators.size();
     std::byte* state = blank_state(window);
@@ -125,7 +125,7 @@ bool Engine::Impl::pass_sliding(std::uint32_t index, std::int64_t watermark, std
 
 /// The rows of a key at a time that are not out. (One of several readings at that time each: what is due later finds none.)
 void Engine::Impl::emit_waiting(std::uint32_t index, std::uint32_t series, std::int64_t at, Output& out) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     const std::uint32_t number = head_of(window, series).chain;
     if (number == 0) return;  // the key that it was noted for is forgotten
     SlidingRun::Buffer& buffer = slidings[index]->buffers[number - 1];

@@ -46,38 +46,48 @@ void Engine::Impl::take_timed(std::uint32_t index, const WindowPlan& window, con
     accumulate(index, window, run.blocks.state(handle));
 }
 
+void TimedRun::find_over(std::int64_t pane_ms, base::Monotonic now) {
+    const Pane& newest = panes.back();
+    over = newest.deadline - std::chrono::milliseconds(newest.start_ms - floor_to(newest.start_ms, pane_ms));
+    for (const Window& window : open) {
+        if (window.span.at > now) over = std::min(over, window.span.at);
+    }
+}
+
 /// The present pane, or a new one: with the first reading of whatever key in it. Its place, and those of the windows that begin with it,
-/// are taken from the wall clock then; from there on they run by the monotonic clock, whatever the wall clock does.
+/// are told by the clock then; from there on they run by the monotonic clock, whatever the wall clock does.
 TimedRun::Pane& Engine::Impl::arrival_pane(const WindowPlan& window, TimedRun& run, const data::Reading& reading) {
-    if (!run.panes.empty() && run.panes.back().deadline > reading.at) return run.panes.back();
-    // The two clocks are not read at quite the same moment: just behind a pane's end the wall clock may still be before it. A pane does not
-    // begin before the end of the last one, unless the wall clock was set back by more than a window.
-    base::WallTime arrived = reading.arrived;
-    if (run.next_ms != kNoWatermark && base::to_ms(arrived) < run.next_ms && run.next_ms - base::to_ms(arrived) <= window.span_ms)
-        arrived = base::from_ms(run.next_ms);
+    if (!run.panes.empty() && run.over > reading.at) return run.panes.back();
+    const auto told = run.clock.tell(reading.at, reading.arrived, {.pane_ms = window.pane_ms, .span_ms = window.span_ms},
+                                     run.next_ms == kNoWatermark ? std::nullopt : std::optional(run.next_ms));
+    for (TimedRun::Window& open : run.open) {
+        if (open.span.at <= reading.at) continue;
+        open.span.at += told.later;
+        open.until = open.span.at.time_since_epoch().count();
+    }
     const auto deadline = [&](std::int64_t end_ms) {
-        return reading.at + std::max<base::Monotonic::duration>(base::from_ms(end_ms) - arrived, std::chrono::nanoseconds(1));
+        return std::max(run.clock.monotonic(end_ms), reading.at + std::chrono::nanoseconds(1));
     };
+    const std::int64_t slice_ms = floor_to(told.ms, window.pane_ms);
     TimedRun::Pane pane;
     pane.order = reading.at.time_since_epoch().count();
-    pane.start_ms = floor_to(base::to_ms(arrived), window.pane_ms);
+    pane.start_ms = slice_ms;
+    if (!run.panes.empty() && floor_to(run.panes.back().start_ms, window.pane_ms) == slice_ms)
+        pane.start_ms = run.panes.back().start_ms + 1;
     pane.end_ms = pane.start_ms + window.pane_ms;
     pane.deadline = deadline(pane.end_ms);
-    for (std::int64_t start = floor_to(pane.start_ms, window.hop_ms); start > pane.start_ms - window.span_ms; start -= window.hop_ms) {
+    for (std::int64_t start = floor_to(slice_ms, window.hop_ms); start > slice_ms - window.span_ms; start -= window.hop_ms) {
         const auto end = deadline(start + window.span_ms);
         const bool added = run.add({.span = {.start_ms = start, .end_ms = start + window.span_ms, .at = end},
                                     .from = pane.order,
                                     .until = end.time_since_epoch().count()});
         if (!added) break;  // those before it came with it
     }
-    // After a jump of the wall clock a window that is open ends within the new pane: the pane ends there.
-    for (const TimedRun::Window& open : run.open) {
-        if (open.span.at > reading.at) pane.deadline = std::min(pane.deadline, open.span.at);
-    }
-    run.next_ms = base::to_ms(arrived + (pane.deadline - reading.at));
-    note_due(run.open.front().span.at);
     pane.series.swap(run.spare);
     run.panes.push_back(std::move(pane));
+    run.find_over(window.pane_ms, reading.at);
+    run.next_ms = run.clock.ms(run.over);
+    note_due(run.open.front().span.at);
     return run.panes.back();
 }
 
@@ -88,7 +98,7 @@ TimedRun::Pane* Engine::Impl::event_pane(std::uint32_t index, const WindowPlan& 
     // A pane that a closed window shares with an open one may not change before the closed one's rows are out.
     while ((run.draining && start < run.closing.until) || (!run.draining && run.has_ended() && start < run.open.front().until)) {
         if (!run.draining) begin_close(index);
-        (void)drain(index, SIZE_MAX, out);
+        drain_all(index, out);
     }
     auto place = run.panes.end();
     while (place != run.panes.begin() && std::prev(place)->order >= start) --place;
@@ -106,7 +116,8 @@ TimedRun::Pane* Engine::Impl::event_pane(std::uint32_t index, const WindowPlan& 
 void Engine::Impl::pass_timed(std::uint32_t index, Output& out) {
     TimedRun& run = *timed[index];
     if (!run.draining && run.has_ended()) begin_close(index);
-    if (run.draining) (void)drain(index, kRowsAtOnce, out);
+    std::size_t rows_max = kRowsAtOnce;
+    if (run.draining) (void)drain(index, rows_max, out);
 }
 
 void Engine::Impl::begin_close(std::uint32_t index) {
@@ -114,12 +125,12 @@ void Engine::Impl::begin_close(std::uint32_t index) {
     ++windows_closed;
     run.closing = run.open.front();
     run.open.pop_front();
-    if (windows[index]->event_time) run.closing.span.at = reading_at;
+    if (windows[index].plan->event_time) run.closing.span.at = reading_at;
     run.pane = run.series = 0;
     run.draining = any_draining = true;
 }
 
-bool Engine::Impl::drain(std::uint32_t index, std::size_t rows_max, Output& out) {
+bool Engine::Impl::drain(std::uint32_t index, std::size_t& rows_max, Output& out) {
     TimedRun& run = *timed[index];
     if (!run.draining) return true;
     const Walk walk(*this);
@@ -136,9 +147,24 @@ bool Engine::Impl::drain(std::uint32_t index, std::size_t rows_max, Output& out)
     return !run.draining;
 }
 
+void Engine::Impl::drain_all(std::uint32_t index, Output& out) {
+    std::size_t rows_max = SIZE_MAX;
+    (void)drain(index, rows_max, out);
+}
+
+void Engine::Impl::close_ended(std::uint32_t index, base::Monotonic now, std::size_t rows_max, Output& out) {
+    TimedRun& run = *timed[index];
+    const bool event_time = windows[index].plan->event_time.has_value();
+    if (run.draining && !drain(index, rows_max, out)) return;
+    while (rows_max != 0 && (event_time ? run.has_ended() : !run.open.empty() && run.open.front().span.at <= now)) {
+        begin_close(index);
+        if (!drain(index, rows_max, out)) return;
+    }
+}
+
 /// The row of a key, with the first pane that the key has in the window.
 void Engine::Impl::emit_closing(std::uint32_t index, const TimedRun::Pane& pane, std::uint32_t series, Output& out) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     const TimedRun& run = *timed[index];
     parts.clear();
     for (std::uint32_t at = head_of(window, series).chain; at != 0; at = run.blocks.head(at).next) {
@@ -163,7 +189,7 @@ void Engine::Impl::emit_closing(std::uint32_t index, const TimedRun::Pane& pane,
 
 /// Panes that no open window needs go, block by block.
 bool Engine::Impl::empty_panes(std::uint32_t index, std::size_t rows_max) {
-    const WindowPlan& window = *windows[index];
+    const WindowPlan& window = *windows[index].plan;
     TimedRun& run = *timed[index];
     std::int64_t needed = std::numeric_limits<std::int64_t>::max();
     for (const TimedRun::Window& open : run.open) needed = std::min(needed, open.from);

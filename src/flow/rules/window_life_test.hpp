@@ -123,7 +123,7 @@ public:
     void end_turn(base::Monotonic now, base::WallTime wall, bool at_once) {
         for (auto due = engine_->next_deadline(); due && *due <= now - shift_; due = at_once ? engine_->next_deadline() : std::nullopt)
             engine_->on_time(now - shift_, wall, *this);
-        if (closed_ == engine_->windows_closed() || engine_->draining()) return;
+        if (const auto due = engine_->next_deadline(); closed_ == engine_->windows_closed() || (due && *due <= now - shift_)) return;
         closed_ = engine_->windows_closed();
         journal_.push_back({true, {{}, now, wall}});
     }

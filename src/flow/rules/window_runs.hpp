@@ -8,16 +8,11 @@
 
 #include "base/time.hpp"
 #include "flow/rules/block_pool.hpp"
+#include "flow/rules/window_clock.hpp"
 
 namespace sluice::rules {
 
 inline constexpr std::int64_t kNoWatermark = std::numeric_limits<std::int64_t>::min();
-
-/// The last multiple of `step` at or before a time.
-[[nodiscard]] inline std::int64_t floor_to(std::int64_t ms, std::int64_t step) {
-    const std::int64_t rest = ms % step;
-    return ms - (rest < 0 ? rest + step : rest);
-}
 
 /// The bounds of a window that is put out.
 struct WindowSpan {
@@ -30,10 +25,10 @@ struct WindowSpan {
 /// windows overlap there. (Li et al., "No pane, no gain", SIGMOD Record 34(1), 2005.)
 struct TimedRun {
     struct Pane {
-        std::int64_t order = 0;  ///< event time: its start; arrival time: the monotonic nanoseconds at which it opened
-        std::int64_t start_ms = 0;
-        std::int64_t end_ms = 0;
-        base::Monotonic deadline{};         ///< arrival time: from here on readings belong to the next one
+        std::int64_t order = 0;             ///< event time: its start; arrival time: the monotonic nanoseconds at which it opened
+        std::int64_t start_ms = 0;          ///< no other has it: a pane that was cut by a jump of the clock goes on a millisecond later
+        std::int64_t end_ms = 0;            ///< a pane's length later
+        base::Monotonic deadline{};         ///< arrival time: its end by the monotonic clock
         std::vector<std::uint32_t> series;  ///< keys that have a block in it, in the order of their first reading
     };
     /// A window that has begun. The panes with from <= order < until belong to it.
@@ -47,6 +42,9 @@ struct TimedRun {
 
     /// Adds to `open`; false: there is one with that start.
     bool add(const Window& window);
+    /// Arrival time: where the newest pane, which began at or before `now`, ends: with its slice of time, or with a window that a jump of
+    /// the clock has left to end in between.
+    void find_over(std::int64_t pane_ms, base::Monotonic now);
     /// Event time: the watermark has passed a window whose rows have not begun to go out.
     [[nodiscard]] bool has_ended() const { return !open.empty() && open.front().span.end_ms <= watermark; }
 
@@ -59,7 +57,10 @@ struct TimedRun {
     std::size_t series = 0;
     std::vector<std::uint32_t> spare;  ///< the emptied list of a pane, for the next one
     std::int64_t watermark = kNoWatermark;
-    std::int64_t next_ms = kNoWatermark;  ///< arrival time: where the last pane ends by the wall clock of its opening
+    // Arrival time.
+    WindowClock clock;
+    base::Monotonic over{};               ///< from here on readings belong to another pane than the newest
+    std::int64_t next_ms = kNoWatermark;  ///< the same by `clock`
 };
 
 /// Something that will happen to a key.

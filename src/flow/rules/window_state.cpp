@@ -31,13 +31,14 @@ std::int64_t to_saved(const WindowPlan& window, std::int64_t time, base::Monoton
 
 void Engine::Impl::save_panes(std::uint32_t rule, base::Monotonic now, base::Bytes& out) const {
     const TimedRun& run = *timed[rule];
-    const bool event_time = windows[rule]->event_time.has_value();
+    const bool event_time = windows[rule].plan->event_time.has_value();
     const auto save_bounds = [&](std::int64_t start_ms, std::int64_t end_ms, base::Monotonic deadline) {
         append_signed(out, start_ms);
         append_signed(out, end_ms);
         append_signed(out, event_time ? 0 : (deadline - now).count());  // event time has no deadlines
     };
     append_signed(out, run.next_ms);
+    append_signed(out, run.clock.is_set() ? run.clock.wall(now).time_since_epoch().count() : kNoWatermark);
     base::append_le(out, static_cast<std::uint32_t>(run.open.size() + (run.draining ? 1 : 0)));
     if (run.draining) save_bounds(run.closing.span.start_ms, run.closing.span.end_ms, now);
     for (const TimedRun::Window& open : run.open) save_bounds(open.span.start_ms, open.span.end_ms, open.span.at);
@@ -46,7 +47,7 @@ void Engine::Impl::save_panes(std::uint32_t rule, base::Monotonic now, base::Byt
 }
 
 bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const RestoreMoment& moment) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     TimedRun& run = *timed[rule];
     const std::int64_t wall_ms = base::to_ms(moment.wall);
     struct Bounds {
@@ -57,8 +58,9 @@ bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const 
     const auto read_bounds = [&](std::int64_t length) {
         Bounds bounds{.start_ms = read_signed(reader), .end_ms = read_signed(reader), .left = {}};
         const std::int64_t left = read_signed(reader);
-        if (!is_time(bounds.start_ms) || bounds.end_ms != bounds.start_ms + length || left < -kFarNanoseconds / unit ||
-            left > length * (kNanosecondsPerMs / unit))
+        // More than its length where the wall clock was set back, and is waited for.
+        const std::int64_t left_max = (2 * length + window.span_ms) * (kNanosecondsPerMs / unit);
+        if (!is_time(bounds.start_ms) || bounds.end_ms != bounds.start_ms + length || left < -kFarNanoseconds / unit || left > left_max)
             reader.fail();
         else
             bounds.left = std::chrono::nanoseconds(left * unit);
@@ -74,6 +76,11 @@ bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const 
         const std::int64_t next_ms = read_signed(reader);
         if (next_ms != kNoWatermark && !is_time(next_ms)) reader.fail();
         run.next_ms = std::max(run.next_ms, next_ms);
+    }
+    if (moment.version >= 4) {
+        const std::int64_t time = read_signed(reader);
+        if (time != kNoWatermark && time < 0) reader.fail();
+        if (time >= 0 && moment.same_moment) run.clock.set(moment.now, base::WallTime(std::chrono::nanoseconds(time)));
     }
     for (auto n = reader.number<std::uint32_t>(); n > 0 && reader.ok(); --n) {
         const Bounds bounds = read_bounds(window.span_ms);
@@ -103,12 +110,19 @@ bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const 
         pane.deadline = deadline(bounds);
         run.panes.insert(place, std::move(pane));
     }
+    if (!window.event_time && !run.panes.empty()) {
+        // Not where the wall clock was set back meanwhile: then next_ms tells.
+        const TimedRun::Pane& newest = run.panes.back();
+        const auto by_wall = std::chrono::milliseconds(newest.end_ms - wall_ms);
+        if (!moment.same_moment && newest.deadline - moment.now + WindowClock::kDriftMax >= by_wall) run.clock.set(moment.now, moment.wall);
+        run.find_over(window.pane_ms, moment.now);
+    }
     return reader.ok();
 }
 
 /// Keys are saved while readings come: a pane that opened since the windows were saved is known from its blocks alone.
 TimedRun::Pane* Engine::Impl::restored_pane(std::uint32_t rule, std::int64_t start_ms, const RestoreMoment& moment) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     TimedRun& run = *timed[rule];
     const std::int64_t order = restored_order(window, start_ms);
     const auto place = std::find_if(run.panes.begin(), run.panes.end(), [&](const TimedRun::Pane& known) { return known.order >= order; });
@@ -133,12 +147,14 @@ TimedRun::Pane* Engine::Impl::restored_pane(std::uint32_t rule, std::int64_t sta
     pane.start_ms = start_ms;
     pane.end_ms = start_ms + window.pane_ms;
     pane.deadline = moment.now + std::chrono::milliseconds(std::clamp<std::int64_t>(pane.end_ms - wall_ms, 0, window.pane_ms));
-    return &*run.panes.insert(place, std::move(pane));
+    TimedRun::Pane& added = *run.panes.insert(place, std::move(pane));
+    if (!window.event_time) run.find_over(window.pane_ms, moment.now);
+    return &added;
 }
 
 void Engine::Impl::save_window(std::uint32_t rule, const WindowMember* member, std::uint32_t series, base::Monotonic now,
                                base::Bytes& out) const {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     const std::byte* row = tables[window.table].row(series);
     const auto& head = *reinterpret_cast<const WindowHead*>(row + window.offset);
     const std::size_t width = member == nullptr ? window.accumulators.size() : member->accumulators.size();
@@ -209,7 +225,7 @@ bool Engine::Impl::restore_accumulators(const WindowPlan& window, StateReader& r
 }
 
 bool Engine::Impl::restore_window(std::uint32_t rule, std::uint32_t series, base::ByteView in, const RestoreMoment& moment) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     std::byte* row = tables[window.table].row(series);
     WindowHead& head = head_of(window, series);
     StateReader reader(in);
@@ -246,7 +262,7 @@ bool Engine::Impl::restore_window(std::uint32_t rule, std::uint32_t series, base
 }
 
 bool Engine::Impl::restore_blocks(std::uint32_t rule, std::uint32_t series, StateReader& reader, const RestoreMoment& moment) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     BlockPool& blocks = window.form == WindowForm::timed ? timed[rule]->blocks : sessions[rule]->blocks;
     std::uint32_t& chain = head_of(window, series).chain;
     const std::int64_t now = moment.now.time_since_epoch().count();
@@ -306,7 +322,7 @@ bool Engine::Impl::restore_blocks(std::uint32_t rule, std::uint32_t series, Stat
 }
 
 bool Engine::Impl::restore_buffer(std::uint32_t rule, std::uint32_t series, StateReader& reader, const RestoreMoment& moment) {
-    const WindowPlan& window = *windows[rule];
+    const WindowPlan& window = *windows[rule].plan;
     SlidingRun& run = *slidings[rule];
     const std::int64_t now = moment.now.time_since_epoch().count();
     const std::size_t width = window.accumulators.size();
