@@ -220,6 +220,7 @@ bool Shard::to_shard(data::ShardIndex shard, hub::ShardMessage&& message) {
 
 void Shard::on_turn(base::Monotonic now) {
     now_ = now;
+    turn_again_ = false;
     // Quiet: between two versions of the rules nothing may be evaluated; but what others still have under way here is answered, or they
     // would never be quiet. Saving: what is saved must not be emitted, too.
     if (phase_ != Phase::quiet || !peers_quiet()) take_mail(now);
@@ -411,7 +412,7 @@ std::optional<base::Monotonic> Shard::next_deadline() const {
         (phase_ != Phase::quiet || !peers_quiet()) &&
         std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
     const bool sign_ins = phase_ == Phase::running && access_.from_verifier != nullptr && !access_.from_verifier->empty();
-    if (mail || sign_ins || bridges_wait() || tables_wait() || (!released_.empty() && !paused_) || !links_.commands->empty() ||
+    if (turn_again_ || mail || sign_ins || bridges_wait() || tables_wait() || (!released_.empty() && !paused_) || !links_.commands->empty() ||
         desk_.busy() || !links_.rule_questions->empty() || own_bytes() != 0 || forwards_used_ != 0 ||
         gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_ ||
         gauges_.session_turn.load(std::memory_order_seq_cst) != session_seen_) {

@@ -102,7 +102,11 @@ std::size_t Shard::on_bytes(posix::TcpId id, base::ByteView bytes) {
 /// Not before: a flood of connections that we have closed and their peers have not would take all descriptors uncounted.
 void Shard::on_released() { links_.connections->fetch_sub(1, std::memory_order_relaxed); }
 
-void Shard::on_closed(posix::TcpId id, const base::Error&) { hub_.on_closed(hub::ConnectionId(id), loop_.now(), wall()); }
+void Shard::on_closed(posix::TcpId id, const base::Error&) {
+    now_ = loop_.now();
+    hub_.on_closed(hub::ConnectionId(id), now_, wall());
+    turn_again_ = true;  // connections end behind this turn: a will for subscribers of other shards would wait for the next one
+}
 
 // ---- who comes in
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 
 from sluice_system.case import SystemCase, main
 from sluice_system.daemons import wait_until
@@ -92,6 +93,18 @@ class Shards(SystemCase):
             self.connect(f"twin-{turn}")
             with self.assertRaises((ConnectionError, OSError)):
                 first.read()
+
+    def test_a_will_reaches_subscribers_of_every_shard_when_its_connection_breaks(self):
+        watchers = [self.connect(f"watcher-{index}") for index in range(SHARDS * 2)]
+        for watcher in watchers:
+            watcher.subscribe("wills/#")
+        began = time.monotonic()
+        for turn in range(CLIENTS):
+            Client(self.at.mqtt_port, f"mortal-{turn}", will=(f"wills/{turn}", "gone")).close()  # without a DISCONNECT
+            for watcher in watchers:
+                self.assertEqual(watcher.next_message(), (f"wills/{turn}", b"gone"))
+        # Not with whatever the shard does next: that can be ten seconds away.
+        self.assertLess(time.monotonic() - began, 5)
 
     def test_new_rules_take_over_without_losing_state_or_connections(self):
         clients = [self.connect(f"client-{index}") for index in range(CLIENTS)]
