@@ -51,7 +51,7 @@ def fingerprint(file: str, directory: str, arguments: list, salt: bytes) -> str:
     return hashlib.sha256(salt + result.stdout).hexdigest()
 
 
-def examine(file: str, build: pathlib.Path, entry: tuple, cache: pathlib.Path, salt: bytes) -> str:
+def examine(file: str, entry: tuple, cache: pathlib.Path, salt: bytes) -> str:
     """The findings as text; empty when clean."""
     directory, arguments = entry
     key = fingerprint(file, directory, arguments, salt)
@@ -59,7 +59,7 @@ def examine(file: str, build: pathlib.Path, entry: tuple, cache: pathlib.Path, s
     if key and mark.exists():
         return ""
     extra = [f"--extra-arg={flag}" for flag in EXTRA]
-    result = subprocess.run([TOOL, "-p", str(build), "--quiet", *extra, file], capture_output=True, text=True, check=False)
+    result = subprocess.run([TOOL, "--quiet", *extra, file, "--", *arguments], cwd=directory, capture_output=True, text=True, check=False)
     if result.returncode == 0 and not result.stdout.strip():
         if key:
             mark.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def main() -> int:
         return examine(*arguments) if time.monotonic() < end else None
 
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        jobs = {pool.submit(within_budget, file, options.build, known[file], cache, salt): file for file in wanted if file in known}
+        jobs = {pool.submit(within_budget, file, known[file], cache, salt): file for file in wanted if file in known}
         for job in concurrent.futures.as_completed(jobs):
             left_out += job.result() is None
             if job.result():
