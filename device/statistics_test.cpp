@@ -176,5 +176,18 @@ TEST(Shape, kurtosis_crest_and_rms_of_known_signals) {
     EXPECT_TRUE(std::isnan(crest_factor(zero, 2)));
 }
 
+TEST(Shape, kurtosis_of_values_whose_squares_leave_the_range_of_a_double) {
+    const double far[4] = {2, 1e300, -1e300, 3};
+    EXPECT_NEAR(kurtosis(far, 4), 2, 1e-12);
+    const double greatest[4] = {0, 1.7e308, -1.7e308, 0};
+    EXPECT_NEAR(kurtosis(greatest, 4), 2, 1e-12);
+    const double two[2] = {1e200, 2};
+    EXPECT_NEAR(kurtosis(two, 2), 1, 1e-12);
+    const double near[4] = {0, 1e-200, -1e-200, 0};
+    EXPECT_NEAR(kurtosis(near, 4), 2, 1e-12);
+    const double denormal[4] = {0, 5e-324, -5e-324, 0};
+    EXPECT_NEAR(kurtosis(denormal, 4), 2, 1e-12);
+}
+
 }  // namespace
 }  // namespace sluice::device

@@ -89,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     require(parser.allocate(size + 64, 64) == simdjson::SUCCESS);
     const simdjson::padded_string padded(reinterpret_cast<const char*>(bytes), size);
     const auto parsed = parser.parse(padded);
-    // simdjson has no integers beyond 64 bits, and another idea of how depth is counted.
+    // simdjson has no integers beyond 64 bits, no numbers beyond the range of a float, and another idea of how depth is counted.
     if (parsed.error() == simdjson::NUMBER_ERROR || parsed.error() == simdjson::DEPTH_ERROR) return 0;
     if (!top) {
         if (top.error().code == base::Errc::too_deep) return 0;

@@ -1,6 +1,7 @@
 // The one binary: picks the subcommand, turns its outcome into an exit code.
 #include <cstdio>
 #include <exception>
+#include <span>
 
 #include <CLI/CLI.hpp>
 
@@ -22,6 +23,7 @@
 #include "cli/spool_command.hpp"
 #include "cli/tap.hpp"
 #include "cli/top.hpp"
+#include "cli/unknown_command.hpp"
 
 int main(int argc, char** argv) {
     CLI::App app{
@@ -55,6 +57,12 @@ int main(int argc, char** argv) {
     sluice::cli::add_key(app, exit);
     sluice::cli::add_bench(app, exit);
     sluice::cli::add_completion(app, exit);
+    // Before --help has its turn, which would end well.
+    const std::span<const char* const> words(argv, static_cast<std::size_t>(argc));
+    if (const auto unknown = sluice::cli::unknown_command(app, words.subspan(words.empty() ? 0 : 1))) {
+        std::fprintf(stderr, "%s\n", unknown->c_str());
+        return sluice::cli::kExitUsage;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -20,11 +20,13 @@
 
 #include "cli/exit.hpp"
 #include "cli/local/http_client.hpp"
+#include "cli/printable.hpp"
 #include "cli/rule_problem.hpp"
 #include "cli/table_text.hpp"
 #include "env/posix/clock.hpp"
 #include "env/posix/file_system.hpp"
 #include "manage/config/load.hpp"
+#include "manage/config/scalar.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -119,8 +121,16 @@ std::size_t offset_of(const std::string& text, std::uint64_t line, std::uint64_t
     return std::min(at, text.size());
 }
 
-/// What the gateway says about what was put: in the SQL with a caret, as `rule test` does.
-void print_problems(const json::object& body, const std::string& sql) {
+/// What was put: SQL, or a file of which the gateway says lines and columns.
+struct Source {
+    std::string sql;
+    std::string file;
+};
+
+/// What the gateway says about what was put: in the SQL with a caret, as `rule test` does. Where the options became a document that nobody
+/// has written, its places say nothing.
+void print_problems(const json::object& body, const Source& source) {
+    const std::string& sql = source.sql;
     const json::value* list = body.if_contains("problems");
     if (list == nullptr || !list->is_array()) return;
     for (const json::value& each : list->as_array()) {
@@ -136,8 +146,11 @@ void print_problems(const json::object& body, const std::string& sql) {
             error.severity = text_at(row, "severity") == "warning" ? rules::Severity::warning : rules::Severity::error;
             error.message = message.starts_with("sql: ") ? message.substr(5) : message;
             print_problem(sql, error, false);
+        } else if (source.file.empty()) {
+            fmt::print(stderr, "rule: {}: {}\n", text_at(row, "severity"), message);
         } else {
-            fmt::print(stderr, "{}:{}: {}: {}\n", number_at(row, "line"), number_at(row, "column"), text_at(row, "severity"), message);
+            fmt::print(stderr, "{}:{}:{}: {}: {}\n", source.file, number_at(row, "line"), number_at(row, "column"),
+                       text_at(row, "severity"), message);
         }
     }
 }
@@ -148,7 +161,7 @@ public:
 
     /// Sets the exit code; the answer's body where it was good.
     std::optional<json::object> operator()(Exit& exit, std::string_view method, const std::string& path, const std::string& body = {},
-                                           const std::string& sql = {}) {
+                                           const Source& source = {}) {
         exit.code = kExitUsage;
         const auto at = address_of(where_);
         if (!at) return std::nullopt;
@@ -173,7 +186,7 @@ public:
             std::fputs(answer->body.c_str(), good ? stdout : stderr);
             return std::nullopt;
         }
-        print_problems(object, sql);
+        print_problems(object, source);
         if (good) return object;
         if (!object.contains("problems")) fmt::print(stderr, "rule: error: {}\n", text_at(object_at(object, "error"), "message"));
         return std::nullopt;
@@ -203,6 +216,13 @@ void print_list(const json::object& body) {
             if (problem.is_string()) fmt::print("  what was put cannot be used: {}\n", std::string_view(problem.as_string()));
         }
     }
+}
+
+/// False: no rule can be called that; said on standard error, before anything is sent.
+bool is_id(std::string_view id) {
+    if (config::is_identifier(id)) return true;
+    fmt::print(stderr, "rule: error: '{}' cannot be the id of a rule: expected 1 to 64 of the characters a-z A-Z 0-9 _ -\n", printable(id));
+    return false;
 }
 
 /// The body of a put; nothing: said why on standard error.
@@ -284,10 +304,11 @@ void add_put(CLI::App& rule, Exit& exit) {
                     kExits));
     command->callback([where, put, &exit] {
         exit.code = kExitUsage;
+        if (!is_id(put->id)) return;
         const auto body = body_of(*put);
         if (!body) return;
-        if (const auto answer = Asking(*where)(exit, "PUT", fmt::format("{}/{}", kRules, escaped(put->id)), *body, put->sql))
-            print_done(*answer);
+        const Source source{.sql = put->sql, .file = put->file == "-" ? "<stdin>" : put->file};
+        if (const auto answer = Asking(*where)(exit, "PUT", fmt::format("{}/{}", kRules, put->id), *body, source)) print_done(*answer);
     });
 }
 
@@ -303,7 +324,9 @@ void add_on_one(CLI::App& rule, Exit& exit, const std::string& name, const std::
     command->footer(fmt::format("Examples:\n  sluice rule {} vibration-anomaly\n{}\n{}\n{}", name,
                                 removes ? "  sluice rule rm vibration-anomaly --revert -c gateway.yaml\n" : "", more, kExits));
     command->callback([where, id, revert, name, removes, &exit] {
-        std::string path = fmt::format("{}/{}", kRules, escaped(*id));
+        exit.code = kExitUsage;
+        if (!is_id(*id)) return;
+        std::string path = fmt::format("{}/{}", kRules, *id);
         if (removes && *revert) path += "?revert";
         if (!removes) path += "/" + name;
         if (const auto answer = Asking(*where)(exit, removes ? "DELETE" : "POST", path)) print_done(*answer);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -197,10 +198,17 @@ private:
     }
 
     void line(std::string_view text, std::uint64_t number) {
-        if (text.find_first_not_of(" \t\r") == std::string_view::npos) return;
+        const std::size_t first = text.find_first_not_of(" \t\r");
+        if (first == std::string_view::npos) return;
         const std::uint64_t before = rehearsal_->malformed();
         rehearsal_->reading(topic_, text);
-        if (rehearsal_->malformed() != before) warn(name_, number, fmt::format("{}: a gateway would count it as malformed", why(text)));
+        const bool malformed = rehearsal_->malformed() != before;
+        std::string message = malformed ? fmt::format("{}: a gateway would count it as malformed", why(text)) : "";
+        if (text[first] == '[' && !std::exchange(told_of_array_, true)) {
+            message += malformed ? "; " : "a JSON array is one reading without fields; ";
+            message += "expected one JSON object a line, as jq -c '.[]' makes them of an array";
+        }
+        if (!message.empty()) warn(name_, number, message);
     }
 
     std::string_view why(std::string_view text) {
@@ -245,6 +253,7 @@ private:
     std::istream* in_ = nullptr;
     std::string name_;
     std::string piece_;
+    bool told_of_array_ = false;
     json::Scanner scanner_;
 };
 

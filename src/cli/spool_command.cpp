@@ -198,8 +198,11 @@ void add_spool(CLI::App& app, Exit& exit) {
         "  sluice spool export -c gateway.yaml --out plant-7.ndjson\n"
         "  sluice spool export -c gateway.yaml --class alert --after 4711\n"
         "\n"
-        "Reads with the gateway's key, changes nothing, and works while the gateway runs.\n"
-        "Exit: 0 good, 1 it cannot be read, is damaged or not complete, 2 wrong use, or no gateway with this configuration has run yet.");
+        "Reads with the gateway's keys, changes nothing, and works while the gateway runs. A gateway saves every 5 s how far the cloud\n"
+        "has confirmed: of one that runs, or was killed, events delivered since then still show as waiting.\n"
+        "Exit: 0 good, 1 it cannot be read (its key is missing or another one, too), is damaged or not complete, 2 wrong use, or no "
+        "gateway\n"
+        "with this configuration has run yet.");
     auto options = std::make_shared<Command>();
 
     auto* stat = command->add_subcommand("stat", "counts by class, space, losses with their reasons");

@@ -32,7 +32,8 @@ public:
     [[nodiscard]] const std::string& directory() const { return options_.directory; }
 
 private:
-    void fail(const base::Error& error, std::string_view what);
+    void explain_key(const base::Error& error, identity::KeyNumber culprit);
+    void fail(const std::string& text, int code);
 
     Exit& exit_;
     posix::PosixFileSystem files_;

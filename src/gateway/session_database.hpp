@@ -68,8 +68,16 @@ public:
     [[nodiscard]] std::vector<HeldKey> held() const;
     [[nodiscard]] identity::KeyNumber newest_key() const { return keys_.newest(); }
     /// Rows by the key that they need, read beside everything else. Errors: not_found (there is no database), in_use (a gateway runs on
-    /// it), version, permission, corrupt, io.
+    /// it: said at once), version, permission, corrupt, io.
     static base::Result<std::vector<HeldKey>> scan_keys(const std::string& directory);
+    /// The key that the file says it was used with last: open() refuses another one.
+    struct NamedKey {
+        identity::KeyNumber key = 1;
+        base::Bytes check;  ///< empty: the file has none
+        [[nodiscard]] bool is(const identity::MasterKey& master) const;
+    };
+    /// Errors: as scan_keys().
+    static base::Result<NamedKey> scan_named_key(const std::string& directory);
 
     [[nodiscard]] std::uint64_t rows_written() const { return rows_written_; }
     [[nodiscard]] std::uint64_t rows_removed() const { return rows_removed_; }

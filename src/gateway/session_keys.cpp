@@ -32,6 +32,14 @@ std::optional<SessionChanges::Place> place_of(hub::RowKind kind, base::ByteView 
     return SessionChanges::Place{.kind = kind, .key = std::string(row->topic)};
 }
 
+/// A gateway has the file to itself for as long as it runs; others lock it for moments.
+Result<sqlite::Database> open_to_look(const std::string& directory) {
+    auto database = sqlite::Database::open(directory + "/" + std::string(SessionDatabase::kFile), sqlite::Database::Mode::read_only);
+    if (!database) return database;
+    if (auto set = database->execute("PRAGMA busy_timeout=100"); !set) return set.error();
+    return database;
+}
+
 }  // namespace
 
 void SessionDatabase::use(const identity::KeyRing& keys) {
@@ -165,7 +173,7 @@ Status SessionDatabase::remove_older_names(std::uint64_t session, const SessionC
 }
 
 Result<std::vector<HeldKey>> SessionDatabase::scan_keys(const std::string& directory) {
-    auto database = sqlite::Database::open(directory + "/" + std::string(kFile), sqlite::Database::Mode::read_only);
+    auto database = open_to_look(directory);
     if (!database) return database.error();
     std::map<identity::KeyNumber, HeldKey> by_key;
     auto version = database->prepare("PRAGMA user_version");
@@ -200,6 +208,28 @@ Result<std::vector<HeldKey>> SessionDatabase::scan_keys(const std::string& direc
     out.reserve(by_key.size());
     for (const auto& [number, held] : by_key) out.push_back(held);
     return out;
+}
+
+bool SessionDatabase::NamedKey::is(const identity::MasterKey& master) const {
+    return check.empty() || std::ranges::equal(check, master.derive(identity::kSessionsCheckPurpose).bytes());
+}
+
+Result<SessionDatabase::NamedKey> SessionDatabase::scan_named_key(const std::string& directory) {
+    auto database = open_to_look(directory);
+    if (!database) return database.error();
+    auto all = database->prepare("SELECT name, value FROM meta WHERE name IN ('key', 'check')");
+    if (!all) return all.error();
+    NamedKey out;
+    for (;;) {
+        const auto row = all->step();
+        if (!row) return row.error();
+        if (!*row) return out;
+        const auto value = all->blob(1);
+        if (all->text(0) == "check")
+            out.check.assign(value.begin(), value.end());
+        else if (value.size() == sizeof(identity::KeyNumber))
+            out.key = base::load_le<identity::KeyNumber>(value.data());
+    }
 }
 
 }  // namespace sluice::gateway

@@ -175,6 +175,17 @@ TEST_F(SessionKeysTest, a_database_without_rows_lets_the_old_key_go_too) {
     ASSERT_TRUE(open(ring(2, 2)));
 }
 
+TEST_F(SessionKeysTest, the_key_that_the_file_was_used_with_can_be_told_from_another_of_its_number) {
+    EXPECT_EQ(SessionDatabase::scan_named_key(directory_).error().code, base::Errc::not_found);
+    ASSERT_TRUE(open(ring(3, 3)));
+    database_.reset();
+    const auto named = SessionDatabase::scan_named_key(directory_);
+    ASSERT_TRUE(named);
+    EXPECT_EQ(named->key, 3U);
+    EXPECT_TRUE(named->is(master(3)));
+    EXPECT_FALSE(named->is(master(1)));
+}
+
 TEST_F(SessionKeysTest, the_start_after_a_rotation_goes_on_with_it) {
     ASSERT_TRUE(open(ring(1, 1)));
     write(retained("a", "1", true));

@@ -27,6 +27,14 @@ public:
         newest_ = name_of(keys_.newest(), keys_.newest_key());
     }
 
+    /// As the headers of segments and manifests have it.
+    [[nodiscard]] static spool::KeyName name_of(identity::KeyNumber number, const identity::MasterKey& key) {
+        const identity::Secret secret = key.derive(identity::kSpoolCheckPurpose);
+        spool::KeyName out{.number = number};
+        std::copy_n(secret.bytes().begin(), out.check.size(), out.check.begin());
+        return out;
+    }
+
     [[nodiscard]] spool::KeyName newest() const override { return newest_; }
 
     [[nodiscard]] bool has(const spool::KeyName& key) const override {
@@ -55,13 +63,6 @@ private:
     private:
         identity::Aead aead_;
     };
-
-    [[nodiscard]] static spool::KeyName name_of(identity::KeyNumber number, const identity::MasterKey& key) {
-        const identity::Secret secret = key.derive(identity::kSpoolCheckPurpose);
-        spool::KeyName out{.number = number};
-        std::copy_n(secret.bytes().begin(), out.check.size(), out.check.begin());
-        return out;
-    }
 
     identity::KeyRing keys_;
     spool::KeyName newest_;

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "flow/spool/key_scan.hpp"
+#include "gateway/named_keys.hpp"
 #include "gateway/wiring.hpp"
 #include "manage/identity/key_files.hpp"
 
@@ -36,7 +37,9 @@ std::optional<identity::KeyRing> Gateway::open_keys(config::StartError& error) {
     identity::KeyFiles key_files(world_.files, path);
     auto keys = has_spool || has_sessions ? key_files.open() : key_files.open_or_create(world_.entropy);
     if (keys) return std::move(*keys);
-    error = {config_.gateway.data.at, "gateway.data", key_message(path, key_files.culprit(), keys.error())};
+    const bool lost = keys.error().code == base::Errc::not_found;  // not one is there
+    const identity::KeyNumber named = lost ? greatest_named_key(world_.files, path) : identity::KeyNumber{0};
+    error = {config_.gateway.data.at, "gateway.data", key_message(path, named != 0 ? named : key_files.culprit(), keys.error())};
     return std::nullopt;
 }
 

@@ -93,6 +93,10 @@ class Commands(SystemCase):
         tested = self.output("rule", "test", "--json", "--sql", "SELECT v * 2 AS w FROM 'x' WHERE v > 2", rows)
         warning, counts = map(json.loads, tested.stderr.splitlines())
         self.assertEqual((tested.stdout, warning["line"], counts["rows"], counts["malformed"]), ('{"w":6}\n', 3, 1, 1))
+        array = self.output("rule", "test", "--sql", "SELECT a FROM 'x'", "-", given='[{"a":1},{"a":2}]\n[3]\n')
+        self.assertEqual(array.stdout, '{"a":null}\n{"a":null}\n')
+        self.assertEqual(array.stderr, "<stdin>:1: warning: a JSON array is one reading without fields; "
+                                       "expected one JSON object a line, as jq -c '.[]' makes them of an array\n")
         wrong = json.loads(self.output("rule", "test", "--json", "--sql", "SELECT nosuch(v) FROM 'x'", rows, code=2).stderr)
         self.assertEqual((wrong["severity"], wrong["line"], wrong["column"]), ("error", 1, 8))
         gateway = self.gateway(rules="rules: []\n")
@@ -150,6 +154,11 @@ class Commands(SystemCase):
         config.write_text(config.read_text().replace(f"{self.folder}/never", "/proc/nope").replace("1883", str(free_port())))
         refused = self.output("gateway", "-c", config, code=2)
         self.assertIn("/proc/nope does not exist and cannot be made there", refused.stderr)
+
+    def test_a_command_that_does_not_exist_is_named(self):
+        self.fails(2, "there is no command `keys`; did you mean `key`?", "keys", "--help")
+        self.fails(2, "there is no command `nosuch`", "nosuch")
+        self.fails(2, "sluice spool: there is no command `stats`; did you mean `stat`?", "spool", "stats", "-c", "g.yaml")
 
     def test_ctrl_c_ends_tap_well_and_replay_as_unfinished(self):
         gateway = self.gateway()

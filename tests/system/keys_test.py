@@ -205,6 +205,67 @@ class Keys(SystemCase):
         self.at.start()
         self.assertEqual(self.at.stop(), 0, self.at.log_tail())
 
+    def test_a_running_gateway_is_asked_for_its_sessions_at_once(self):
+        self.at.start()
+        begun = time.monotonic()
+        self.assertTrue(self.listing()["sessions_known"])
+        self.assertLess(time.monotonic() - begun, 5.0, "what SQLite would wait for the lock that a gateway never lets go of")
+
+    def test_the_list_says_when_the_file_is_not_the_key_that_it_was(self):
+        self.at.start()
+        self.assertTrue(self.rotate()["taken"])
+        self.publish(self.client("writer"), "retained/x", b"1", 1, retain=True)
+        wait_until(lambda: self.files() == ["master-2.key"], "the first key is gone", 60)
+        self.assertEqual(self.at.stop(), 0, self.at.log_tail())
+        key = self.at.data / "keys" / "master-2.key"
+        right = key.read_bytes()
+        self.assertEqual([row["problem"] for row in self.listing()["keys"]], [None])
+
+        def found(content, mode=0o600):
+            key.write_bytes(content)
+            key.chmod(mode)
+            (row,) = self.listing(code=1)["keys"]
+            self.assertTrue(row["present"])
+            return row["problem"]
+
+        self.assertEqual(found(bytes(32)), "other_file")
+        self.assertIn("OTHER FILE", self.sluice("key", "list", code=1).stdout)
+        self.assertIn("another key", self.sluice("spool", "stat", code=1).stderr)
+        self.assertIn("another key", self.sluice("spool", "verify", code=1).stderr)
+        self.assertEqual(found(b"x"), "no_key")
+        self.assertIn("master-2.key is no key", self.sluice("spool", "stat", code=1).stderr)
+        self.assertEqual(found(right, 0o644), "unreadable")
+        self.assertIn("0600", self.sluice("spool", "stat", code=1).stderr)
+        # The sessions alone name it, too.
+        for folder in ("spool", "state"):
+            (self.at.data / folder).rename(self.folder / folder)
+        self.assertEqual(found(bytes(32)), "other_file")
+        for folder in ("spool", "state"):
+            (self.folder / folder).rename(self.at.data / folder)
+        key.write_bytes(right)
+        self.assertEqual([row["problem"] for row in self.listing()["keys"]], [None])
+        self.at.start()
+
+    def test_a_lost_folder_of_keys_is_said_with_the_key_that_is_needed(self):
+        self.at.start()
+        self.assertTrue(self.rotate()["taken"])
+        self.publish(self.client("writer"), "load/x", b'{"device": "x", "n": 1}', 1)
+        wait_until(lambda: "state" in self.listing()["keys"][-1]["needed"], "rule state is under the new key", 60)
+        self.assertEqual(self.at.stop(), 0, self.at.log_tail())
+        keys, away = self.at.data / "keys", self.folder / "away"
+        keys.rename(away)
+        self.assertEqual([row["problem"] for row in self.listing(code=1)["keys"] if row["key"] == 2], ["missing"])
+        for command in (("spool", "stat"), ("spool", "verify"), ("spool", "export"), ("key", "rotate")):
+            said = self.sluice(*command, code=1).stderr
+            self.assertIn("keys/master-2.key is missing", said)
+            self.assertNotIn("no gateway", said)
+        self.at.spawn()
+        self.assertEqual(self.at.process.wait(30), 2)
+        self.assertIn("keys/master-2.key is missing", self.at.log_tail())
+        self.assertFalse(keys.exists(), "no new key hides that the right one is gone")
+        away.rename(keys)
+        self.at.start()
+
 
 if __name__ == "__main__":
     main()

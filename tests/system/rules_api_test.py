@@ -379,6 +379,14 @@ class RulesApi(SystemCase):
         self.assertIn("sql:2:7: error:", wrong)
         self.assertIn("  WHERE nosuch(t)\n        ^", wrong)
         self.assertIn("expected --sql and --to", self.run_rule("put", "cold", code=2).stderr)
+        unknown = self.run_rule("put", "cold", "--sql", "SELECT t FROM 's/+'", "--to", "cloud:nope", code=2).stderr
+        self.assertIn("nope", unknown)
+        self.assertRegex(unknown, "^rule: error: [^\n]+\n$", "no place in a document that nobody has written")
+        in_file = self.folder / "cold.yaml"
+        in_file.write_text("sql: SELECT t FROM 's/b'\nto:\n  - {cloud: nope}\n", encoding="utf-8")
+        self.assertIn(f"{in_file}:3:13: error: ", self.run_rule("put", "cold", in_file, code=2).stderr)
+        for command in (["put", "a b/c", in_file], ["put", "", in_file], ["pause", "a b/c"], ["rm", "a b/c"]):
+            self.assertIn("cannot be the id of a rule: expected 1 to 64", self.run_rule(*command, code=2).stderr)
         self.run_rule("put", "cold", "-", given="sql: SELECT t FROM 's/b'\nto: {cloud: sample}\n", code=2)
         self.run_rule("put", "cold", "-", given="sql: SELECT t FROM 's/b'\nto: [{cloud: sample}]\n")
         self.run_rule("rm", "cold")

@@ -268,32 +268,16 @@ private:
         const auto [stop, problem] = std::from_chars(start, at_, result);
         if (problem == std::errc::result_out_of_range) {
             // Too small is zero; too large is not a number that we could hold. libstdc++ does not say which it was.
-            if (!underflows({start, static_cast<std::size_t>(at_ - start)})) return fail();
+            if (!is_near_zero({start, static_cast<std::size_t>(at_ - start)})) {
+                store(node, Value::beyond_range());
+                return true;
+            }
             result = *start == '-' ? -0.0 : 0.0;
         } else if (problem != std::errc{} || stop != at_) {
             return fail();
         }
         store(node, Value::number(result));
         return true;
-    }
-
-    /// Of a number that is out of range: is it so because it is near zero? By the place of its first digit that is not zero.
-    static bool underflows(std::string_view number) {
-        if (number.front() == '-') number.remove_prefix(1);
-        const std::size_t e = std::min(number.find_first_of("eE"), number.size());
-        const std::size_t point = std::min(number.find('.'), e);
-        const std::size_t first = number.find_first_of("123456789");
-        // 0.xyz e0 has magnitude 0, x.yz e0 has 1, 0.0x e0 has -1.
-        double magnitude = static_cast<double>(point) - static_cast<double>(first) + (first > point ? 1 : 0);
-        if (e < number.size()) {
-            std::string_view shift = number.substr(e + 1);
-            const bool minus = shift.front() == '-';
-            if (minus || shift.front() == '+') shift.remove_prefix(1);
-            double size = 0;
-            for (const char c : shift) size = size * 10 + (c - '0');
-            magnitude += minus ? -size : size;
-        }
-        return magnitude < 0;
     }
 
     const char* at_;

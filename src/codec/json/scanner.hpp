@@ -22,8 +22,8 @@ struct ScanLimits {
 enum class Top : std::uint8_t { object, array, scalar };
 
 /// Owned by one thread; reused, so that nothing is allocated per document.
-/// The whole document is checked by RFC 8259: grammar, UTF-8 (unpaired surrogates too), nothing behind the end; a number beyond the range
-/// of a 64-bit float (1e999) is refused, as are NaN and Infinity, which are not JSON. Of equal keys in an object the last counts.
+/// The whole document is checked by RFC 8259: grammar, UTF-8 (unpaired surrogates too), nothing behind the end. NaN and Infinity are not
+/// JSON. A number beyond the range of a 64-bit float (1e999) is: Value::beyond_range(). Of equal keys in an object the last counts.
 class Scanner {
 public:
     explicit Scanner(const ScanLimits& limits = {});

@@ -1,5 +1,6 @@
 #include "codec/json/text_scan.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "codec/json/scanner.hpp"
@@ -74,6 +75,24 @@ std::size_t escape_length(const char* at, const char* end) {
         default:
             return 0;
     }
+}
+
+bool is_near_zero(std::string_view number) {
+    if (number.front() == '-') number.remove_prefix(1);
+    const std::size_t e = std::min(number.find_first_of("eE"), number.size());
+    const std::size_t point = std::min(number.find('.'), e);
+    const std::size_t first = number.find_first_of("123456789");
+    // 0.xyz e0 has magnitude 0, x.yz e0 has 1, 0.0x e0 has -1.
+    double magnitude = static_cast<double>(point) - static_cast<double>(first) + (first > point ? 1 : 0);
+    if (e < number.size()) {
+        std::string_view shift = number.substr(e + 1);
+        const bool minus = shift.front() == '-';
+        if (minus || shift.front() == '+') shift.remove_prefix(1);
+        double size = 0;
+        for (const char c : shift) size = size * 10 + (c - '0');
+        magnitude += minus ? -size : size;
+    }
+    return magnitude < 0;
 }
 
 char* unescape(std::string_view text, char* to) {

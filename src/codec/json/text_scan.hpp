@@ -87,4 +87,8 @@ inline constexpr std::uint64_t kTens[] = {1, 10, 100, 1000, 10'000, 100'000, 1'0
 /// Length of the escape at `at`, a backslash; 0: not one. A surrogate counts with its partner, and never alone.
 [[nodiscard]] std::size_t escape_length(const char* at, const char* end);
 
+/// Of a JSON number that is out of the range of a 64-bit float: is it so because it is near zero? By the place of its first digit that is
+/// not zero.
+[[nodiscard]] bool is_near_zero(std::string_view number);
+
 }  // namespace sluice::json

@@ -24,6 +24,12 @@ class Value {
 public:
     constexpr Value() : integer_(0) {}
     [[nodiscard]] static constexpr Value null() { return Value(Kind::null); }
+    /// A NULL that stands for a number of a document that no 64-bit float can hold (1e400).
+    [[nodiscard]] static constexpr Value beyond_range() {
+        Value result(Kind::null);
+        result.size_ = 1;
+        return result;
+    }
     [[nodiscard]] static constexpr Value boolean(bool value) {
         Value result(Kind::boolean);
         result.integer_ = value ? 1 : 0;
@@ -47,6 +53,7 @@ public:
     [[nodiscard]] constexpr bool is_missing() const { return kind_ == Kind::missing; }
     /// NULL in the sense of SQL: null or missing.
     [[nodiscard]] constexpr bool is_null() const { return kind_ <= Kind::null; }
+    [[nodiscard]] constexpr bool is_beyond_range() const { return size_ != 0 && kind_ == Kind::null; }
     [[nodiscard]] constexpr bool is_numeric() const { return kind_ == Kind::integer || kind_ == Kind::number; }
     [[nodiscard]] constexpr bool is_text() const { return kind_ == Kind::text; }
     [[nodiscard]] constexpr bool is_true() const { return kind_ == Kind::boolean && integer_ != 0; }

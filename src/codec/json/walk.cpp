@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "codec/json/text_scan.hpp"
+
 namespace sluice::json {
 namespace {
 
@@ -84,8 +86,10 @@ Value value_of(std::string_view item) {
     if (as_whole.ec == std::errc{} && as_whole.ptr == end && (whole != 0 || item.front() != '-')) return Value::integer(whole);
     double number = 0;
     const auto as_number = std::from_chars(item.data(), end, number);
-    if (as_number.ec == std::errc::result_out_of_range)
-        number = item.front() == '-' ? -0.0 : 0.0;  // too small: a scanner lets no larger one pass
+    if (as_number.ec == std::errc::result_out_of_range) {
+        if (!is_near_zero(item)) return Value::beyond_range();
+        number = item.front() == '-' ? -0.0 : 0.0;
+    }
     return Value::number(number);
 }
 

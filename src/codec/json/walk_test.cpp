@@ -36,6 +36,7 @@ TEST(Walk, gives_values_their_kind) {
     EXPECT_EQ(value_of("9223372036854775808").kind(), Kind::number);
     EXPECT_TRUE(std::signbit(value_of("-0").as_number()));
     EXPECT_EQ(value_of("1e-999").as_number(), 0);
+    EXPECT_TRUE(value_of("-1e999").is_beyond_range());
     EXPECT_TRUE(value_of("true").is_true());
     EXPECT_TRUE(value_of("null").is_null());
     EXPECT_EQ(value_of("\"a\"").as_view(), "a");

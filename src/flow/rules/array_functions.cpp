@@ -1,6 +1,6 @@
 // Functions of JSON arrays. Indices are from 0, as in a[0].
 #include <algorithm>
-#include <numeric>
+#include <cmath>
 
 #include "codec/json/walk.hpp"
 #include "codec/json/writer.hpp"
@@ -91,6 +91,33 @@ Value position(Scope& scope, const Arguments& arguments) {
 
 enum class Statistic : std::uint8_t { least, greatest, sum, mean };
 
+/// Whole numbers up to this, and sums of them, are floats without loss.
+constexpr double kExactMax = 9007199254740992.0;  // 2^53
+
+/// The least or the greatest of the array's numbers, with all its digits.
+Value exact_extreme(Scope& scope, std::string_view array, Order better) {
+    Value result;
+    for (json::Walk walk(array); walk.next();) {
+        const Value value = item_value(scope, walk.item());
+        if (result.is_missing() || compare(value, result) == better) result = value;
+    }
+    return result;
+}
+
+/// The sum of an array of whole numbers; `rounded` where it is none of 64 bits.
+Value exact_sum(Scope& scope, std::string_view array, double rounded) {
+    std::int64_t sum = 0;
+    for (json::Walk walk(array); walk.next();) {
+        const Value value = item_value(scope, walk.item());
+        if (value.kind() == json::Kind::integer) {
+            if (__builtin_add_overflow(sum, value.as_integer(), &sum)) return Value::number(rounded);
+        } else if (value.as_number() != 0) {  // -0 is no whole number
+            return Value::number(rounded);
+        }
+    }
+    return Value::integer(sum);
+}
+
 template <Statistic statistic>
 Value of_numbers(Scope& scope, const Arguments& arguments) {
     std::string_view array;
@@ -99,6 +126,7 @@ Value of_numbers(Scope& scope, const Arguments& arguments) {
     if (!numbers) return bad_value(scope);
     if (numbers->empty()) return Value::null();
     double result = 0;
+    double size = 0;  // of the largest number on the way
     switch (statistic) {
         case Statistic::least:
             result = *std::min_element(numbers->begin(), numbers->end());
@@ -108,10 +136,19 @@ Value of_numbers(Scope& scope, const Arguments& arguments) {
             break;
         case Statistic::sum:
         case Statistic::mean:
-            result = std::accumulate(numbers->begin(), numbers->end(), 0.0);
+            for (const double number : *numbers) {
+                result += number;
+                size = std::max({size, std::fabs(number), std::fabs(result)});
+            }
             if (statistic == Statistic::mean) result /= static_cast<double>(numbers->size());
     }
-    return std::isfinite(result) ? Value::number(result) : bad_value(scope);
+    if (!std::isfinite(result)) return bad_value(scope);
+    if (statistic == Statistic::mean) return Value::number(result);
+    const bool all_whole = scope.numbers->all_whole();
+    if (std::max(size, std::fabs(result)) < kExactMax)
+        return all_whole ? Value::integer(static_cast<std::int64_t>(result)) : Value::number(result);
+    if (statistic == Statistic::sum) return all_whole ? exact_sum(scope, array, result) : Value::number(result);
+    return exact_extreme(scope, array, statistic == Statistic::least ? Order::less : Order::greater);
 }
 
 /// Takes out all elements; false: one is no text, or there are too many.
@@ -128,12 +165,20 @@ Value sorted(Scope& scope, const Arguments& arguments) {
     std::string_view array;
     if (!arguments.array(0, array)) return arguments.nothing();
     ArrayBuilder result(scope);
+    std::vector<Value>& values = *scope.values;
     if (const auto numbers = scope.numbers->read(array)) {
-        std::sort(numbers->begin(), numbers->end());
-        for (const double number : *numbers) result.add(Value::number(number));
+        const bool exact = std::all_of(numbers->begin(), numbers->end(), [](double number) { return std::fabs(number) < kExactMax; });
+        if (exact) {
+            std::sort(numbers->begin(), numbers->end());
+            for (const double number : *numbers) result.add(Value::number(number));
+            return result.finish();
+        }
+        values.clear();
+        for (json::Walk walk(array); walk.next();) values.push_back(item_value(scope, walk.item()));
+        std::sort(values.begin(), values.end(), [](const Value& a, const Value& b) { return compare(a, b) == Order::less; });
+        for (const Value& value : values) result.add(value);
         return result.finish();
     }
-    std::vector<Value>& values = *scope.values;
     if (!read_texts(scope, array, values)) return bad_value(scope);
     std::sort(values.begin(), values.end(), [](const Value& a, const Value& b) { return a.as_view() < b.as_view(); });
     for (const Value& value : values) result.add(value);
@@ -235,7 +280,7 @@ constinit const Family<Function::array, Function::unnest> kArrayFunctions{{
     {Function::array_max, "array_max", "", FunctionKind::scalar, "j", Type::number, "array_max(a)", "the greatest; NULL as array_min", "array_max(array(7, 8))", "8", of_numbers<Statistic::greatest>},
     {Function::array_sum, "array_sum", "", FunctionKind::scalar, "j", Type::number, "array_sum(a)", "the sum; NULL as array_min", "array_sum(array(7, 8))", "15", of_numbers<Statistic::sum>},
     {Function::array_avg, "array_avg", "array_mean", FunctionKind::scalar, "j", Type::number, "array_avg(a)", "the mean; NULL as array_min", "array_avg(array(7, 8))", "7.5", of_numbers<Statistic::mean>},
-    {Function::array_sort, "array_sort", "", FunctionKind::scalar, "j", Type::json, "array_sort(a)", "from the least on: all numbers (as 64-bit floats), or all texts; NULL else", "array_sort(array(3, 1, 2))", "[1,2,3]", sorted},
+    {Function::array_sort, "array_sort", "", FunctionKind::scalar, "j", Type::json, "array_sort(a)", "from the least on: all numbers, or all texts; NULL else", "array_sort(array(3, 1, 2))", "[1,2,3]", sorted},
     {Function::array_distinct, "array_distinct", "", FunctionKind::scalar, "j", Type::json, "array_distinct(a)", "each value once, where it stood first", "array_distinct(array(1, 2, 1))", "[1,2]", distinct},
     {Function::array_slice, "array_slice", "", FunctionKind::scalar, "jn[n]", Type::json, "array_slice(a, from[, to])", "elements from an index up to before another; below 0 from the end", "array_slice(array(5, 6, 7, 8), 1, 3)", "[6,7]", slice},
     {Function::array_join, "array_join", "array_to_string", FunctionKind::scalar, "jt", Type::text, "array_join(a, separator)", "its elements as text with the separator between; nulls left out", "array_join(array(1, 'b'), '-')", "\"1-b\"", joined},

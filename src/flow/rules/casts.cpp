@@ -13,7 +13,9 @@ namespace {
 
 using json::Kind;
 
+/// As numbers of CSV are written: a + may stand in front.
 Value number_from(Scope& scope, std::string_view text) {
+    if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
     std::int64_t whole = 0;
     const char* end = text.data() + text.size();
     const auto as_whole = std::from_chars(text.data(), end, whole);

@@ -89,7 +89,7 @@ bool RuleCompiler::read_detection_parameters(StateOp& op, const Expr& expr) {
 
 // clang-format off
 constinit const Family<Function::robust_z, Function::gap> kDetectionFunctions{{
-    {Function::robust_z, "robust_z", "", FunctionKind::stateful, "ni", Type::number, "robust_z(x, n)", "(x - median) / (1.4826 median absolute deviation) of the n valid values before it; NULL until there are n; where the deviation is 0, 0 or ±infinity", "robust_z(pressure, 100) OVER (PARTITION BY device)", ""},
+    {Function::robust_z, "robust_z", "", FunctionKind::stateful, "ni", Type::number, "robust_z(x, n)", "(x - median) / (1.482602218505602 median absolute deviation) of the n valid values before it; NULL until there are n; where the deviation is 0, 0 or ±infinity", "robust_z(pressure, 100) OVER (PARTITION BY device)", ""},
     {Function::beyond, "beyond", "", FunctionKind::stateful, "ni[i]", Type::number, "beyond(x, n[, least])", "how far x is outside of the range of the up to n valid values before it, in ranges, negative below; 0 within; NULL until there are `least` (n)", "beyond(load, 2000, 150) OVER (PARTITION BY host)", ""},
     {Function::adaptive, "adaptive", "", FunctionKind::stateful, "n[iici]", Type::number, "adaptive(x[, fast[, slow[, limit[, relearn]]]])", "how far the mean of the last `fast` (15) values is from the mean of the `slow` (200) before, in units of how far it usually is; the baseline stands still while that is above `limit` (5), and is learned anew after `relearn` (2 slow) values of one alarm, 0: never; NULL while learning", "adaptive(flow, 15, 200, 5, 400) OVER (PARTITION BY pump)", ""},
     {Function::adaptive_alarm, "adaptive_alarm", "", FunctionKind::stateful, "n[iici]", Type::boolean, "adaptive_alarm(…)", "of adaptive with the same arguments: true from |score| > limit on until it is below 0.7 limit; false while learning, NULL for a bad value", "adaptive_alarm(flow) OVER (PARTITION BY pump)", ""},
@@ -97,7 +97,7 @@ constinit const Family<Function::robust_z, Function::gap> kDetectionFunctions{{
     {Function::adaptive_baseline, "adaptive_baseline", "", FunctionKind::stateful, "n[iici]", Type::number, "adaptive_baseline(…)", "of adaptive with the same arguments: the mean of the baseline", "adaptive_baseline(flow) OVER (PARTITION BY pump)", ""},
     {Function::adaptive_limit, "adaptive_limit", "", FunctionKind::stateful, "n[iici]", Type::number, "adaptive_limit(…)", "of adaptive with the same arguments: how far the average may be from the baseline, in the unit of x", "adaptive_limit(flow) OVER (PARTITION BY pump)", ""},
     {Function::stuck, "stuck", "", FunctionKind::stateful, "ni[c]", Type::boolean, "stuck(x, n[, tolerance])", "true when n or more valid values in a row are the same, or within the tolerance of the first of them", "stuck(temperature, 60) OVER (PARTITION BY device)", ""},
-    {Function::gap, "gap", "", FunctionKind::stateful, "t[n]", Type::boolean, "gap(limit[, time])", "true when more than the limit ('90s', '5m', '1.5h') has passed since the reading before, by arrival or by a time in milliseconds", "gap('5m') OVER (PARTITION BY device)", ""},
+    {Function::gap, "gap", "", FunctionKind::stateful, "t[n]", Type::boolean, "gap(limit[, time])", "true when more than the limit ('90s', '5m', '1.5h') has passed since the reading before, by arrival or by a time in milliseconds; false for a time that goes back, NULL beyond 2^52", "gap('5m') OVER (PARTITION BY device)", ""},
 }};
 // clang-format on
 

@@ -104,6 +104,22 @@ TEST(Engine, bad_values_are_counted) {
     EXPECT_EQ(engine.counters()[0].rows, 5u);
 }
 
+TEST(Engine, a_number_beyond_the_range_is_a_bad_value_of_the_rules_that_read_it) {
+    Engine engine(plan_of({{"x", "SELECT x FROM 't'", {}},
+                           {"v", "SELECT v FROM 't'", {}},
+                           {"or", "SELECT COALESCE(n, 0) AS n FROM 't' WHERE x > 3 OR v = 1", {}},
+                           {"in", "SELECT w[1] AS w, array_max(w) AS m FROM 't'", {}}}),
+                  {});
+    Bench bench(engine);
+    bench.give("t", R"({"x":1e400,"v":1,"w":[1,-1e400]})");
+    EXPECT_EQ(bench.take(), (Rows{R"(0 {"x":null})", R"(1 {"v":1})", R"(2 {"n":0})", R"(3 {"w":null,"m":null})"}));
+    EXPECT_EQ(engine.totals().malformed, 0u);
+    EXPECT_EQ(engine.counters()[0].bad_value, 1u);
+    EXPECT_EQ(engine.counters()[1].bad_value, 0u);
+    EXPECT_EQ(engine.counters()[2].bad_value, 1u);
+    EXPECT_EQ(engine.counters()[3].bad_value, 2u);
+}
+
 TEST(Engine, the_same_call_in_two_rules_is_one_state) {
     const RuleSpec one{"a", "SELECT zscore(v, 100) OVER (PARTITION BY d) AS z FROM 't'", {}};
     const RuleSpec two{"b", "SELECT d FROM 't' WHERE abs(zscore(v, 100) OVER (PARTITION BY d)) > 3", {}};

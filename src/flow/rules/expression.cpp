@@ -158,6 +158,9 @@ Value case_of(Scope& scope, const Node& node) {
     return i < node.b ? evaluate(scope, arguments[i]) : Value::null();
 }
 
+/// A field that is a number beyond the range of a float. Apart: fields are read more often than anything else is done.
+[[gnu::noinline, gnu::cold]] Value unreadable(Scope& scope) { return bad_value(scope); }
+
 Value negated(Scope& scope, const Value& a) {
     if (a.is_null()) return Value::null();
     if (a.kind() == Kind::integer && a.as_integer() != INT64_MIN) return Value::integer(-a.as_integer());
@@ -190,6 +193,24 @@ Order compare(const Value& a, const Value& b) {
     return Order::unknown;
 }
 
+double distance(const Value& a, const Value& b) {
+    const Value* const pair[] = {&a, &b};
+    std::int64_t whole[2] = {};
+    bool exact = true;
+    for (int i = 0; i < 2; ++i) {
+        if (pair[i]->kind() == Kind::integer) {
+            whole[i] = pair[i]->as_integer();
+            continue;
+        }
+        const double x = pair[i]->as_double();
+        exact = exact && std::fabs(x) < kTwo63 && x == std::trunc(x);
+        if (exact) whole[i] = static_cast<std::int64_t>(x);
+    }
+    std::int64_t difference = 0;
+    if (!exact || __builtin_sub_overflow(whole[0], whole[1], &difference)) return std::fabs(a.as_double() - b.as_double());
+    return std::fabs(static_cast<double>(difference));
+}
+
 bool is_same(const Value& a, const Value& b) {
     if (a.is_null() || b.is_null()) return a.is_null() && b.is_null();
     if (a.kind() == Kind::raw && b.kind() == Kind::raw) return a.as_view() == b.as_view();
@@ -203,10 +224,13 @@ Value evaluate(Scope& scope, NodeId id) {
     switch (node.op) {
         case Op::constant:
             return scope.program->constants[node.a];
-        case Op::slot:
-            return scope.slots[node.a];
         case Op::slot_or:
-            return scope.slots[node.a].is_missing() ? evaluate(scope, node.b) : scope.slots[node.a];
+            if (scope.slots[node.a].is_missing()) return evaluate(scope, node.b);
+            [[fallthrough]];
+        case Op::slot:
+            if (scope.slots[node.a].is_beyond_range()) [[unlikely]]
+                return unreadable(scope);
+            return scope.slots[node.a];
         case Op::reg:
             return scope.regs[node.a];
         case Op::aggregate:

@@ -124,6 +124,8 @@ struct Scope {
 enum class Order : std::uint8_t { less, equal, greater, unknown };
 /// Numbers with numbers (exact, whole or not), text with text by bytes, booleans with booleans (false first); all else is unknown.
 [[nodiscard]] Order compare(const Value& a, const Value& b);
+/// |a - b| of two numbers; whole ones are not rounded to floats before.
+[[nodiscard]] double distance(const Value& a, const Value& b);
 
 /// IS NOT DISTINCT FROM: NULL is NULL, and never unknown. Arrays and objects are the same where they are written alike.
 [[nodiscard]] bool is_same(const Value& a, const Value& b);

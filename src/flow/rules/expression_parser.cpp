@@ -25,6 +25,15 @@ struct Level {
 };
 constexpr std::array<Level, 3> kLevels{{{{"||", "", ""}}, {{"+", "-", ""}}, {{"*", "/", "%"}}}};
 
+/// Azure Stream Analytics' name for the time of a reading or a window.
+bool is_system_timestamp(const json::Path& path) {
+    constexpr std::array<std::string_view, 2> kNames{"system", "timestamp"};
+    return std::equal(path.begin(), path.end(), kNames.begin(), kNames.end(), [](const auto& step, std::string_view name) {
+        const auto* key = std::get_if<std::string>(&step);
+        return key != nullptr && same_word(*key, name);
+    });
+}
+
 }  // namespace
 
 bool is_reserved(std::string_view word) { return contains(kReserved, word); }
@@ -167,7 +176,10 @@ ExprPtr ExpressionParser::parse_comparison() {
         if (right == nullptr) return nullptr;
         left = binary(symbol, std::move(left), std::move(right));
         if (cursor_.peek().kind == Token::Kind::symbol && contains(kComparisons, cursor_.peek().text)) {
-            problems_.error(cursor_.offset(), "comparisons cannot be chained: join two of them with AND");
+            const Expr& middle = *left->args.back();
+            const bool by_bars = middle.kind == Expr::Kind::binary && middle.name == "||";
+            problems_.error(cursor_.offset(), by_bars ? "comparisons are joined with OR: || joins texts"
+                                                      : "comparisons cannot be chained: join two of them with AND");
             return nullptr;
         }
         return left;
@@ -253,8 +265,16 @@ ExprPtr ExpressionParser::parse_unary() {
         any = true;
         cursor_.advance();
     }
+    // The least whole number has no positive counterpart.
+    const bool is_least = cursor_.peek().kind == Token::Kind::number && cursor_.peek().text == "9223372036854775808";
     ExprPtr expr = parse_primary();
     if (expr == nullptr || !any || !negative) return expr;
+    if (is_least && expr->kind == Expr::Kind::number) {
+        expr->kind = Expr::Kind::integer;
+        expr->whole = INT64_MIN;
+        expr->offset = offset;
+        return expr;
+    }
     if (expr->kind == Expr::Kind::integer && expr->whole != INT64_MIN) {
         expr->whole = -expr->whole;
         expr->offset = offset;
@@ -459,6 +479,11 @@ ExprPtr ExpressionParser::parse_column() {
             if (token.kind != Token::Kind::name && token.kind != Token::Kind::quoted_name) return expected("a field name after '.'");
             expr->path.emplace_back(token.text);
             cursor_.advance();
+        } else if (cursor_.is_symbol("(") && is_system_timestamp(expr->path)) {
+            problems_.error(expr->offset,
+                            "there is no System.Timestamp(): timestamp() is the arrival of a reading, window_end() the end of a window; "
+                            "time of the reading's own is WITH (timestamp = ts) behind the query");
+            return nullptr;
         } else if (cursor_.take_symbol("[")) {
             const Token& token = cursor_.peek();
             std::uint32_t index = 0;

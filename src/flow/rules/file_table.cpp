@@ -259,6 +259,9 @@ private:
         guess_ = 0;
         for (json::Walk walk(object.text); walk.next();) {
             const Value value = json::value_of(walk.item());
+            if (value.is_beyond_range())
+                return fail(object.line, object.column,
+                            "the number " + std::string(walk.item().substr(0, 40)) + " is beyond the range of a 64-bit float");
             Value& kept = row_[column(name_of(walk.key()))];
             kept = value;
             if (value.kind() == json::Kind::raw) kept = Value::raw(table_->keep(value.as_view()));

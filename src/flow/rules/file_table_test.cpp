@@ -69,6 +69,8 @@ TEST(FileTable, says_where_a_file_is_wrong) {
     EXPECT_EQ(read("[{\"id\":[1]}]", TableForm::json).text(),
               "1:2: the key column id is an array or object here: expected text, a number or a boolean");
     EXPECT_EQ(read("[{\"id\":1}\n {\"id\":2}]", TableForm::json).text(), "2:2: expected ',' or ']' behind an object");
+    EXPECT_EQ(read("[{\"id\":1},\n {\"id\":2,\"a\":1e999}]", TableForm::json).text(),
+              "2:2: the number 1e999 is beyond the range of a 64-bit float");
     EXPECT_EQ(read("[{\"id\":1},\n {\"id\":2,}]", TableForm::json).text(), "2:2: not a JSON object");
     EXPECT_EQ(read("[{\"id\":1},\n {\"id\":\"}\\\"", TableForm::json).text(), "2:2: this object has no end");
     EXPECT_EQ(read("[{\"id\":1}] x", TableForm::json).text(), "1:12: expected the end of the file behind the array");

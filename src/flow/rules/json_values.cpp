@@ -67,6 +67,7 @@ std::size_t for_each_step(std::string_view path, const Visit& visit) {
 
 Value item_value(Scope& scope, std::string_view item) {
     const Value value = json::value_of(item);
+    if (value.is_beyond_range()) return bad_value(scope);
     if (!value.is_text() || !json::is_escaped(value.as_view())) return value;
     char* to = scope.arena->allocate(value.as_view().size());
     if (to == nullptr) return bad_value(scope);

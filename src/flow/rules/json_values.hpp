@@ -9,7 +9,7 @@
 
 namespace sluice::rules {
 
-/// An element's or member's value; texts with escapes go to the arena (a bad value where that has no room).
+/// An element's or member's value; texts with escapes go to the arena (a bad value where that has no room). 1e999 is a bad value.
 [[nodiscard]] Value item_value(Scope& scope, std::string_view item);
 /// A key as written, without its escapes; empty where the arena has no room.
 [[nodiscard]] std::string_view key_text(Scope& scope, std::string_view written);

@@ -75,6 +75,13 @@ private:
                 return true;
             }
         }
+        if (c == '&' && peek(1) == '&') {  // read as what it means, so that nothing else is said of it
+            problems_.error(token.offset, "SQL has AND, not &&");
+            token.kind = Token::Kind::name;
+            token.text = "and";
+            at_ += 2;
+            return true;
+        }
         ++at_;
         if (c == ';') {  // a statement may end with one
             skip_space();
@@ -82,7 +89,7 @@ private:
             at_ = sql_.size();
             return false;
         }
-        problems_.error(token.offset, std::string("a character that SQL does not know: '") + c + "'");
+        problems_.error(token.offset, std::string("a character that SQL does not know: '") + c + "'" + (c == '!' ? "; SQL has NOT" : ""));
         return false;
     }
 

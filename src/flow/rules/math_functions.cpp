@@ -1,11 +1,11 @@
 // Functions of numbers.
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <numbers>
 
 #include "flow/rules/arguments.hpp"
+#include "flow/rules/decimal_cut.hpp"
 #include "flow/rules/function_families.hpp"
 
 namespace sluice::rules {
@@ -70,27 +70,6 @@ Value rounded(Scope& scope, const Arguments& arguments) {
     return x.kind() == Kind::integer ? x : finite(scope, rounding(x.as_number()), x.as_number());
 }
 
-/// The digits of the shortest decimal number that stands for v, cut behind the point; rounded up (away from zero) where the first digit
-/// that goes is at least `up_from`.
-double cut_decimal(double v, std::size_t digits, char up_from) {
-    std::array<char, 400> text{};  // 1 - 309 digits before the point, or up to 342 behind it
-    const auto written = std::to_chars(text.data() + 1, text.data() + text.size(), std::fabs(v), std::chars_format::fixed);
-    char* const point = std::find(text.data() + 1, written.ptr, '.');
-    if (point == written.ptr || static_cast<std::size_t>(written.ptr - point - 1) <= digits) return v;
-    char* const end = point + 1 + digits;
-    text[0] = '0';  // for a carry
-    if (*end >= up_from) {
-        char* at = end - 1;
-        for (; *at == '9' || *at == '.'; --at) {
-            if (*at == '9') *at = '0';
-        }
-        ++*at;
-    }
-    double result = 0;
-    (void)std::from_chars(text.data(), end, result);  // digits and a point: always a number
-    return std::copysign(result, v);
-}
-
 /// round and trunc to digits behind the point: of the number as it is written in decimals, so that 4.35 is halfway.
 template <Rounding rounding>
 Value rounded_to(Scope& scope, const Arguments& arguments) {
@@ -109,7 +88,11 @@ Value rounded_to(Scope& scope, const Arguments& arguments) {
     const double from_border =
         rounding == nearest ? std::fabs(std::fabs(scaled - std::trunc(scaled)) - 0.5) : std::fabs(scaled - std::round(scaled));
     if (std::fabs(scaled) < kSureMax && from_border > kSure) return Value::number(rounding(scaled) / kPowers[places]);
-    return Value::number(cut_decimal(v, places, rounding == nearest ? '5' : ':'));
+    DecimalRoom room;
+    const std::string_view written = cut_decimal(v, places, rounding == nearest ? Cut::to_nearest : Cut::towards_zero, room);
+    double result = 0;
+    (void)std::from_chars(written.data(), written.data() + written.size(), result);  // digits and a point: always a number
+    return Value::number(std::copysign(result, v));
 }
 
 Value sign_of(Scope& scope, const Arguments& arguments) {

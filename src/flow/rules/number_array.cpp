@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codec/json/text_scan.hpp"
+
 namespace sluice::rules {
 namespace {
 
@@ -18,7 +20,7 @@ constexpr std::ptrdiff_t kDigitsMax = 19;  // of a 64-bit mantissa
 constexpr std::uint64_t kMantissaMax = std::uint64_t{1} << 53;
 
 /// One number at `at`; the place behind it, or nullptr: none is there. The document is valid, so that a number ends before `end`.
-const char* take(const char* at, const char* end, double& number) {
+const char* take(const char* at, const char* end, double& number, bool& all_whole) {
     const char* const start = at;
     const bool negative = *at == '-';
     if (negative) ++at;
@@ -33,14 +35,19 @@ const char* take(const char* at, const char* end, double& number) {
         for (; is_digit(*at); ++at) mantissa = mantissa * 10 + static_cast<unsigned>(*at - '0');
         behind_point = at - fraction;
         count += behind_point;
+        all_whole = false;
     }
     if (*at != 'e' && *at != 'E' && count <= kDigitsMax && mantissa <= kMantissaMax && behind_point <= kPowersMax) {
         const double value = static_cast<double>(mantissa) / kPowers[behind_point];
         number = negative ? -value : value;
         return at;
     }
+    if (*at == 'e' || *at == 'E') all_whole = false;
     const auto [stop, problem] = std::from_chars(start, end, number);
-    if (problem == std::errc::result_out_of_range) number = 0;  // the scanner lets no number through that is too large
+    if (problem == std::errc::result_out_of_range) {
+        if (!json::is_near_zero({start, static_cast<std::size_t>(stop - start)})) return nullptr;
+        number = 0;
+    }
     return stop;
 }
 
@@ -48,13 +55,14 @@ const char* take(const char* at, const char* end, double& number) {
 
 std::optional<std::span<double>> NumberArray::read(std::string_view raw) {
     numbers_.clear();
+    all_whole_ = true;
     if (raw.size() < 2 || raw.front() != '[') return std::nullopt;
     const char* const end = raw.data() + raw.size();  // behind the ']'
     for (const char* at = raw.data() + 1;;) {
         while (is_blank(*at)) ++at;
         if (*at == ']' && numbers_.empty()) break;
         double number = 0;
-        at = take(at, end, number);
+        at = take(at, end, number, all_whole_);
         if (at == nullptr) return std::nullopt;
         numbers_.push_back(number);
         while (is_blank(*at)) ++at;

@@ -12,11 +12,14 @@ namespace sluice::rules {
 class NumberArray {
 public:
     /// All elements of `raw`, the text of a valid JSON document (json::Kind::raw). nullopt: it is an object, or an element is no number
-    /// (null, text, a nested array). Valid until the next call. The span may be changed by who asked for it.
+    /// (null, text, a nested array, 1e999). Valid until the next call. The span may be changed by who asked for it.
     [[nodiscard]] std::optional<std::span<double>> read(std::string_view raw);
+    /// Were all elements of the last array whole numbers, without a point and an exponent?
+    [[nodiscard]] bool all_whole() const { return all_whole_; }
 
 private:
     std::vector<double> numbers_;
+    bool all_whole_ = true;
 };
 
 }  // namespace sluice::rules

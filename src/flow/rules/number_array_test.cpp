@@ -26,8 +26,20 @@ TEST(NumberArray, takes_all_forms_of_a_number) {
 }
 
 TEST(NumberArray, has_nothing_where_an_element_is_no_number) {
-    for (const char* raw : {"[1,null]", "[\"1\"]", "[1,[2]]", "[true]", "{\"a\":1}", "[{}]", "\"[1]\""})
+    for (const char* raw : {"[1,null]", "[\"1\"]", "[1,[2]]", "[true]", "{\"a\":1}", "[{}]", "[1,1e999]", "[-1e999]", "\"[1]\""})
         EXPECT_EQ(numbers(raw), std::vector<double>{-999}) << raw;
+}
+
+TEST(NumberArray, knows_whether_all_are_whole) {
+    NumberArray array;
+    for (const char* raw : {"[]", "[0]", "[1,-2]", "[9007199254740993,12345678901234567890]"}) {
+        ASSERT_TRUE(array.read(raw));
+        EXPECT_TRUE(array.all_whole()) << raw;
+    }
+    for (const char* raw : {"[1.0,2]", "[1,2e3]", "[1,2E0]", "[0.5]", "[9007199254740993.0]", "[1e-400,4]"}) {
+        ASSERT_TRUE(array.read(raw));
+        EXPECT_FALSE(array.all_whole()) << raw;
+    }
 }
 
 TEST(NumberArray, reads_as_the_standard_library_does) {

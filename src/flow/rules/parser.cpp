@@ -58,6 +58,7 @@ private:
             Clause{"order", "there is no ORDER BY: rows go out as they come; array_sort(collect(x)) sorts what a window has taken"},
             Clause{"limit", "there is no LIMIT: every(n), changed(x) and last_hit_time() let fewer rows through"},
             Clause{"union", "there is no UNION: FROM 'a', 'b' reads several topics, and several rules may have one destination"},
+            Clause{"timestamp", "there is no TIMESTAMP BY: time of the reading's own stands at the end, as WITH (timestamp = ts)"},
             Clause{"offset", "there is no OFFSET: rows go out as they come"},
             Clause{"fetch", "there is no FETCH: every(n), changed(x) and last_hit_time() let fewer rows through"},
         };

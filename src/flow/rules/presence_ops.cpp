@@ -1,4 +1,5 @@
 // stuck and gap: a sensor that says nothing new, or nothing at all.
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -8,10 +9,34 @@
 namespace sluice::rules {
 namespace {
 
+/// Milliseconds since 1970 beyond which a time is no time, as event time of windows has it: 2^52, far beyond any date, exact as a float.
+constexpr double kTimeMax = 4503599627370496.0;
+
+/// Whole numbers up to this are floats without loss.
+constexpr std::int64_t kExactMax = std::int64_t{1} << 53;
+
 struct Stuck {
-    double value;       ///< the first of the run
-    std::uint64_t run;  ///< how many valid values in a row are within the tolerance of it
+    union {
+        double real;  ///< the first of the run …
+        std::int64_t whole;
+    };
+    std::uint64_t run;  ///< … and how many valid values in a row are within the tolerance of it; with kWhole where it is `whole`
 };
+/// The first of the run is a whole number that a float would round.
+constexpr std::uint64_t kWhole = std::uint64_t{1} << 63;
+
+Stuck run_of(const Value& first) {
+    Stuck result{.real = 0, .run = 1};
+    if (first.kind() == json::Kind::integer && (first.as_integer() > kExactMax || first.as_integer() < -kExactMax)) {
+        result.whole = first.as_integer();
+        result.run |= kWhole;
+    } else {
+        result.real = first.as_double();
+    }
+    return result;
+}
+
+Value first_of(const Stuck& state) { return (state.run & kWhole) != 0 ? Value::integer(state.whole) : Value::number(state.real); }
 
 struct Gap {
     union {
@@ -32,34 +57,41 @@ bool is_good(const Value& x) { return x.is_numeric() && std::isfinite(x.as_doubl
 Value run_stuck(const StateOp& op, std::byte* row, const Value& x, base::Monotonic, Scope& scope) {
     if (!is_good(x)) return bad_value(scope);
     auto& state = state_at<Stuck>(row, op.offset);
-    if (state.run != 0 && std::fabs(x.as_double() - state.value) <= op.a) {
+    if (state.run != 0 && distance(x, first_of(state)) <= op.a)
         ++state.run;
-    } else {
-        state = {.value = x.as_double(), .run = 1};
-    }
-    return Value::boolean(state.run >= op.n);
+    else
+        state = run_of(x);
+    return Value::boolean((state.run & ~kWhole) >= op.n);
 }
 
 void save_stuck(const StateOp& op, const std::byte* row, base::Monotonic, base::Bytes& out) {
-    save_real(out, state_at<Stuck>(row, op.offset).value);
-    base::append_le(out, state_at<Stuck>(row, op.offset).run);
+    const auto& state = state_at<Stuck>(row, op.offset);
+    base::append_le(out, (state.run & kWhole) != 0 ? static_cast<std::uint64_t>(state.whole) : std::bit_cast<std::uint64_t>(state.real));
+    base::append_le(out, state.run);
 }
 
 void restore_stuck(const StateOp& op, StateReader& reader, std::byte* row) {
     auto& state = state_at<Stuck>(row, op.offset);
-    state.value = reader.real();
+    const auto first = reader.number<std::uint64_t>();
     state.run = reader.number<std::uint64_t>();
-    if (!std::isfinite(state.value)) reader.fail();
+    if ((state.run & kWhole) != 0) {
+        state.whole = static_cast<std::int64_t>(first);
+    } else {
+        state.real = std::bit_cast<double>(first);
+        if (!std::isfinite(state.real)) reader.fail();
+    }
 }
 
 Value run_gap(const StateOp& op, std::byte* row, const Value& x, base::Monotonic at, Scope& scope) {
-    if (op.has_argument && !is_good(x)) return bad_value(scope);
+    if (op.has_argument && !(is_good(x) && std::fabs(x.as_double()) <= kTimeMax)) return bad_value(scope);
     auto& state = state_at<Gap>(row, op.offset);
     const bool known = std::exchange(state.seen, 1) != 0;
     const std::int64_t now_ns = at.time_since_epoch().count();
     const double passed = op.has_argument ? x.as_double() - state.at_ms : static_cast<double>(now_ns - state.at_ns) * 1e-6;
-    // A timestamp that goes backward is no gap, and must not make one of the next reading.
-    if (!known || passed > 0) {
+    // A time that goes back is no gap. By up to the limit it is out of order, and must not make a gap of the next reading. By more, either
+    // it is wrong or those before were: were it not taken, one time from the future would hide every silence until then.
+    const bool out_of_order = known && passed <= 0 && passed >= -op.a;
+    if (!out_of_order) {
         if (op.has_argument)
             state.at_ms = x.as_double();
         else

@@ -48,8 +48,8 @@ TEST(RuleGates, rules_together_do_what_each_does_alone) {
         sql.push_back((random() % 5 == 0 ? "SELECT d, count(*) AS n FROM 't' WHERE " + condition + " GROUP BY d, COUNTWINDOW(3)"
                                          : "SELECT * FROM 't' WHERE " + condition));
     }
-    const std::vector<std::string> values{"-1",    "0",     "0.5",   "1",    "2",    "2.5", "9007199254740993",
-                                          "1e308", "\"a\"", "\"b\"", "true", "null", "[1]"};
+    const std::vector<std::string> values{"-1",    "0",     "0.5",   "1",     "2",    "2.5",  "9007199254740993",
+                                          "1e308", "1e400", "\"a\"", "\"b\"", "true", "null", "[1]"};
     std::vector<std::string> payloads{"no json", "[1,2]", "5"};
     for (int i = 0; i < 300; ++i)
         payloads.push_back("{\"d\":" + pick({"\"a\"", "\"b\"", "1"}) + ",\"v\":" + pick(values) + ",\"w\":" + pick(values) + "}");

@@ -215,7 +215,7 @@ Value StateRunner::run_changed(const StateOp& op, std::byte* row, const Value& x
     const Value previous = pool_.load(last);
     bool changed = previous.is_missing();
     if (!changed && x.is_numeric() && previous.is_numeric()) {
-        changed = op.a == 0 ? compare(x, previous) != Order::equal : std::fabs(x.as_double() - previous.as_double()) > op.a;
+        changed = op.a == 0 ? compare(x, previous) != Order::equal : distance(x, previous) > op.a;
     } else if (!changed) {
         changed = x.kind() != previous.kind() ||
                   (x.kind() == Kind::boolean ? x.is_true() != previous.is_true() : x.as_view() != previous.as_view());

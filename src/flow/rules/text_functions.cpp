@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "flow/rules/arguments.hpp"
+#include "flow/rules/decimal_cut.hpp"
 #include "flow/rules/function_families.hpp"
 #include "flow/rules/text_builder.hpp"
 #include "flow/rules/utf8.hpp"
@@ -214,20 +215,32 @@ Value character(Scope& scope, const Arguments& arguments) {
     return Value::text({to, encode_character(static_cast<std::uint32_t>(code), to)});
 }
 
-/// Fixed digits behind the point, halves away from zero as the decimal number that is written: format(2.5, 0) is '3'.
+/// Fixed digits behind the point, of the number as it is written in decimals, as round has it: format(1.005, 2) is '1.01'.
 Value fixed(Scope& scope, const Arguments& arguments) {
-    double x = 0;
+    const Value x = arguments.at(0);
     std::int64_t digits = 0;
-    if (!arguments.number(0, x) || !arguments.whole(1, digits)) return arguments.nothing();
-    if (!std::isfinite(x) || std::fabs(x) >= 1e18) return bad_value(scope);
-    constexpr std::size_t kBytesMax = 40;  // 18 digits, a point, 15 digits, a sign
-    char* to = scope.arena->allocate(kBytesMax);
-    if (to == nullptr) return bad_value(scope);
-    const double scale = std::pow(10.0, static_cast<double>(digits));
-    const double rounded = std::fabs(x) * scale < 1e15 ? std::round(x * scale) / scale : x;
-    const auto [stop, problem] =
-        std::to_chars(to, to + kBytesMax, rounded == 0 ? 0.0 : rounded, std::chars_format::fixed, static_cast<int>(digits));
-    return problem == std::errc{} ? Value::text({to, static_cast<std::size_t>(stop - to)}) : bad_value(scope);
+    if (x.is_null()) return Value::null();
+    if (!x.is_numeric()) return bad_value(scope);
+    if (!arguments.whole(1, digits)) return arguments.nothing();
+    if (!(std::fabs(x.as_double()) < 1e18)) return bad_value(scope);
+    DecimalRoom room;
+    std::string_view written;
+    bool negative = false;
+    if (x.kind() == json::Kind::integer) {
+        negative = x.as_integer() < 0;
+        written = {room.data(), std::to_chars(room.data(), room.data() + room.size(), std::abs(x.as_integer())).ptr};
+    } else {
+        written = cut_decimal(x.as_number(), static_cast<std::size_t>(digits), Cut::to_nearest, room);
+        negative = x.as_number() < 0 && written.find_first_not_of("0.") != std::string_view::npos;
+    }
+    const std::size_t point = std::min(written.find('.'), written.size());
+    std::size_t missing = static_cast<std::size_t>(digits) - (written.size() - std::min(point + 1, written.size()));
+    TextBuilder result(scope);
+    if (negative) result.append('-');
+    result.append(written);
+    if (point == written.size() && digits > 0) result.append('.');
+    for (; missing > 0; --missing) result.append('0');
+    return result.text();
 }
 
 }  // namespace
@@ -250,7 +263,7 @@ constinit const Family<Function::upper, Function::format> kTextFunctions{{
     {Function::concat, "concat", "", FunctionKind::scalar, "x*", Type::text, "concat(a, b, …)", "joined as text; NULLs left out (a || b is NULL where one is)", "concat('a', 1)", "\"a1\"", concatenation},
     {Function::concat_ws, "concat_ws", "", FunctionKind::scalar, "tx*", Type::text, "concat_ws(separator, a, b, …)", "joined as text with the separator between; NULLs left out", "concat_ws('/', 'a', NULL, 'b')", "\"a/b\"", joined_with},
     {Function::chr, "chr", "nchar", FunctionKind::scalar, "n", Type::text, "chr(code)", "the character with this Unicode code point", "chr(8364)", "\"€\"", character},
-    {Function::format, "format", "", FunctionKind::scalar, "ni", Type::text, "format(x, digits)", "the number with so many digits behind the point, 0 to 15; halves away from zero; NULL from 10^18 on", "format(2.5, 2)", "\"2.50\"", fixed},
+    {Function::format, "format", "", FunctionKind::scalar, "ni", Type::text, "format(x, digits)", "round(x, digits) with all of the digits behind the point, 0 to 15; NULL from 10^18 on", "format(2.5, 2)", "\"2.50\"", fixed},
 }};
 // clang-format on
 

@@ -12,6 +12,8 @@ constexpr std::int64_t kFar = std::int64_t{1} << 52;
 constexpr std::int64_t kNanosecondsPerMs = 1'000'000;
 /// 146 years, safe to compute with.
 constexpr std::int64_t kFarNanoseconds = std::int64_t{1} << 62;
+/// A year before 1970, in nanoseconds: any later time is safe to compute with.
+constexpr std::int64_t kClockLeast = -(std::int64_t{1} << 55);
 
 /// Panes that come from saved state lie before all that will open (their order is a time of this run), in the order of their starts.
 std::int64_t restored_order(const WindowPlan& window, std::int64_t start_ms) {
@@ -38,7 +40,8 @@ void Engine::Impl::save_panes(std::uint32_t rule, base::Monotonic now, base::Byt
         append_signed(out, event_time ? 0 : (deadline - now).count());  // event time has no deadlines
     };
     append_signed(out, run.next_ms);
-    append_signed(out, run.clock.is_set() ? run.clock.wall(now).time_since_epoch().count() : kNoWatermark);
+    const std::int64_t time = run.clock.wall(now).time_since_epoch().count();
+    append_signed(out, run.clock.is_set() && time >= kClockLeast ? time : kNoWatermark);
     base::append_le(out, static_cast<std::uint32_t>(run.open.size() + (run.draining ? 1 : 0)));
     if (run.draining) save_bounds(run.closing.span.start_ms, run.closing.span.end_ms, now);
     for (const TimedRun::Window& open : run.open) save_bounds(open.span.start_ms, open.span.end_ms, open.span.at);
@@ -79,8 +82,8 @@ bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const 
     }
     if (moment.version >= 4) {
         const std::int64_t time = read_signed(reader);
-        if (time != kNoWatermark && time < 0) reader.fail();
-        if (time >= 0 && moment.same_moment) run.clock.set(moment.now, base::WallTime(std::chrono::nanoseconds(time)));
+        if (time != kNoWatermark && time < kClockLeast) reader.fail();
+        if (time >= kClockLeast && moment.same_moment) run.clock.set(moment.now, base::WallTime(std::chrono::nanoseconds(time)));
     }
     for (auto n = reader.number<std::uint32_t>(); n > 0 && reader.ok(); --n) {
         const Bounds bounds = read_bounds(window.span_ms);

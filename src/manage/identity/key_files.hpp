@@ -42,13 +42,14 @@ public:
     [[nodiscard]] base::Status remove(KeyNumber number);
     /// Numbers of the files that are there, readable or not, ascending. Errors: not_found, permission, io.
     [[nodiscard]] base::Result<std::vector<KeyNumber>> numbers();
+    /// One key alone. Errors: as load().
+    [[nodiscard]] base::Result<MasterKey> read(KeyNumber number);
 
     [[nodiscard]] KeyNumber culprit() const { return culprit_; }
 
 private:
     [[nodiscard]] std::string folder() const { return data_ + "/" + std::string(kKeyFolder); }
     [[nodiscard]] std::string path(KeyNumber number) const { return data_ + "/" + key_file(number); }
-    [[nodiscard]] base::Result<MasterKey> read(KeyNumber number);
     [[nodiscard]] base::Status create(env::Entropy& entropy, KeyNumber number);
     [[nodiscard]] base::Status sweep();
 

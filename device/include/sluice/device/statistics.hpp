@@ -232,12 +232,30 @@ private:
     for (std::size_t i = 0; i < count; ++i) largest = std::fmax(largest, std::fabs(values[i]));
     return largest / root_mean_square(values, count);
 }
+/// kurtosis() of values whose squares leave the range of a double: everything scaled by a power of two, which is exact.
+[[nodiscard]] inline double scaled_kurtosis(const double* values, std::size_t count) {
+    const double n = static_cast<double>(count);
+    double largest = 0;
+    for (std::size_t i = 0; i < count; ++i) largest = std::fmax(largest, std::fabs(values[i]));
+    const int exponent = std::ilogb(largest);
+    double sum = 0;
+    for (std::size_t i = 0; i < count; ++i) sum += std::scalbn(values[i], -exponent);
+    double second = 0;
+    double fourth = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const double d = std::scalbn(values[i], -exponent) - sum / n;
+        second += d * d;
+        fourth += d * d * d * d;
+    }
+    return n * fourth / (second * second);
+}
 /// m4 / m2² of the central moments: 3 for a normal distribution; NaN without spread.
 [[nodiscard]] inline double kurtosis(const double* values, std::size_t count) {
     bool spread = false;
     for (std::size_t i = 1; i < count; ++i) spread = spread || values[i] != values[0];
     if (!spread) return std::numeric_limits<double>::quiet_NaN();
     const Moments2 moments = two_pass(values, count);
+    if (!(moments.squares > 1e-280 && moments.squares < 1e300)) return scaled_kurtosis(values, count);
     const double n = static_cast<double>(count);
     const double deviation = std::sqrt(moments.squares / n);
     double fourth = 0;
