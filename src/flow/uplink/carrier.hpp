@@ -53,6 +53,7 @@ struct Over {
     bool at_once = false;                         ///< the next attempt need not wait: the cloud is there
     bool taken_over = false;                      ///< another one with our name was let in instead
     bool passing = false;                         ///< the cloud is busy, ill or going: no message is at fault
+    bool of_message = false;                      ///< refused, but only when it was shown a message: where that was to go may be why
     std::optional<std::chrono::seconds> pause{};  ///< the cloud asks for this, at least
 };
 
@@ -104,6 +105,8 @@ public:
     /// Errors: limit (window full), too_large (the cloud has said that it takes less: size_of()), closed.
     virtual base::Result<Ticket> send(const Outgoing& message, base::Monotonic now) = 0;
     [[nodiscard]] virtual MessageSize size_of(const Outgoing& message) { return {.bytes = message.payload.size()}; }
+    /// Messages go one by one, and one that was too large leaves the connection as it was: what is smaller may follow on it.
+    [[nodiscard]] virtual bool survives_too_large() const { return false; }
     /// What send() has written leaves.
     virtual void flush() = 0;
 

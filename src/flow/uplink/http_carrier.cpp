@@ -15,9 +15,10 @@ constexpr std::uint16_t kTooLarge = 413;
 
 constexpr bool is_success(std::uint16_t status) { return status >= 200 && status < 300; }
 /// What somebody else answers in place of the receiver, or the receiver to somebody whom it does not know.
-constexpr bool shuts_out(std::uint16_t status) {
-    return (status >= 300 && status < 400) || status == 401 || status == 403 || status == 407 || status >= 500;
+constexpr bool refuses_us(std::uint16_t status) {
+    return (status >= 300 && status < 400) || status == 401 || status == 403 || status == 407;
 }
+constexpr bool shuts_out(std::uint16_t status) { return refuses_us(status) || status >= 500; }
 
 /// What says nothing of the message: too slow, too many, out of order at the receiver's (RFC 9110, 15.5.9 and 15.6; RFC 6585, 4).
 constexpr bool passes(std::uint16_t status) { return status == 408 || status == 425 || status == 429 || status >= 500; }
@@ -110,6 +111,8 @@ void HttpCarrier::on_closed(Monotonic now) {
 void HttpCarrier::take_answer(Monotonic now) {
     const http::Response answer = reader_.response();
     const Waiting waited = std::exchange(waiting_, Waiting::nothing);
+    // With Retry-After it says that it will take as much some time (RFC 9110, 15.5.14).
+    const bool too_large = answer.status == kTooLarge && !answer.retry_after;
     reusable_ = answer.keep_alive;
     if (waited == Waiting::probe && shuts_out(answer.status))
         return listener_->on_over({.trouble = Trouble::refused, .refusal = answer.status, .pause = answer.retry_after});
@@ -117,14 +120,17 @@ void HttpCarrier::take_answer(Monotonic now) {
         listener_->on_ready(now);
     } else if (is_success(answer.status)) {
         listener_->on_taken(last_, now);
-    } else if (answer.status == kTooLarge && !answer.retry_after) {  // else it says that it will take as much some time (RFC 9110, 15.5.14)
+    } else if (too_large) {
         listener_->on_refused(last_, answer.status, Refusal::too_large);
+    } else if (refuses_us(answer.status)) {
+        // It may be so for this path alone: if others go through on the same connection, it is.
+        listener_->on_over({.trouble = Trouble::refused, .refusal = answer.status, .of_message = true, .pause = answer.retry_after});
     } else {
         listener_->on_over(
             {.trouble = Trouble::not_taken, .refusal = answer.status, .passing = passes(answer.status), .pause = answer.retry_after});
     }
     if (reusable_) return;
-    proved_ = waited == Waiting::probe || is_success(answer.status);
+    proved_ = waited == Waiting::probe || is_success(answer.status) || too_large;
     listener_->on_over({.trouble = Trouble::none, .at_once = true});
 }
 

@@ -11,7 +11,7 @@
 namespace sluice::uplink {
 
 /// A connection begins with a HEAD for the probe's path: it proves that an HTTP server answers. Redirections (a captive portal), 401, 403,
-/// 407 and 5xx are refusals; anything else, 404 and 405 too, lets us in.
+/// 407 and 5xx are refusals; anything else, 404 and 405 too, lets us in. Redirections, 401, 403 and 407 of a POST refuse us as well.
 class HttpCarrier final : public StreamCarrier {
 public:
     struct Options {
@@ -28,6 +28,7 @@ public:
     [[nodiscard]] bool reached() const override { return reached_; }
     [[nodiscard]] std::size_t window_free() const override { return waiting_ == Waiting::nothing && reusable_ ? 1 : 0; }
     base::Result<Ticket> send(const Outgoing& message, base::Monotonic now) override;
+    [[nodiscard]] bool survives_too_large() const override { return true; }
     void flush() override;
     void on_tick(base::Monotonic) override {}
     [[nodiscard]] std::optional<base::Monotonic> next_deadline() const override { return std::nullopt; }

@@ -1,6 +1,7 @@
 // The carrier over HTTP against a server that answers as told.
 #include "flow/uplink/http_carrier.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,16 @@ namespace sluice::uplink::testing {
 namespace {
 
 constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+constexpr std::string_view kTooLarge = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
+
+/// What a server has seen.
+struct Server {
+    unsigned probes = 0;
+    unsigned taken = 0;
+    unsigned refused = 0;
+    std::size_t largest = 0;  ///< body that was taken
+};
 
 struct Request {
     std::string line;
@@ -48,6 +59,30 @@ public:
     void hang_up() {
         transport.is_open = false;
         carrier.on_closed(now);
+    }
+    /// Answers until everything is acknowledged: 413 to a body of more than so many bytes, with a header of its own.
+    Server serve(std::size_t body_bytes_max, std::string_view too_large_header = {}) {
+        Server seen;
+        const auto waits = [this](const auto& row) { return spool.acked[row.first] < row.second.size(); };
+        for (int i = 0; i < 20'000 && std::any_of(spool.events.begin(), spool.events.end(), waits); ++i) {
+            if (!transport.is_open) reconnect();
+            const auto got = request();
+            if (!got) {
+                now = std::max(now, uplink.next_deadline().value_or(now));
+                uplink.on_tick(now);
+            } else if (got->line.starts_with("HEAD")) {
+                ++seen.probes;
+                answer("HTTP/1.1 200 OK\r\n\r\n");
+            } else if (got->body.size() > body_bytes_max) {
+                ++seen.refused;
+                answer(fmt::format("HTTP/1.1 413 Content Too Large\r\n{}Content-Length: 0\r\n\r\n", too_large_header));
+            } else {
+                ++seen.taken;
+                seen.largest = std::max(seen.largest, got->body.size());
+                answer(kOk);
+            }
+        }
+        return seen;
     }
     /// Until a connection is asked for.
     void reconnect() {
@@ -136,6 +171,33 @@ TEST(HttpCarrier, a_portal_or_somebody_who_does_not_know_us_is_a_refusal) {
     }
 }
 
+TEST(HttpCarrier, one_that_lets_us_in_and_does_not_know_us_when_we_bring_something_refuses_us_and_not_the_event) {
+    for (const int status : {302, 307, 401, 403, 407}) {
+        HttpRig rig;
+        rig.spool.add_many(0, 3);
+        rig.spool.add_many(1, 3);
+        rig.connect();
+        for (int i = 0; i < 40; ++i) {
+            if (!rig.transport.is_open) rig.reconnect();
+            const auto request = rig.request();
+            if (!request) {
+                rig.now += seconds(1);
+                rig.uplink.on_tick(rig.now);
+                continue;
+            }
+            const bool head = request->line.starts_with("HEAD");
+            rig.answer(head ? "HTTP/1.1 200 OK\r\n\r\n" : fmt::format("HTTP/1.1 {} No\r\nContent-Length: 0\r\n\r\n", status));
+            if (head) continue;
+            EXPECT_EQ(rig.uplink.stats().trouble, Trouble::refused) << status;
+            EXPECT_EQ(rig.uplink.stats().refusal, status);
+            EXPECT_FALSE(rig.uplink.stats().connected) << status;
+        }
+        EXPECT_TRUE(rig.uplink.stats().standing.empty()) << status;
+        EXPECT_EQ(rig.uplink.stats().too_large, 0U);
+        EXPECT_EQ(rig.spool.acked[0] + rig.spool.acked[1], 0U) << status;
+    }
+}
+
 TEST(HttpCarrier, a_server_that_asks_for_a_pause_gets_it) {
     HttpRig rig;
     rig.spool.add(0, "{}");
@@ -165,19 +227,94 @@ TEST(HttpCarrier, a_message_that_is_too_large_comes_again_in_parts) {
     auto post = rig.request();
     ASSERT_TRUE(post);
     const auto all = post->body.size();
-    rig.answer("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
-    rig.reconnect();
-    (void)rig.request();
-    rig.answer("HTTP/1.1 200 OK\r\n\r\n");
+    rig.answer(kTooLarge);
     for (int i = 0; i < 10 && rig.spool.acked[1] < 64; ++i) {
-        rig.now += seconds(1);
-        rig.uplink.on_tick(rig.now);
         post = rig.request();
-        ASSERT_TRUE(post);
+        ASSERT_TRUE(post) << "at once";
         EXPECT_LT(post->body.size(), all);
         rig.answer(kOk);
     }
     EXPECT_EQ(rig.spool.acked[1], 64U);
+    EXPECT_EQ(rig.transport.opens, 1U) << "over the same connection";
+    EXPECT_EQ(rig.uplink.stats().refusals, 1U);
+    EXPECT_EQ(rig.uplink.stats().failures, 0U);
+    EXPECT_TRUE(rig.uplink.stats().connected);
+}
+
+TEST(HttpCarrier, many_events_that_are_too_large_alone_cost_an_answer_each_and_no_connection) {
+    HttpRig rig;
+    std::uint64_t large = 0;
+    for (std::size_t i = 0; i < 400; ++i) {
+        const std::size_t size = i * 2'477 % 5'000;  // 0 to 5,000, in no order
+        rig.spool.add_many(i % 2, 1, size);
+        large += size > 2'900 ? 1 : 0;
+    }
+    rig.connect();
+    const auto begin = rig.now;
+    const Server served = rig.serve(3'000);
+    EXPECT_EQ(rig.spool.acked[0], 200U);
+    EXPECT_EQ(rig.spool.acked[1], 200U);
+    EXPECT_GT(large, 150U);
+    EXPECT_EQ(rig.uplink.stats().too_large, large);
+    EXPECT_LT(served.refused, large + 40) << "what is too large together is not tried again behind each";
+    EXPECT_EQ(rig.transport.opens, 1U);
+    EXPECT_EQ(rig.uplink.stats().failures, 0U);
+    EXPECT_LT(rig.now - begin, seconds(2)) << "no pauses";
+}
+
+TEST(HttpCarrier, a_limit_that_stays_is_tried_less_and_less_and_one_that_goes_is_found) {
+    Options unpaced;
+    unpaced.drain_rate = 0;
+    HttpRig rig(unpaced);
+    rig.spool.add_many(0, 40'000, 100);
+    rig.connect();
+    Server served = rig.serve(3'000);
+    EXPECT_EQ(rig.spool.acked[0], 40'000U);
+    EXPECT_EQ(rig.uplink.stats().too_large, 0U);
+    EXPECT_LT(served.refused * 50, served.taken) << served.refused << " of " << served.taken;
+    EXPECT_EQ(rig.transport.opens, 1U);
+    rig.spool.add_many(0, 100'000, 100);
+    rig.uplink.on_events(rig.now);
+    served = rig.serve(1'000'000);
+    EXPECT_EQ(rig.spool.acked[0], 140'000U);
+    EXPECT_EQ(served.refused, 0U);
+    EXPECT_GT(served.largest, 60'000U);
+}
+
+TEST(HttpCarrier, a_server_that_ends_the_connection_behind_what_was_too_large_is_back_at_once) {
+    HttpRig rig;
+    rig.spool.add(0, "{\"n\":\"" + std::string(5'000, 'x') + "\"}");
+    rig.spool.add(0, "{}");
+    rig.connect();
+    const auto begin = rig.now;
+    const Server served = rig.serve(3'000, "Connection: close\r\n");
+    EXPECT_EQ(rig.spool.acked[0], 2U);
+    EXPECT_EQ(rig.uplink.stats().too_large, 1U);
+    EXPECT_EQ(rig.transport.opens, 1 + served.refused);
+    EXPECT_EQ(served.probes, 1U) << "who has judged a message needs no proof";
+    EXPECT_EQ(rig.uplink.stats().failures, 0U);
+    EXPECT_EQ(rig.now, begin);
+}
+
+TEST(HttpCarrier, a_server_to_which_everything_is_too_large_is_not_hammered_and_costs_one_event) {
+    HttpRig rig({}, Payload::envelope);
+    rig.spool.add_many(0, 100);
+    rig.connect();
+    const auto begin = rig.now;
+    unsigned refused = 0;
+    for (; rig.now - begin < std::chrono::minutes(5); rig.uplink.on_tick(rig.now)) {
+        if (!rig.transport.is_open) rig.reconnect();
+        const auto post = rig.request();
+        if (!post) {
+            rig.now = std::max(rig.now + milliseconds(1), rig.uplink.next_deadline().value_or(rig.now));
+            continue;
+        }
+        if (!post->line.starts_with("HEAD")) ++refused;
+        rig.answer(post->line.starts_with("HEAD") ? "HTTP/1.1 200 OK\r\n\r\n" : kTooLarge);
+    }
+    EXPECT_EQ(rig.uplink.stats().too_large, 1U) << "the gap in its place is too large as well";
+    EXPECT_GT(rig.uplink.stats().failures, 5U);
+    EXPECT_LT(refused, 60U);
 }
 
 TEST(HttpCarrier, one_event_that_is_too_large_alone_is_gone_and_batches_are_as_large_as_before) {
@@ -198,7 +335,7 @@ TEST(HttpCarrier, one_event_that_is_too_large_alone_is_gone_and_batches_are_as_l
             rig.answer("HTTP/1.1 200 OK\r\n\r\n");
         } else if (post->body.find("xxx") != std::string::npos) {
             ++refused;
-            rig.answer("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+            rig.answer(kTooLarge);
         } else {
             largest = std::max(largest, post->body.size());
             rig.answer(kOk);
@@ -212,7 +349,7 @@ TEST(HttpCarrier, one_event_that_is_too_large_alone_is_gone_and_batches_are_as_l
 }
 
 TEST(HttpCarrier, a_server_that_is_ill_stops_no_class_and_one_that_refuses_an_event_its_class_only) {
-    for (const char* answer : {"503 Service Unavailable", "422 Unprocessable Content"}) {
+    for (const char* answer : {"503 Service Unavailable", "422 Unprocessable Content", "401 Unauthorized", "403 Forbidden", "302 Found"}) {
         HttpRig rig({}, Payload::envelope);
         rig.spool.add(0, "{\"bad\":1}");
         rig.spool.add_many(1, 40);

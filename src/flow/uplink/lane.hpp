@@ -10,6 +10,7 @@
 #include "base/time.hpp"
 #include "data/reading.hpp"
 #include "flow/uplink/dialect.hpp"
+#include "flow/uplink/pacing.hpp"
 #include "flow/uplink/ports.hpp"
 #include "flow/uplink/trial.hpp"
 
@@ -23,8 +24,7 @@ struct Lane {
     data::Sequence next{1};                  ///< the first number not yet sent on this connection
     std::optional<base::Monotonic> waiting;  ///< since when something can be read that has not been sent
     std::optional<base::Monotonic> retry;    ///< after a failed read
-    std::size_t batch_bytes = 0;             ///< at most so many of JSON in a message; shrinks where the cloud wants smaller packets …
-    std::size_t batch_bytes_max = 0;         ///< … and grows up to this where it takes more
+    BatchSize batch;                         ///< at most so many bytes of JSON in a message
     Trial trial;
     bool more = false;  ///< the last batch ended because it was full: the next need not wait for company
 };

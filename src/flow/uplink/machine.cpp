@@ -42,7 +42,7 @@ Uplink::Machine::Machine(Options options, std::unique_ptr<Dialect> dialect, Carr
         lane.index = row.index;
         lane.name = row.name;
         lane.priority = row.priority;
-        lane.batch_bytes = lane.batch_bytes_max = std::min(options_.batch_bytes_max, dialect_->fill_bytes_max());
+        lane.batch = BatchSize(std::min(options_.batch_bytes_max, dialect_->fill_bytes_max()));
         lanes_.push_back(std::move(lane));
     }
     std::stable_sort(lanes_.begin(), lanes_.end(), [](const Lane& a, const Lane& b) { return a.priority < b.priority; });
@@ -205,6 +205,7 @@ void Uplink::Machine::on_taken(Ticket ticket, Monotonic now) {
             lower_bytes_ -= sent->bytes;
             --lower_messages_;
         }
+        if (carrier_.survives_too_large()) lanes_[sent->lane].batch.on_taken(sent->filled);
     }
     forget_acked();
 }
@@ -214,25 +215,47 @@ void Uplink::Machine::on_refused(Ticket ticket, std::uint16_t code, Refusal why)
     const auto sent = std::find_if(in_flight_.begin(), in_flight_.end(), [&](const Sent& row) { return row.id == ticket && !row.acked; });
     if (sent == in_flight_.end()) return;
     refused_ = ticket;
-    if (why != Refusal::other && sent->lane != kStatusLane) {
-        const bool alone = sent->items == 1 && why == Refusal::too_large;
-        if (sent->items > 1) shrink(lanes_[sent->lane], sent->filled);
-        if (alone && sent->events == 1) drop_too_large(lanes_[sent->lane], sent->first, {.bytes = sent->bytes});
-        dealt_with_ = !alone || sent->events == 1;
+    if (why != Refusal::other && sent->lane != kStatusLane) dealt_with_ = heed_size(*sent, why);
+    if (!dealt_with_ || over_ || !carrier_.survives_too_large())
+        return on_over({.trouble = Trouble::not_taken, .refusal = code, .at_once = dealt_with_});
+    base::check(sent + 1 == in_flight_.end(), "uplink: something is on its way behind a message that was refused");
+    note_refusal(code);
+    send_again(static_cast<std::size_t>(sent - in_flight_.begin()));
+}
+
+/// A message was too large: what takes its place is smaller. False: nothing can be.
+bool Uplink::Machine::heed_size(const Sent& sent, Refusal why) {
+    Lane& lane = lanes_[sent.lane];
+    const bool survives = carrier_.survives_too_large();
+    // What is as large as before must not come again at once.
+    if (sent.items > 1) return lane.batch.cut(sent.filled) || !survives;
+    if (why == Refusal::too_large_together) return true;
+    if (sent.events != 1) return false;
+    drop_too_large(lane, sent.first, {.bytes = sent.bytes});
+    // Messages that had it in them say nothing about the others. Where there is one such event there may be more, though, and each would be
+    // found by halving anew: a size that grows by itself grows slowly.
+    if (!survives) lane.batch.restore();
+    return true;
+}
+
+/// The connection goes on, from the first number of the message.
+void Uplink::Machine::send_again(std::size_t at) {
+    const Sent& sent = in_flight_[at];
+    Lane& lane = lanes_[sent.lane];
+    lane.next = sent.first;
+    lane.more = true;
+    if (!lane.top) {
+        lower_bytes_ -= sent.bytes;
+        --lower_messages_;
     }
-    on_over({.trouble = Trouble::not_taken, .refusal = code, .at_once = dealt_with_});
+    in_flight_.erase(in_flight_.begin() + static_cast<std::ptrdiff_t>(at));
+    refused_.reset();
+    dealt_with_ = false;
 }
 
-/// The cloud takes smaller messages than we make.
-void Uplink::Machine::shrink(Lane& lane, std::size_t bytes) {
-    lane.batch_bytes = std::max<std::size_t>(1, std::min(lane.batch_bytes, bytes) / 2);
-}
-
-/// The cloud has said that it never takes this one: the next thing to be sent is the gap in its place. What led up to it, messages that had
-/// it in them, says nothing about the others.
+/// The cloud has said that it never takes this one: the next thing to be sent is the gap in its place.
 void Uplink::Machine::drop_too_large(Lane& lane, data::Sequence sequence, MessageSize size) {
     source_.drop(lane.index, sequence, base::DropReason::too_large);
-    lane.batch_bytes = lane.batch_bytes_max;
     ++stats_.too_large;
     stats_.last_too_large = {lane.name, sequence, size};
 }
@@ -241,7 +264,7 @@ void Uplink::Machine::drop_too_large(Lane& lane, data::Sequence sequence, Messag
 /// just now, or of the one that was refused.
 void Uplink::Machine::blame(const Over& how, Monotonic now) {
     if (phase_ != Phase::connected || how.taken_over || how.passing || dealt_with_) return;
-    if (how.trouble != Trouble::closed && how.trouble != Trouble::not_taken) return;
+    if (how.trouble != Trouble::closed && how.trouble != Trouble::not_taken && !how.of_message) return;
     const auto suspected = [&](const Sent& row) {
         if (row.lane == kStatusLane || row.acked) return false;
         return !refused_ || row.id == *refused_;
@@ -265,11 +288,13 @@ void Uplink::Machine::show_standing() {
 }
 
 void Uplink::Machine::on_over(const Over& how) {
-    if (how.refusal) {
-        ++stats_.refusals;
-        stats_.refusal = *how.refusal;
-    }
+    if (how.refusal) note_refusal(*how.refusal);
     if (!over_) over_ = how;
+}
+
+void Uplink::Machine::note_refusal(std::uint16_t code) {
+    ++stats_.refusals;
+    stats_.refusal = code;
 }
 
 /// Positions move with the oldest message of a lane, so that an answer out of order never acknowledges what is still on its way.

@@ -60,7 +60,9 @@ private:
     void open(base::Monotonic now);
     void lose(base::Monotonic now, Over how);
     void flush();
-    void shrink(Lane& lane, std::size_t bytes);
+    [[nodiscard]] bool heed_size(const Sent& sent, Refusal why);
+    void send_again(std::size_t at);
+    void note_refusal(std::uint16_t code);
     void drop_too_large(Lane& lane, data::Sequence sequence, MessageSize size);
     void blame(const Over& how, base::Monotonic now);
     void show_standing();

@@ -1,4 +1,4 @@
-// How fast and how much: the byte window that follows the link, the bucket that bounds the rate.
+// How fast and how much: the byte window that follows the link, the bucket that bounds the rate, the size of a message.
 // Small machines of their own, so that each can be read and tested alone.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/retry.hpp"
 #include "base/time.hpp"
@@ -97,6 +98,45 @@ private:
     double burst_;
     double tokens_;
     std::optional<base::Monotonic> last_;
+};
+
+/// How much goes into one message, for a cloud that takes less than we make. One that says beforehand how much it takes is asked with
+/// grow(). One that only refuses what was too much is tried with more once many full messages have gone through, and less and less often
+/// while that is in vain: each try costs a message.
+class BatchSize {
+public:
+    static constexpr unsigned kPatienceMin = 32;    ///< full messages before more is tried: 3 % of them are in vain at first …
+    static constexpr unsigned kPatienceMax = 1024;  ///< … and 0.1 % where the limit stays
+    explicit BatchSize(std::size_t bytes_max = 1) : bytes_max_(bytes_max), bytes_(bytes_max) {}
+
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] bool is_cut() const { return bytes_ < bytes_max_; }
+    /// Less than half of the room that there is now was used.
+    [[nodiscard]] bool is_roomy_for(std::size_t filled) const { return filled < bytes_ / 2; }
+
+    /// A message of `filled` bytes was too much. False: less than this cannot go.
+    bool cut(std::size_t filled) {
+        const std::size_t smaller = std::max<std::size_t>(1, std::min(bytes_, filled) / 2);
+        if (std::exchange(trying_, false)) patience_ = std::min(kPatienceMax, patience_ * 2);
+        taken_ = 0;
+        return std::exchange(bytes_, smaller) != smaller;
+    }
+    void grow() { bytes_ = std::min(bytes_max_, bytes_ * 2); }
+    void restore() { bytes_ = bytes_max_; }
+    /// The cloud, which only refuses, has taken a message.
+    void on_taken(std::size_t filled) {
+        if (!is_cut() || is_roomy_for(filled) || ++taken_ < patience_) return;
+        taken_ = 0;
+        if (std::exchange(trying_, true)) patience_ = kPatienceMin;  // the last try has held
+        grow();
+    }
+
+private:
+    std::size_t bytes_max_;
+    std::size_t bytes_;
+    unsigned patience_ = kPatienceMin;
+    unsigned taken_ = 0;   // full messages since it was cut or has grown
+    bool trying_ = false;  // it has grown since it was cut
 };
 
 }  // namespace sluice::uplink

@@ -94,5 +94,50 @@ TEST(BackOff, doubles_with_jitter_up_to_its_limit) {
     EXPECT_GE(back_off.next(12345), seconds(15));
 }
 
+TEST(BatchSize, is_halved_down_to_one_byte_and_says_when_less_cannot_go) {
+    BatchSize size(1'000);
+    EXPECT_FALSE(size.is_cut());
+    EXPECT_TRUE(size.cut(5'000));
+    EXPECT_EQ(size.bytes(), 500U);
+    EXPECT_TRUE(size.cut(20)) << "what was too much was far below the limit";
+    EXPECT_EQ(size.bytes(), 10U);
+    while (size.bytes() > 1) EXPECT_TRUE(size.cut(1'000));
+    EXPECT_FALSE(size.cut(1'000));
+    size.restore();
+    EXPECT_EQ(size.bytes(), 1'000U);
+}
+
+TEST(BatchSize, grows_after_many_full_messages_and_not_beyond_its_limit) {
+    BatchSize size(1'000);
+    ASSERT_TRUE(size.cut(1'000));
+    for (unsigned i = 0; i < 1'000; ++i) size.on_taken(100);
+    EXPECT_EQ(size.bytes(), 500U) << "small messages say nothing of larger ones";
+    for (unsigned i = 1; i < BatchSize::kPatienceMin; ++i) size.on_taken(500);
+    EXPECT_EQ(size.bytes(), 500U);
+    size.on_taken(500);
+    EXPECT_EQ(size.bytes(), 1'000U);
+    for (unsigned i = 0; i < 1'000; ++i) size.on_taken(1'000);
+    EXPECT_EQ(size.bytes(), 1'000U);
+}
+
+TEST(BatchSize, that_grew_in_vain_waits_twice_as_long_up_to_a_limit_until_it_grows_for_good) {
+    BatchSize size(100'000);
+    const auto until_it_grows = [&size] {
+        unsigned messages = 0;
+        for (const auto before = size.bytes(); size.bytes() == before; ++messages) size.on_taken(before);
+        return messages;
+    };
+    ASSERT_TRUE(size.cut(10'000));
+    for (unsigned expected = BatchSize::kPatienceMin; expected < BatchSize::kPatienceMax; expected *= 2) {
+        EXPECT_EQ(until_it_grows(), expected);
+        ASSERT_TRUE(size.cut(10'000));
+    }
+    EXPECT_EQ(until_it_grows(), BatchSize::kPatienceMax);
+    ASSERT_TRUE(size.cut(10'000));
+    EXPECT_EQ(until_it_grows(), BatchSize::kPatienceMax);
+    EXPECT_EQ(until_it_grows(), BatchSize::kPatienceMax) << "this one holds";
+    EXPECT_EQ(until_it_grows(), BatchSize::kPatienceMin);
+}
+
 }  // namespace
 }  // namespace sluice::uplink

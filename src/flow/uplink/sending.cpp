@@ -128,7 +128,7 @@ bool Uplink::Machine::send_from(std::size_t index, Monotonic now) {
     auto events_max = std::min({batch_items_max_, bucket_.available(lane.top, now), bucket_.batch_max()});
     if (lane.trial.on_trial()) events_max = std::min(events_max, lane.trial.events_max());
     // JSON shrinks to a fraction in a message, so a batch of a window's size keeps well within it.
-    const auto bytes_max = lane.top ? lane.batch_bytes : std::min(lane.batch_bytes, window_.bytes());
+    const auto bytes_max = lane.top ? lane.batch.bytes() : std::min(lane.batch.bytes(), window_.bytes());
     BatchFiller filler(*dialect_, lane.name);
     const auto read = source_.read(lane.index, lane.next, {.events = events_max, .bytes = bytes_max}, filler);
     if (!read || filler.empty()) {
@@ -155,9 +155,9 @@ void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled
     const std::size_t bytes = outgoing.payload.size();
     const auto id = carrier_.send(outgoing, now);
     if (!id) return not_sent(lane, filled, filled_bytes, outgoing, id.error().code);
-    if (lane.batch_bytes < lane.batch_bytes_max && filled_bytes >= lane.batch_bytes / 2) {
+    if (lane.batch.is_cut() && !lane.batch.is_roomy_for(filled_bytes)) {
         const MessageSize size = carrier_.size_of(outgoing);
-        if (size.bytes <= size.bytes_max / 2) lane.batch_bytes = std::min(lane.batch_bytes_max, lane.batch_bytes * 2);  // would still fit
+        if (size.bytes <= size.bytes_max / 2) lane.batch.grow();  // would still fit
     }
     if (in_flight_.empty()) progress_ = now;
     const bool more = source_.readable_end(lane.index).value() > last.value() + 1;
@@ -191,8 +191,14 @@ void Uplink::Machine::publish_batch(std::size_t index, const BatchFiller& filled
 
 /// Cut until it fits. One event that does not fit never will: the cloud has said so.
 void Uplink::Machine::not_sent(Lane& lane, const BatchFiller& filled, std::size_t filled_bytes, const Outgoing& message, base::Errc why) {
-    if (why == base::Errc::too_large && filled.items() > 1) return shrink(lane, filled_bytes);
-    if (why == base::Errc::too_large && filled.events() == 1) return drop_too_large(lane, filled.first(), carrier_.size_of(message));
+    if (why == base::Errc::too_large && filled.items() > 1) {
+        lane.batch.cut(filled_bytes);
+        return;
+    }
+    if (why == base::Errc::too_large && filled.events() == 1) {
+        drop_too_large(lane, filled.first(), carrier_.size_of(message));
+        return lane.batch.restore();  // what led up to it, messages that had it in them, says nothing about the others
+    }
     Over over{.trouble = Trouble::not_taken};
     if (why == base::Errc::too_large) over.refusal = kTooLarge;
     on_over(over);
