@@ -361,7 +361,7 @@ bool Hub::Core::wants_input() const { return acks_.size() < options_.limits.acks
 void Hub::Core::end_of_turn(base::Monotonic now) {
     turn_ = now;
     work_off_endings();
-    work_.end_of_turn(now);
+    work_.end_of_turn();
     if (!links_.alone()) retained_.forget_old_removals(next_stamp(now).time);
     deliverer_.retry(now);
     recorder_.end_of_turn(now, links_);

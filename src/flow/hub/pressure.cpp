@@ -85,7 +85,7 @@ void Hub::Core::wait_for_output(const Connection& from) {
 
 /// As many as a turn has shares.
 void Hub::Core::let_next_come() {
-    if (others_behind() || !work_.left()) return;
+    if (others_behind()) return;
     for (std::size_t places = TurnWork::kShares; places != 0 && !line_.empty();) {
         Connection* next = find(line_.pop_front());
         if (next == nullptr) continue;
