@@ -86,7 +86,8 @@ void Backbone::on_turn(base::Monotonic now) {
     const bool stopping = stopping_.load(std::memory_order_acquire);
     if (keys_.desk.edition() != keys_seen_) take_keys(now);
     take_mail(now);
-    if (uncommitted_ && (now >= commit_at_ || (!failing_ && (urgent_ || uncommitted_bytes_ >= kCommitBytes)))) commit(now);
+    if (uncommitted_ && (now >= commit_at_ || (!failing_ && ((urgent_ && now >= commit_from_) || uncommitted_bytes_ >= kCommitBytes))))
+        commit(now);
     for (const auto& cloud : clouds_) view_stale_ |= cloud->on_turn(now);
     housekeeping(now);
     if (stopping) {
@@ -217,6 +218,7 @@ void Backbone::mind_journal() {
 }
 
 void Backbone::commit(base::Monotonic now) {
+    commit_from_ = now + options_.commit_spacing;
     base::Status done;
     if (rule_state_.recording) {
         const auto safe = rule_state_.journal->commit(*spool_, {now + rule_state_.shift, clock_.wall().time}, urgent_);
@@ -287,7 +289,7 @@ std::optional<base::Monotonic> Backbone::next_deadline() const {
     if ((saying_goodbye_ && gone()) || (stopping_.load(std::memory_order_acquire) && !saying_goodbye_)) return loop_.now();
     if (keys_.desk.edition() != keys_seen_) return loop_.now();
     base::Monotonic out = std::min(maintain_at_, save_totals_at_);
-    if (uncommitted_) out = std::min(out, commit_at_);
+    if (uncommitted_) out = std::min(out, urgent_ && !failing_ ? std::min(commit_at_, commit_from_) : commit_at_);
     for (const auto& cloud : clouds_) {
         if (const auto due = cloud->next_deadline()) out = std::min(out, *due);
     }

@@ -47,6 +47,8 @@ public:
     struct Options {
         /// An event waits at most so long for its commit while nobody waits for it: fewer, larger blocks.
         std::chrono::milliseconds commit_delay{20};
+        /// And where somebody waits, for so long after the commit before: a fast disk would be synced thousands of times a second.
+        std::chrono::microseconds commit_spacing{0};
         std::vector<CloudPort::Options> clouds;
         std::vector<std::vector<Stream>> streams;  ///< by ClassIndex of an event
         std::vector<bool> urgent_classes;          ///< the same: shown on the live page as they come
@@ -136,6 +138,7 @@ private:
     LossesTold losses_told_{};
     std::size_t uncommitted_bytes_ = 0;
     base::Monotonic commit_at_{};
+    base::Monotonic commit_from_{};  ///< where somebody waits: not before
     base::Monotonic maintain_at_{};
     base::Monotonic save_totals_at_{};
     LedgerTotals base_totals_;

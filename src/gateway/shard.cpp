@@ -412,8 +412,8 @@ std::optional<base::Monotonic> Shard::next_deadline() const {
         (phase_ != Phase::quiet || !peers_quiet()) &&
         std::any_of(links_.from_peers.begin(), links_.from_peers.end(), [](const auto* box) { return box != nullptr && !box->empty(); });
     const bool sign_ins = phase_ == Phase::running && access_.from_verifier != nullptr && !access_.from_verifier->empty();
-    if (turn_again_ || mail || sign_ins || bridges_wait() || tables_wait() || (!released_.empty() && !paused_) || !links_.commands->empty() ||
-        desk_.busy() || !links_.rule_questions->empty() || own_bytes() != 0 || forwards_used_ != 0 ||
+    if (turn_again_ || mail || sign_ins || bridges_wait() || tables_wait() || (!released_.empty() && !paused_) ||
+        !links_.commands->empty() || desk_.busy() || !links_.rule_questions->empty() || own_bytes() != 0 || forwards_used_ != 0 ||
         gauges_.durable_turn.load(std::memory_order_seq_cst) != durable_seen_ ||
         gauges_.session_turn.load(std::memory_order_seq_cst) != session_seen_) {
         return loop_.now();

@@ -258,7 +258,7 @@ private:
     base::Monotonic now_{};
     base::WallTime wall_{};
     base::Monotonic wall_of_ = base::Monotonic::min();  ///< the moment of wall_
-    bool turn_again_ = false;  ///< the next turn comes at once
+    bool turn_again_ = false;                           ///< the next turn comes at once
     std::uint64_t durable_seen_ = 0;
     std::uint64_t session_seen_ = 0;
     std::uint64_t readings_seen_ = 0;

@@ -70,6 +70,7 @@ std::vector<bool> urgent_classes(const config::GatewayConfig& config) {
 Backbone::Options backbone_options(const config::GatewayConfig& config) {
     Backbone::Options out;
     out.commit_delay = commit_delay_of(config.gateway.latency);
+    out.commit_spacing = std::max(nap_of(config.gateway.latency), std::chrono::microseconds(1000));
     out.urgent_classes = urgent_classes(config);
     out.streams = make_streams(config);
     return out;

@@ -5,13 +5,17 @@ a rule without state waits for the spool, which shows that the syncs are slow at
 """
 
 import json
+import os
+import pathlib
+import re
 import shutil
 import subprocess
+import tempfile
 import time
 import unittest
 
 from sluice_system.case import SystemCase, main
-from sluice_system.daemons import wait_until
+from sluice_system.daemons import Gateway, wait_until
 from sluice_system.mqtt import Client
 
 SYNC_SECONDS = 4
@@ -75,6 +79,35 @@ class OneSync(SystemCase):
         wait_until(self.at.drained, "what was acknowledged is delivered")
         # A row for each, and two for those of both/a.
         self.assertEqual(sorted(event["data"]["n"] for event in self.store.events()), [1, 2, 2, 3, 4, 5, 5, 6, 7])
+
+
+def syncs_of(gateway):
+    return int(re.search(r"^sluice_state_journal_syncs_total (\d+)$", gateway.text("/metrics"), re.M).group(1))
+
+
+@unittest.skipUnless(os.path.isdir("/dev/shm"), "needs a file system in memory")
+class FastDisk(unittest.TestCase):
+    def test_is_not_synced_for_every_acknowledgement(self):
+        """In memory a sync takes no time: as many as turns, thousands a second, would wear out flash and cost more than the rules."""
+        with (tempfile.TemporaryDirectory(dir="/dev/shm") as folder,
+              Gateway(pathlib.Path(folder), rules=RULES, extra_gateway="latency: low") as at):
+            senders = [Client(at.mqtt_port, f"sender-{index}") for index in range(8)]
+            before = syncs_of(at)
+            begin = time.monotonic()
+            acknowledged = 0
+            while time.monotonic() - begin < 1:
+                for index, sender in enumerate(senders):
+                    sender.publish(f"state/{index}", json.dumps({"device": str(index), "n": acknowledged}).encode())
+                for sender in senders:
+                    sender.next_ack()
+                    acknowledged += 1
+            milliseconds = (time.monotonic() - begin) * 1000
+            syncs = syncs_of(at) - before
+            for sender in senders:
+                sender.close()
+            print(f"{acknowledged} acknowledged in {milliseconds:.0f} ms with {syncs} syncs of the journal", flush=True)
+            self.assertLess(syncs, 1.1 * milliseconds + 10)
+            self.assertGreater(acknowledged, syncs / 2, "they were waited for together")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ public:
     }
 
     void run() {
-        const auto jitter = std::vector<std::uint64_t>{0, 200, 3000, 20'000}[below(4)];           // microseconds
+        const auto jitter = std::vector<std::uint64_t>{0, 200, 3000, 20'000}[below(4)];                      // microseconds
         const auto slew = static_cast<std::int64_t>(std::vector<int>{0, 200, -200, 5000, -5000}[below(5)]);  // microseconds a second
         auto set_back = below(3) == 0 ? milliseconds(below(static_cast<std::uint64_t>(hop_ms_ * count_))) : milliseconds(0);
         // By more than a window: it is believed, and names come again.
@@ -60,8 +60,8 @@ public:
         const auto pause_us = 1 + static_cast<std::uint64_t>(hop_ms_) * 1000 / (1 + below(40));
         const bool reloads = below(2) == 0, crashes = below(2) == 0;
         SCOPED_TRACE(std::to_string(count_) + " hops of " + std::to_string(hop_ms_) + " ms, jitter " + std::to_string(jitter) + " us, " +
-                     std::to_string(slew) + " us/s, set back by " + std::to_string(set_back.count()) + " ms" + (reloads ? ", reloads" : "") +
-                     (crashes ? ", crashes" : ""));
+                     std::to_string(slew) + " us/s, set back by " + std::to_string(set_back.count()) + " ms" +
+                     (reloads ? ", reloads" : "") + (crashes ? ", crashes" : ""));
         Life life(plan_of({{"h", sql_, {}}}), {.shards = 1}, {});
         base::Monotonic now(seconds(1000) + nanoseconds(below(1'000'000'000)));
         const base::Monotonic began = now;

@@ -43,7 +43,9 @@ public:
     [[nodiscard]] bool is_set() const { return ahead_.has_value(); }
 
     // 1970 began when the monotonic clock did, until it is known better.
-    [[nodiscard]] base::WallTime wall(base::Monotonic at) const { return base::WallTime(at.time_since_epoch() + ahead_.value_or(Duration(0))); }
+    [[nodiscard]] base::WallTime wall(base::Monotonic at) const {
+        return base::WallTime(at.time_since_epoch() + ahead_.value_or(Duration(0)));
+    }
     [[nodiscard]] std::int64_t ms(base::Monotonic at) const { return base::to_ms(wall(at)); }
     [[nodiscard]] base::Monotonic monotonic(std::int64_t ms) const {
         return base::Monotonic(base::from_ms(ms).time_since_epoch() - ahead_.value_or(Duration(0)));
