@@ -48,7 +48,7 @@ public:
         /// An event waits at most so long for its commit while nobody waits for it: fewer, larger blocks.
         std::chrono::milliseconds commit_delay{20};
         /// And where somebody waits, for so long after the commit before: a fast disk would be synced thousands of times a second.
-        std::chrono::microseconds commit_spacing{0};
+        std::chrono::milliseconds commit_spacing{0};
         std::vector<CloudPort::Options> clouds;
         std::vector<std::vector<Stream>> streams;  ///< by ClassIndex of an event
         std::vector<bool> urgent_classes;          ///< the same: shown on the live page as they come

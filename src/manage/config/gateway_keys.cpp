@@ -26,7 +26,7 @@ constexpr std::array kKeys{
         .text = "How long a loop may nap to take more messages in one turn, and how long an event may wait for its commit while nobody "
                 "waits for it: `low` not at all and 20 ms, `balanced` 2 and 100 ms, `eco` 10 and 500 ms (least CPU time and fewest "
                 "writes). Where "
-                "somebody waits, commits are 1, 2 and 10 ms apart at least."},
+                "somebody waits, commits are 1, 5 and 20 ms apart at least."},
     Key{.path = "gateway.shards",
         .kind = integer,
         .fallback = "0",
