@@ -49,7 +49,8 @@ std::chrono::milliseconds commit_delay_of(config::Latency latency) {
     return std::chrono::milliseconds(20);
 }
 
-/// What lies between two commits where somebody waits. A sync takes about 0.15 ms of CPU time, however fast the disk is, and wears flash out.
+/// What lies between two commits where somebody waits. A sync takes about 0.15 ms of CPU time, however fast the disk is, and wears flash
+/// out.
 std::chrono::milliseconds commit_spacing_of(config::Latency latency) {
     switch (latency) {
         case config::Latency::low:
