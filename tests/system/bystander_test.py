@@ -17,8 +17,10 @@ from sluice_system.mqtt import Client
 SECONDS = float(os.environ.get("SLUICE_ATTACK_SECONDS", "1"))  # of each attack
 SENSORS = 4
 WATCHERS = 3
-# Set so low that an attack reaches each of them, and that what they allow together is little.
+# Set so low that an attack reaches each of them, and that what they allow together is little. `memory`: so many may sign in at once that
+# what they bring waits to be read.
 LIMITS = """limits:
+  memory: 160MiB
   connect_timeout: 2s
   retained_messages: 20000
   retained_bytes: 16MiB

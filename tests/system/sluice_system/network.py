@@ -20,6 +20,7 @@ class Cable:
         self.near_address, self.far_address = f"{network}.{base % 256 + 1}", f"{network}.{base % 256 + 2}"
         try:
             run("ip", "netns", "add", self.namespace)
+            self.there("true")  # in a changed root it can be made and not entered
             run("ip", "link", "add", self.near, "type", "veth", "peer", "name", self.far, "netns", self.namespace)
         except (RuntimeError, FileNotFoundError) as error:
             self.end()
