@@ -169,7 +169,9 @@ TEST(Scanner, a_number_beyond_the_range_is_a_null_that_says_so_and_leaves_the_re
         fields.add({"c"});
         Value slots[3];
         Scanner scanner;
-        const Document document("{\"other\":" + text + ",\"a\":" + text + ",\"b\":7,\"c\":null}");
+        std::string json = R"({"other":)";
+        json.append(text).append(R"(,"a":)").append(text).append(R"(,"b":7,"c":null})");
+        const Document document(json);
         ASSERT_TRUE(scanner.scan(document.view(), fields, slots)) << text;
         EXPECT_TRUE(slots[0].is_beyond_range()) << text;
         EXPECT_TRUE(slots[0].is_null()) << text;

@@ -12,6 +12,7 @@ namespace {
 
 std::shared_ptr<const Plan> plan_of(const std::vector<std::string>& sql) {
     std::vector<RuleSpec> specs;
+    specs.reserve(sql.size());
     for (const std::string& text : sql) specs.push_back({.id = "r" + std::to_string(specs.size()), .sql = text, .columns_wanted = {}});
     const Compiled compiled = compile(specs);
     EXPECT_NE(compiled.plan, nullptr);
@@ -74,6 +75,7 @@ TEST(RuleGates, rules_together_do_what_each_does_alone) {
 
 TEST(RuleGates, a_condition_with_a_constant_needs_no_rule_to_be_asked) {
     std::vector<std::string> sql;
+    sql.reserve(11);
     for (int i = 0; i < 10; ++i) sql.push_back("SELECT v FROM 't' WHERE v > " + std::to_string(i));
     sql.emplace_back("SELECT v FROM 't' WHERE v <> 3");
     const auto plan = plan_of(sql);
