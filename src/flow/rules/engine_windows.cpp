@@ -10,8 +10,6 @@ namespace {
 
 /// Rows that one call of on_time may put out for one rule: well below a millisecond of work.
 constexpr std::size_t kSliceRows = 256;
-/// Milliseconds since 1970 beyond which a time is no time: far beyond any date, and safe to compute with.
-constexpr double kTimeMax = 4503599627370496.0;  // 2^52
 
 }  // namespace
 
@@ -152,7 +150,7 @@ void Engine::Impl::emit_window(std::uint32_t index, const WindowPlan& window, st
 bool Engine::Impl::advance(std::uint32_t index, const WindowPlan& window, Output& out) {
     const Value time = evaluate(scope, *window.event_time);
     scope.bad_values = 0;  // what is wrong with the time counts once
-    if (!time.is_numeric() || !(std::fabs(time.as_double()) <= kTimeMax)) return false;
+    if (!time.is_numeric() || !(std::fabs(time.as_double()) <= kReadingTimeMax)) return false;
     event_ms = time.kind() == json::Kind::integer ? time.as_integer() : static_cast<std::int64_t>(std::floor(time.as_double()));
     std::int64_t& watermark = window.form == WindowForm::timed     ? timed[index]->watermark
                               : window.form == WindowForm::session ? sessions[index]->watermark

@@ -5,12 +5,10 @@
 
 #include "flow/rules/state_methods.hpp"
 #include "flow/rules/state_ops.hpp"
+#include "flow/rules/window_clock.hpp"
 
 namespace sluice::rules {
 namespace {
-
-/// Milliseconds since 1970 beyond which a time is no time, as event time of windows has it: 2^52, far beyond any date, exact as a float.
-constexpr double kTimeMax = 4503599627370496.0;
 
 /// Whole numbers up to this are floats without loss.
 constexpr std::int64_t kExactMax = std::int64_t{1} << 53;
@@ -83,7 +81,7 @@ void restore_stuck(const StateOp& op, StateReader& reader, std::byte* row) {
 }
 
 Value run_gap(const StateOp& op, std::byte* row, const Value& x, base::Monotonic at, Scope& scope) {
-    if (op.has_argument && !(is_good(x) && std::fabs(x.as_double()) <= kTimeMax)) return bad_value(scope);
+    if (op.has_argument && !(is_good(x) && std::fabs(x.as_double()) <= kReadingTimeMax)) return bad_value(scope);
     auto& state = state_at<Gap>(row, op.offset);
     const bool known = std::exchange(state.seen, 1) != 0;
     const std::int64_t now_ns = at.time_since_epoch().count();

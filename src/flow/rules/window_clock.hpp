@@ -1,4 +1,4 @@
-// The clock by which tumbling and hopping windows of arrival time are named and end.
+// The clock by which tumbling and hopping windows of arrival time are named and end; what is a time at all.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,9 @@
 #include "base/time.hpp"
 
 namespace sluice::rules {
+
+/// Milliseconds since 1970 beyond which the time of a reading is no time: 2^52, far beyond any date, exact as a float.
+inline constexpr double kReadingTimeMax = 4503599627370496.0;
 
 /// The last multiple of `step` at or before a time.
 [[nodiscard]] inline std::int64_t floor_to(std::int64_t ms, std::int64_t step) {

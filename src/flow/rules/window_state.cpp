@@ -116,7 +116,7 @@ bool Engine::Impl::restore_panes(std::uint32_t rule, StateReader& reader, const 
     if (!window.event_time && !run.panes.empty()) {
         // Not where the wall clock was set back meanwhile: then next_ms tells.
         const TimedRun::Pane& newest = run.panes.back();
-        const auto by_wall = std::chrono::milliseconds(newest.end_ms - wall_ms);
+        const std::chrono::milliseconds by_wall(std::clamp<std::int64_t>(newest.end_ms - wall_ms, 0, 2 * window.span_ms));
         if (!moment.same_moment && newest.deadline - moment.now + WindowClock::kDriftMax >= by_wall) run.clock.set(moment.now, moment.wall);
         run.find_over(window.pane_ms, moment.now);
     }
